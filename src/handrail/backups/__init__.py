@@ -1,0 +1,1 @@
+"""Backups as values: the record, its manifest, the catalog."""

@@ -1,0 +1,1 @@
+"""The command line: parses, prints, asks, exits; decides nothing."""

@@ -1,0 +1,1 @@
+"""Databases: the contract, and one adapter per engine."""

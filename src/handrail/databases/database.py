@@ -1,0 +1,164 @@
+"""The contract of a database: what handrail asks of an engine, and what an implementer promises.
+
+An implementer promises:
+
+* **No surprise writes.** `facts`, `fingerprint`, `dump`, `activity` and `probe` never write to the database and take
+  no lock that makes a reader or a writer wait (SQLite in rollback-journal mode makes writers wait during `dump`:
+  the engine has no other way).
+* **One snapshot.** What `dump` writes, and the facts, fingerprint and revisions it returns, are of one and the same
+  instant, however long the dump takes and whatever others commit meanwhile.
+* **Streams.** Memory does not grow with the database.
+* **Nothing left behind.** `scratch` drops what it made on every exit, errors and cancellation included; names it
+  chooses carry the run id, so that what a killed run left can be found and dropped by `end_leftovers`.
+* **All or nothing.** `replace` leaves either the old content or the new one, also after kill -9, and keeps the old
+  content aside under a name that it returns.
+* **Errors** are `handrail.errors`: `DatabaseUnavailable` (no connection, not a database, no rights),
+  `LockNotObtained`, `BackupError` (a dump failed, a dump cannot be loaded). Messages never hold a password.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from handrail.facts import (
+    Capability,
+    DatabaseAddress,
+    DatabaseFacts,
+    Fingerprint,
+    FingerprintRequest,
+    SessionState,
+    WriteActivity,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DumpReport:
+    """What a finished dump says about itself; everything in it is of the dump's own snapshot.
+
+    `format` names how to read the bytes ("sqlite-pages", "pg_dump-custom"); `tool` and `server` are versions as text.
+    """
+
+    format: str
+    tool: str
+    server: str
+    facts: DatabaseFacts
+    fingerprint: Fingerprint
+    revisions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One line of `handrail doctor` about this database: `ok` is None for a remark that is neither good nor bad."""
+
+    name: str
+    ok: bool | None
+    detail: str
+    hint: str = ""
+
+
+class Dumps(Protocol):
+    """An engine whose content can be written out as a stream of bytes and loaded from one."""
+
+    def dump(self, out: BinaryIO, *, fingerprint_request: FingerprintRequest | None = None) -> DumpReport:
+        """Write the content, uncompressed, to `out`. Raises BackupError; what was written then is worthless."""
+        ...
+
+    def load(self, source: BinaryIO) -> None:
+        """Fill this (empty) database from a dump. Raises BackupError when the dump cannot be read whole."""
+        ...
+
+    def replace(self, source: BinaryIO, *, aside: str) -> str:
+        """Replace this database's content by a dump; the old content is kept under a name made from `aside`.
+
+        Returns what the old content is called now. All or nothing. Other sessions are disconnected or made to wait.
+        """
+        ...
+
+
+class Database(Dumps, Protocol):
+    """A live or scratch database."""
+
+    @property
+    def address(self) -> DatabaseAddress: ...
+
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
+
+    def exists(self) -> bool:
+        """False when there is nothing there yet (a SQLite file that was never made). Raises when unreachable."""
+        ...
+
+    def facts(self) -> DatabaseFacts:
+        """Read the catalog: tables, columns, objects, sizes. Alembic's version table is not among the tables."""
+        ...
+
+    def fingerprint(self, request: FingerprintRequest | None = None) -> Fingerprint:
+        """Count and digest every table, in one snapshot."""
+        ...
+
+    def revisions(self) -> tuple[str, ...]:
+        """The revisions that Alembic's version table holds, sorted; () when there is no such table."""
+        ...
+
+    def activity(self) -> WriteActivity:
+        """Rows written per table so far, by the engine's statistics; empty where the engine has none."""
+        ...
+
+    def other_writers(self) -> tuple[str, ...]:
+        """Sessions of others that could write now, as readable lines ("pid 812 uvicorn, idle in transaction 3 s")."""
+        ...
+
+    def lock(self, run_id: str, *, wait: float) -> AbstractContextManager[None]:
+        """Be the only handrail run on this database. Waits up to `wait` seconds, then raises LockNotObtained naming
+        the holder. Released at exit and by the death of this process."""
+        ...
+
+    def scratch(self, run_id: str) -> AbstractContextManager[Database]:
+        """An empty database of the same engine, version, encoding and collation, dropped at exit."""
+        ...
+
+    def sibling(self, name: str) -> Database:
+        """The database of that name (SQLite: a path) on the same server; it need not exist."""
+        ...
+
+    def create(self) -> None:
+        """Make this database, empty. Raises BackupError when it is already there."""
+        ...
+
+    def end_leftovers(self, run_id: str) -> tuple[str, ...]:
+        """End sessions and drop scratch databases that a dead run left; returns what was ended, as readable lines."""
+        ...
+
+    def probe(self) -> tuple[Probe, ...]:
+        """What `handrail doctor` wants to know: tool versions against the server's, rights, free space, mode."""
+        ...
+
+
+class SessionGuard(Protocol):
+    """The engine's part inside the process that runs Alembic, on the connection that env.py opened.
+
+    The SQLite guard is given the plain sqlite3.Connection underneath (also beneath aiosqlite); the PostgreSQL guard a
+    function that runs one SQL text without parameters on that connection and returns its rows, whatever the driver.
+    """
+
+    def prepare(self) -> None:
+        """Called outside any transaction before the first revision: set timeouts, foreign keys off around batch."""
+        ...
+
+    def fingerprint(self, request: FingerprintRequest | None) -> Fingerprint:
+        """Fingerprint as seen by this session, uncommitted changes included; same algorithm as Database.fingerprint."""
+        ...
+
+    def facts(self) -> DatabaseFacts:
+        """The catalog as seen by this session, uncommitted changes included."""
+        ...
+
+    def state(self) -> SessionState:
+        """Locks held and storage identities; cheap enough to be asked after every DDL statement."""
+        ...
+
+    def broken_references(self) -> tuple[str, ...]:
+        """Foreign keys and constraints that do not hold for existing rows, as sorted readable lines with counts."""
+        ...

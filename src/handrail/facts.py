@@ -1,0 +1,194 @@
+"""What is known about a database, as frozen values: address, schema, capabilities, fingerprints, locks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Capability(StrEnum):
+    """What an engine can do. Ask for one of these, never for a brand."""
+
+    TRANSACTIONAL_DDL = "transactional_ddl"
+    #: Other sessions go on writing while a migration runs; a proof cannot assume that it is alone.
+    CONCURRENT_WRITERS = "concurrent_writers"
+    #: One transaction may hold every revision of a run without harm (the engine has a single writer anyway).
+    WHOLE_RUN_TRANSACTION = "whole_run_transaction"
+    #: Locks and table rewrites of a statement can be observed.
+    LOCK_OBSERVATION = "lock_observation"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAddress:
+    """Where a database is, whatever driver the project uses.
+
+    `engine` is "sqlite" or "postgresql". For SQLite `database` is an absolute path, "" or ":memory:" and the
+    other fields are empty. `options` are libpq keywords (sslmode, connect_timeout, host for a socket folder).
+    The password is kept out of `repr`, `str` and every display.
+    """
+
+    engine: str
+    database: str
+    host: str = ""
+    port: int | None = None
+    user: str = ""
+    password: str = field(default="", repr=False)
+    options: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        if self.engine == "sqlite":
+            return f"sqlite:///{self.database}"
+        who = f"{self.user}@" if self.user else ""
+        port = f":{self.port}" if self.port else ""
+        return f"{self.engine}://{who}{self.host or 'localhost'}{port}/{self.database}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TableName:
+    """A table. `schema` is None for the default schema of the connection (always None on SQLite)."""
+
+    name: str
+    schema: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.schema is None else f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """A column as the catalog shows it; `type` and `default` are the engine's own SQL text."""
+
+    name: str
+    type: str
+    nullable: bool
+    default: str | None = None
+    generated: bool = False
+    collation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """A table: columns in their order; `rows_estimate` is None when the engine has no statistic."""
+
+    name: TableName
+    columns: tuple[ColumnFacts, ...]
+    primary_key: tuple[str, ...] = ()
+    rows_estimate: int | None = None
+    size_bytes: int | None = None
+
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+
+class ObjectKind(StrEnum):
+    """Schema objects beside tables and columns."""
+
+    INDEX = "index"
+    CONSTRAINT = "constraint"
+    TRIGGER = "trigger"
+    VIEW = "view"
+    ENUM = "enum"
+    SEQUENCE = "sequence"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SchemaObject:
+    """An index, constraint, trigger, view, enum or sequence.
+
+    `name` is unique per kind and table (unnamed constraints get their definition as name). `definition` is
+    normalised SQL text (enum: its labels joined by newlines). `is_valid` is False for an INVALID index or a
+    NOT VALID constraint.
+    """
+
+    kind: ObjectKind
+    name: str
+    table: TableName | None
+    definition: str
+    is_valid: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """One reading of a database's catalog. `version` is the server's (or library's), as text: "15.18"."""
+
+    engine: str
+    version: str
+    capabilities: frozenset[Capability]
+    tables: tuple[TableFacts, ...]
+    objects: tuple[SchemaObject, ...]
+    size_bytes: int
+
+    def table(self, name: TableName) -> TableFacts | None:
+        return next((table for table in self.tables if table.name == name), None)
+
+
+ColumnGroup = tuple[str, ...]
+#: For each table the column groups to digest. A table that is absent is digested whole (all its columns, in
+#: their order, as one group); a table with an empty tuple is only counted.
+FingerprintRequest = Mapping[TableName, tuple[ColumnGroup, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDigest:
+    """An order-independent digest over one column group of all rows: equal multisets of (typed) row values have
+    equal digests. The names of the columns do not enter it, their order does (so a renamed column keeps its digest)."""
+
+    columns: ColumnGroup
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableFingerprint:
+    """Row count and digests of one table; `seconds` is what it took to compute."""
+
+    table: TableName
+    rows: int
+    digests: tuple[GroupDigest, ...]
+    seconds: float = field(default=0.0, compare=False)
+
+    def digest(self, columns: ColumnGroup) -> str | None:
+        return next((group.digest for group in self.digests if group.columns == columns), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Fingerprints of all tables (sorted by name) and the last values of sequences (AUTOINCREMENT counters on SQLite).
+
+    `algorithm` names how the digests were made; digests of different algorithms are never compared.
+    """
+
+    algorithm: str
+    tables: tuple[TableFingerprint, ...]
+    sequences: tuple[tuple[str, int], ...] = ()
+
+    def table(self, name: TableName) -> TableFingerprint | None:
+        return next((table for table in self.tables if table.table == name), None)
+
+    @property
+    def rows(self) -> int:
+        return sum(table.rows for table in self.tables)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HeldLock:
+    """A lock on a table, by PostgreSQL's mode name without "Lock" ("AccessExclusive")."""
+
+    table: TableName
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What the migration's own session holds right now: its table locks, and the storage identity of each table
+    (relfilenode on PostgreSQL) by which a table rewrite is recognised."""
+
+    locks: frozenset[HeldLock] = frozenset()
+    storage: Mapping[TableName, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteActivity:
+    """Rows written per table since the statistics began (inserted, updated, deleted), by all sessions."""
+
+    writes: Mapping[TableName, tuple[int, int, int]] = field(default_factory=dict)

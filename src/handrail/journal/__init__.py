@@ -1,0 +1,1 @@
+"""The journal: what a run did, appended before and after each step."""

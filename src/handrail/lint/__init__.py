@@ -1,0 +1,1 @@
+"""Reading migration scripts for what would lose data or fail: findings, rules, engine."""

@@ -1,0 +1,1 @@
+"""Revisions, operations as data, and what a migration script declares to change."""

@@ -1,0 +1,197 @@
+"""The contract of a migrator: what handrail asks of Alembic, and what an implementer promises.
+
+* The user's env.py runs unedited, sync or async, in a process of its own with the project's folder as working
+  directory; what it prints is captured, never mixed into results; `sys.exit`, hangs and crashes of it are errors here.
+* The database that a call works on is the one it names: with `on` given, every connection of the child, whatever
+  env.py does, goes there, and a connection to any other place than the project's own database is refused.
+* A revision's transaction is committed only after `proof` (when given) has passed inside it. A call that raises has
+  left the revisions that it reports as committed, and nothing of the others.
+* Errors: ProjectError (configuration, scripts, revisions), DatabaseUnavailable, LockNotObtained (lock_timeout ran
+  out), MigrationFailed (a script failed), ProofFailed (it lost something).
+* A dead parent ends the child.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from handrail.errors import HandrailError
+from handrail.facts import (
+    DatabaseAddress,
+    DatabaseFacts,
+    Fingerprint,
+    FingerprintRequest,
+    HeldLock,
+    TableName,
+)
+from handrail.migrations.operations import RevisionRun, SourcePosition
+from handrail.migrations.revision import Revision, RevisionPath
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFacts:
+    """What one look at the project and its database found.
+
+    `revisions` is the whole history, newest first; `heads` the script heads; `current` what the database is stamped
+    with; `unknown` those of `current` that no script has. `is_async` is True when env.py used an async engine.
+    `database_missing` is True for a SQLite file that is not there yet (it has not been created by looking).
+    `env_output` is what env.py printed.
+    """
+
+    address: DatabaseAddress
+    dialect: str
+    driver: str
+    is_async: bool
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    revisions: tuple[Revision, ...]
+    unknown: tuple[str, ...] = ()
+    database_missing: bool = False
+    version_table: TableName = field(default_factory=lambda: TableName("alembic_version"))
+    alembic_version: str = ""
+    sqlalchemy_version: str = ""
+    env_output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a run may wait and work, in seconds. `lock_timeout` bounds one wait for a lock (PostgreSQL
+    lock_timeout; SQLite busy timeout), retried with jitter until `lock_retry` is used up. `statement_timeout` bounds
+    one statement or one silence of the script; 0 means no bound."""
+
+    lock_timeout: float = 0.1
+    lock_retry: float = 60.0
+    statement_timeout: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRequest:
+    """What to digest inside a revision's own transaction.
+
+    `before` are column groups as the tables are before the run, `after` the same groups under the names they have
+    after it (a table or column that the run renames); a table is in both or in neither. On an engine with concurrent
+    writers, `lock` names the tables to lock against writes first (SHARE ROW EXCLUSIVE), in sorted order.
+    """
+
+    before: FingerprintRequest
+    after: FingerprintRequest
+    lock: tuple[TableName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InTransactionProof:
+    """What was seen inside the transaction: before the first and after the last statement, both under the lock."""
+
+    before: Fingerprint
+    after: Fingerprint
+    facts_before: DatabaseFacts
+    facts_after: DatabaseFacts
+    broken_references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationOutcome:
+    """What a finished upgrade or downgrade did. `proofs` maps the id of a revision (the last one of the transaction)
+    to what was seen inside its transaction; `lock_waits` counts attempts that ran into lock_timeout."""
+
+    path: RevisionPath
+    runs: tuple[RevisionRun, ...]
+    proofs: Mapping[str, InTransactionProof] = field(default_factory=dict)
+    lock_waits: int = 0
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationEvent:
+    """Progress, as it happens: `kind` is "revision", "statement", "lock_wait", "committing", "committed" or "proof"."""
+
+    kind: str
+    revision: str
+    text: str = ""
+
+
+OnEvent = Callable[[MigrationEvent], None]
+#: Judges an in-transaction proof; raising (ProofFailed) makes the child roll back.
+Judge = Callable[[str, InTransactionProof], None]
+
+
+class MigrationFailed(HandrailError):
+    """A script raised, hung, or exited. `committed` are the revisions whose transactions had been committed."""
+
+    code = "HR710"
+
+    def __init__(  # noqa: PLR0913 - the six things that are known about a failed script
+        self,
+        message: str,
+        *,
+        why: str = "",
+        hint: str = "",
+        revision: str = "",
+        position: SourcePosition | None = None,
+        committed: tuple[str, ...] = (),
+        traceback: str = "",
+        output: str = "",
+        locks: tuple[HeldLock, ...] = (),
+    ) -> None:
+        super().__init__(message, why=why, hint=hint)
+        self.revision = revision
+        self.position = position
+        self.committed = committed
+        self.traceback = traceback
+        self.output = output
+        self.locks = locks
+
+
+class ProofFailed(HandrailError):
+    """Something changed that no script declared. Raised by a Judge; the transaction was rolled back."""
+
+    code = "HR720"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDifference:
+    """One difference between models and database, as Alembic's comparison words it."""
+
+    summary: str
+
+
+class Migrator(Protocol):
+    """Alembic for one project and one environment."""
+
+    def describe(self) -> ProjectFacts:
+        """Load the project, connect as env.py does, read the stamp. Never creates a database file, never writes."""
+        ...
+
+    def path(self, facts: ProjectFacts, target: str) -> RevisionPath:
+        """The upgrade path to `target` ("head", "heads", an id or a unique prefix, "+n"), or the downgrade path for
+        "base", "-n", or an id that is behind. ProjectError when unknown or ambiguous."""
+        ...
+
+    def sql(self, path: RevisionPath) -> Mapping[str, str]:
+        """The SQL of each revision of the path in offline mode, by revision id; a revision that cannot be rendered
+        offline maps to a text that begins with "-- cannot be shown: " and the reason."""
+        ...
+
+    def run(
+        self,
+        path: RevisionPath,
+        *,
+        on: DatabaseAddress | None = None,
+        run_id: str = "",
+        limits: Limits | None = None,
+        proof: ProofRequest | None = None,
+        judge: Judge | None = None,
+        on_event: OnEvent | None = None,
+    ) -> MigrationOutcome:
+        """Run the path on the project's own database, or on the clone `on` (which is observed: locks, rewrites)."""
+        ...
+
+    def stamp(self, target: str, *, purge: bool = False) -> None:
+        """Write the stamp without running anything."""
+        ...
+
+    def differences(self) -> tuple[ModelDifference, ...]:
+        """Models against database (autogenerate's comparison); () when equal. ProjectError without target_metadata."""
+        ...

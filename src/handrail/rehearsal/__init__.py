@@ -1,0 +1,1 @@
+"""Expectations of an upgrade, and the verdict whether a database met them."""

@@ -1,0 +1,1 @@
+"""Stores: where artifacts and manifests lie."""
