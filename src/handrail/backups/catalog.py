@@ -1,0 +1,62 @@
+"""The catalog: all backups of an environment as values, and the choice of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from handrail.backups.record import BackupRecord
+from handrail.errors import BackupError
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Backups, newest first, and what in the store could not be read (key → why)."""
+
+    records: tuple[BackupRecord, ...]
+    unreadable: tuple[tuple[str, str], ...] = ()
+
+
+def artifact_key(environment: str, backup_id: str, compression: str) -> str:
+    suffix = ".zst" if compression == "zstd" else ""
+    return f"{environment}/{backup_id}/artifact{suffix}"
+
+
+def manifest_key(environment: str, backup_id: str) -> str:
+    return f"{environment}/{backup_id}/manifest.json"
+
+
+def verification_key(environment: str, backup_id: str, run_id: str) -> str:
+    return f"{environment}/{backup_id}/verified-{run_id}.json"
+
+
+def choose(records: Sequence[BackupRecord], wanted: str) -> BackupRecord:
+    """The backup that `wanted` names: "latest", "verified" (the newest verified one), an id or a unique prefix."""
+    if not records:
+        raise BackupError("there is no backup yet", hint="make one: handrail backup create", code="HR501")
+    newest_first = sorted(records, key=lambda record: record.created_at, reverse=True)
+    if wanted == "latest":
+        return newest_first[0]
+    if wanted == "verified":
+        return _newest_verified(newest_first)
+    exact = [record for record in newest_first if record.id == wanted]
+    found = exact or [record for record in newest_first if wanted and record.id.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    raise BackupError(
+        f"no backup has the id {wanted!r}"
+        if not found
+        else f"{len(found)} backups have an id that begins with {wanted}",
+        why="" if not found else ", ".join(record.id for record in found),
+        hint="handrail backup list shows all ids",
+        code="HR502",
+    )
+
+
+def _newest_verified(newest_first: Sequence[BackupRecord]) -> BackupRecord:
+    for record in newest_first:
+        if record.is_verified:
+            return record
+    raise BackupError(
+        "no backup has been verified yet", hint=f"verify one: handrail backup verify {newest_first[0].id}", code="HR503"
+    )

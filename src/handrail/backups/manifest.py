@@ -1,0 +1,80 @@
+"""The manifest of a backup: versioned JSON beside the artifact, sealed by a digest of its own.
+
+Readable without handrail: `artifact` says which file, how it is compressed and its BLAKE3 digest, `format` how to
+read the content. A manifest is written last and once; later verifications are documents of their own beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from handrail.backups.record import BackupRecord, Verification
+from handrail.errors import BackupError
+
+SCHEMA_VERSION = 1
+_Document = TypeVar("_Document", BackupRecord, Verification)
+
+
+class ManifestError(BackupError):
+    """A manifest cannot be read, was altered, or is of a newer handrail."""
+
+    code = "HR530"
+
+
+def write_manifest(record: BackupRecord) -> bytes:
+    """The record as manifest text, without its verifications (they have documents of their own)."""
+    return _write("backup", _plain(record, BackupRecord) | {"verifications": []})
+
+
+def read_manifest(data: bytes, *, name: str) -> BackupRecord:
+    """The record of a manifest; `name` is for messages. Raises ManifestError."""
+    return _read(data, "backup", BackupRecord, name)
+
+
+def write_verification(verification: Verification) -> bytes:
+    return _write("verification", _plain(verification, Verification))
+
+
+def read_verification(data: bytes, *, name: str) -> Verification:
+    return _read(data, "verification", Verification, name)
+
+
+def _plain(value: _Document, kind: type[_Document]) -> dict[str, Any]:
+    plain = TypeAdapter(kind).dump_python(value, mode="json")
+    assert isinstance(plain, dict)  # noqa: S101 - a dataclass is always written as an object
+    return plain
+
+
+def _seal(body: dict[str, Any]) -> str:
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def _write(kind: str, body: dict[str, Any]) -> bytes:
+    document = {"handrail": kind, "version": SCHEMA_VERSION, "seal": _seal(body), kind: body}
+    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _read(data: bytes, kind: str, cls: type[_Document], name: str) -> _Document:
+    hint = "this backup cannot be trusted: choose another one (handrail backup list)"
+    try:
+        document = json.loads(data)
+        version, body, seal = document["version"], document[kind], document["seal"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ManifestError(f"{name} is not a {kind} manifest", why=f"{error!r}", hint=hint) from error
+    if version != SCHEMA_VERSION:
+        raise ManifestError(
+            f"{name} was written by another handrail",
+            why=f"its version is {version}, this handrail reads {SCHEMA_VERSION}",
+            hint="upgrade handrail: pip install -U handrail",
+        )
+    if seal != _seal(body):
+        raise ManifestError(f"{name} was altered", why="its seal does not match its content", hint=hint)
+    try:
+        return TypeAdapter(cls).validate_python(body, strict=False)
+    except ValidationError as error:
+        raise ManifestError(f"{name} cannot be read", why=str(error.errors()[0]["msg"]), hint=hint) from error

@@ -1,0 +1,69 @@
+"""What is known about one backup: the record, its artifact, and when it was verified."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from handrail.facts import DatabaseFacts, Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArtifact:
+    """Bytes in a store. `size` and `digest` (BLAKE3, hex) are of the stored, that is compressed, bytes."""
+
+    key: str
+    size: int
+    digest: str
+    compression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """One proof that a backup restores: restored into a scratch database, fingerprint compared with the source's.
+
+    `differences` is empty when they were equal. `seconds` is the measured time to restore (without comparing)."""
+
+    at: datetime
+    run_id: str
+    seconds: float
+    differences: tuple[str, ...] = ()
+
+    @property
+    def is_proof(self) -> bool:
+        return not self.differences
+
+
+@dataclass(frozen=True, slots=True)
+class BackupRecord:
+    """One backup. Everything about the database is of the dump's own snapshot; `created_at` is aware UTC.
+
+    `database` is the address without password. `reason` says what it was made for ("upgrade to c3a1…", "by hand").
+    """
+
+    id: str
+    run_id: str
+    created_at: datetime
+    environment: str
+    database: str
+    engine: str
+    format: str
+    tool: str
+    server_version: str
+    revisions: tuple[str, ...]
+    artifact: StoredArtifact
+    fingerprint: Fingerprint
+    facts: DatabaseFacts
+    seconds: float
+    reason: str
+    git_commit: str
+    handrail_version: str
+    verifications: tuple[Verification, ...] = ()
+
+    @property
+    def is_verified(self) -> bool:
+        return any(verification.is_proof for verification in self.verifications)
+
+    @property
+    def verified_at(self) -> datetime | None:
+        return max((item.at for item in self.verifications if item.is_proof), default=None)

@@ -1,0 +1,82 @@
+"""Whether a restored copy is the source: fingerprints and schema compared, differences in words."""
+
+from __future__ import annotations
+
+from handrail.facts import DatabaseFacts, Fingerprint, ObjectKind, TableFingerprint
+
+
+def compare_restored(
+    source: Fingerprint, restored: Fingerprint, source_facts: DatabaseFacts, restored_facts: DatabaseFacts
+) -> tuple[str, ...]:
+    """Differences between the source at the dump's snapshot and what was restored; () when there are none.
+
+    Sequences are not transactional on PostgreSQL (documentation, "Sequence Manipulation Functions"): a dump may hold
+    a later value than the snapshot saw, so only a value that went back is a difference.
+    """
+    if source.algorithm != restored.algorithm:
+        return (f"fingerprints cannot be compared: {source.algorithm} against {restored.algorithm}",)
+    return (
+        *_table_differences(source, restored),
+        *_sequence_differences(source, restored),
+        *_column_differences(source_facts, restored_facts),
+        *_object_differences(source_facts, restored_facts),
+    )
+
+
+def _table_differences(source: Fingerprint, restored: Fingerprint) -> list[str]:
+    differences = []
+    for table in source.tables:
+        found = restored.table(table.table)
+        if found is None:
+            differences.append(f"table {table.table} is missing")
+        elif found.rows != table.rows:
+            differences.append(f"table {table.table} has {found.rows} rows, the source had {table.rows}")
+        elif _digests(found) != _digests(table):
+            differences.append(f"table {table.table}: rows differ from the source")
+    known = {table.table for table in source.tables}
+    differences += [
+        f"table {table.table} is not in the source" for table in restored.tables if table.table not in known
+    ]
+    return differences
+
+
+def _digests(table: TableFingerprint) -> dict[tuple[str, ...], str]:
+    return {group.columns: group.digest for group in table.digests}
+
+
+def _sequence_differences(source: Fingerprint, restored: Fingerprint) -> list[str]:
+    found = dict(restored.sequences)
+    return [
+        f"sequence {name} is at {found.get(name, 'nothing')}, the source was at {value}"
+        for name, value in source.sequences
+        if found.get(name, value - 1) < value
+    ]
+
+
+def _column_differences(source: DatabaseFacts, restored: DatabaseFacts) -> list[str]:
+    differences = []
+    for table in source.tables:
+        found = restored.table(table.name)
+        if found is None:
+            continue  # missing tables are told by the fingerprint
+        if found.columns != table.columns:
+            differences.append(f"table {table.name}: columns differ from the source")
+        elif found.primary_key != table.primary_key:
+            differences.append(f"table {table.name}: the primary key differs from the source")
+    return differences
+
+
+def _object_differences(source: DatabaseFacts, restored: DatabaseFacts) -> list[str]:
+    """An INVALID index holds no data, nobody can use it, and pg_dump leaves it out: that one may be missing."""
+    differences = []
+    have = {(item.kind, item.table, item.name): item for item in restored.objects}
+    for item in source.objects:
+        other = have.pop((item.kind, item.table, item.name), None)
+        if other is None:
+            if item.kind is not ObjectKind.INDEX or item.is_valid:
+                differences.append(f"{item.kind} {item.name} is missing")
+        elif other.definition != item.definition:
+            differences.append(f"{item.kind} {item.name} differs from the source")
+        elif item.is_valid and not other.is_valid:
+            differences.append(f"{item.kind} {item.name} is not valid, the source's was")
+    return differences + [f"{item.kind} {item.name} is not in the source" for item in have.values()]

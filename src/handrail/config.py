@@ -1,0 +1,298 @@
+"""Configuration: [tool.handrail] in pyproject.toml, or handrail.toml, read into frozen values.
+
+Without any configuration the defaults hold and the database is the one that env.py opens. Unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from handrail.errors import ConfigError
+
+#: An environment's name becomes a folder of the store and of the journal.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+def parse_duration(value: object) -> float:
+    """Seconds of "100ms", "5s", "2min", "1h", or of a bare number of seconds. ValueError otherwise."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    text = str(value).strip()
+    for unit in ("ms", "min", "s", "h"):
+        if text.endswith(unit) and re.fullmatch(r"[0-9.]+\s*", text.removesuffix(unit)):
+            with suppress(ValueError):
+                return float(text.removesuffix(unit)) * _DURATIONS[unit]
+    raise ValueError('a duration is written like "100ms", "5s", "2min" or "1h"')
+
+
+class Need(StrEnum):
+    """`required`: without it the run stops. `optional`: done, but when it cannot be done the run warns and goes on;
+    may be skipped by an option. `off`: not done."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    OFF = "off"
+
+
+class RestorePolicy(StrEnum):
+    """Whether a failed run may restore this run's backup by itself (`auto`), asks first, or never does."""
+
+    AUTO = "auto"
+    ASK = "ask"
+    NEVER = "never"
+
+
+class LintLevel(StrEnum):
+    """The least severity of a finding that stops a run."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    OFF = "off"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+#: PostgreSQL reads a lock_timeout of 0 ms as "wait for ever": there is no way to ask for that here.
+LockTimeout = Annotated[float, Field(ge=0.001, allow_inf_nan=False)]
+
+
+class Health(_Strict):
+    """How the application says that it is well after an upgrade: an URL that answers 2xx, or a command that exits 0."""
+
+    url: str | None = None
+    command: str | None = None
+    timeout: Duration = 30.0
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _seconds(cls, value: object) -> float:
+        return parse_duration(value)
+
+    @model_validator(mode="after")
+    def _one_usable_way(self) -> Health:
+        if (self.url is None) == (self.command is None):
+            raise ValueError("give either `url` or `command`")
+        if self.url is not None and not self.url.startswith(("http://", "https://")):
+            raise ValueError("`url` begins with http:// or https://")
+        if self.command is not None and not shlex.split(self.command):
+            raise ValueError("`command` is empty")
+        return self
+
+
+class Environment(_Strict):
+    """One environment's settings. `url`: literal, "env:NAME", or absent (then env.py's own connection is taken)."""
+
+    url: str | None = None
+    backup: Need = Need.REQUIRED
+    rehearse: Need = Need.REQUIRED
+    restore: RestorePolicy = RestorePolicy.ASK
+    lint: LintLevel = LintLevel.ERROR
+    store: str = ".handrail/store"
+    compression: Literal["zstd", "none"] = "zstd"
+    lock_timeout: LockTimeout = 0.1
+    lock_retry: Duration = 60.0
+    lock_wait: Duration = 30.0
+    statement_timeout: Duration = 300.0
+    prove_budget: Duration = 2.0
+    maintenance: bool = False
+    rehearse_server: str | None = None
+    health: Health | None = None
+
+    @field_validator("lock_timeout", "lock_retry", "lock_wait", "statement_timeout", "prove_budget", mode="before")
+    @classmethod
+    def _seconds(cls, value: object) -> float:
+        return parse_duration(value)
+
+    @field_validator("health", mode="before")
+    @classmethod
+    def _short_health(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"url": value} if value.startswith(("http://", "https://")) else {"command": value}
+        return value
+
+
+#: The guide's defaults per environment (G6): optional on a laptop, mandatory elsewhere.
+_KNOWN: Mapping[str, Mapping[str, object]] = {
+    "development": {"backup": Need.OPTIONAL, "rehearse": Need.OPTIONAL, "restore": RestorePolicy.AUTO},
+    "staging": {"restore": RestorePolicy.AUTO},
+    "production": {"restore": RestorePolicy.ASK},
+}
+
+
+class _Document(_Strict):
+    default: str = "development"
+    alembic: str | None = None
+    section: str = "alembic"
+    environments: dict[str, Environment] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_known(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("environments"), dict):
+            filled = {
+                name: {**_KNOWN.get(name, {}), **given} if isinstance(given, dict) else given
+                for name, given in data["environments"].items()
+            }
+            return {**data, "environments": filled}
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What holds for one call. `root` is the project folder; `source` the file the settings came from, None if none."""
+
+    root: Path
+    source: Path | None
+    name: str
+    settings: Environment
+    names: tuple[str, ...]
+    alembic_ini: Path | None
+    section: str
+    #: True when --env, $ENV or a configuration file decided the environment, rather than handrail's own default.
+    is_named: bool
+
+    def url(self, environ: Mapping[str, str]) -> str | None:
+        """The configured database URL with `env:NAME` looked up. ConfigError when the variable is not set."""
+        return _looked_up(self.settings.url, environ, "url", self.name)
+
+    def rehearse_server(self, environ: Mapping[str, str]) -> str | None:
+        return _looked_up(self.settings.rehearse_server, environ, "rehearse_server", self.name)
+
+
+def _looked_up(value: str | None, environ: Mapping[str, str], key: str, environment: str) -> str | None:
+    if value is None or not value.startswith("env:"):
+        return value
+    name = value.removeprefix("env:")
+    found = environ.get(name)
+    if not found:
+        raise ConfigError(
+            f"the environment variable {name} is not set",
+            why=f'`{key} = "{value}"` of the environment {environment} takes the database URL from it',
+            hint=f"export {name}=postgresql://user@host/database, or choose another environment with --env",
+        )
+    return found
+
+
+def load_config(start: Path, *, env: str | None, environ: Mapping[str, str]) -> Config:
+    """Find and read the configuration for the project that contains the folder `start`.
+
+    The environment is `env`, else $ENV, else `default` of the file. Raises ConfigError.
+    """
+    root = _project_root(start)
+    source, raw = _read_source(root)
+    document = _validated(raw, source)
+    name = env or environ.get("ENV") or document.default
+    for one in (name, *document.environments):
+        _check_name(one)
+    known = {**{key: None for key in _KNOWN}, **document.environments}
+    settings = document.environments.get(name)
+    if settings is None:
+        if document.environments and name not in _KNOWN:
+            raise _unknown_environment(name, tuple(known), source)
+        settings = Environment.model_validate(_KNOWN.get(name, {}))
+    ini = root / (document.alembic or "alembic.ini")
+    if document.alembic and not ini.is_file():
+        raise ConfigError(f"{ini} is not a file", why=f"`alembic` in {source} names it", hint="correct the path there")
+    named = bool(env or environ.get("ENV") or source)
+    names = tuple(document.environments) or tuple(_KNOWN)
+    return Config(root, source, name, settings, names, ini if ini.is_file() else None, document.section, named)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} cannot be the name of an environment",
+            why="it names folders: letters, digits, dot, dash and underscore can be used",
+            hint="choose another name",
+        )
+
+
+def _project_root(start: Path) -> Path:
+    for folder in (start, *start.parents):
+        if any((folder / name).is_file() for name in ("handrail.toml", "alembic.ini", "pyproject.toml")):
+            return folder
+    return start
+
+
+def _read_source(root: Path) -> tuple[Path | None, Mapping[str, object]]:
+    own = root / "handrail.toml"
+    if own.is_file():
+        return own, _toml(own)
+    pyproject = root / "pyproject.toml"
+    if pyproject.is_file():
+        section = _toml(pyproject).get("tool", {})
+        if isinstance(section, dict) and "handrail" in section:
+            own_section = section["handrail"]
+            if not isinstance(own_section, dict):
+                raise ConfigError(f"`tool.handrail` in {pyproject} is not a table", hint="write [tool.handrail]")
+            return pyproject, own_section
+    return None, {}
+
+
+def _toml(path: Path) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML", why=str(error), hint="correct that line") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read", why=error.strerror or str(error)) from error
+
+
+def _validated(raw: Mapping[str, object], source: Path | None) -> _Document:
+    try:
+        return _Document.model_validate(dict(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise _unknown_key(first["loc"], source) from error
+        given = f", not {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
+        reason = first["msg"].removeprefix("Value error, ")
+        message = f"`{where}` in {source} cannot be used"
+        if "://" in given or where.endswith(("url", "rehearse_server")):
+            given = ""  # may hold a password
+        raise ConfigError(message, why=f"{reason}{given}", hint="docs/configuration.md lists every key") from error
+
+
+def _model_of(depth: int) -> type[BaseModel]:
+    if depth == 0:
+        return _Document
+    return Environment if depth == 2 else Health
+
+
+def _unknown_key(location: tuple[int | str, ...], source: Path | None) -> ConfigError:
+    *path, key = (str(part) for part in location)
+    where = ".".join((*path, key))
+    model = _model_of(len(path))
+    close = difflib.get_close_matches(key, model.model_fields, n=1, cutoff=0.5)
+    known = ", ".join(model.model_fields)
+    return ConfigError(
+        f"`{where}` in {source} is not a setting",
+        why=f"the settings there are: {known}",
+        hint=f"did you mean `{close[0]}`?" if close else "remove it, or see docs/configuration.md",
+    )
+
+
+def _unknown_environment(name: str, names: tuple[str, ...], source: Path | None) -> ConfigError:
+    close = difflib.get_close_matches(name, names, n=1)
+    return ConfigError(
+        f"there is no environment {name!r}",
+        why=f"{source} and the defaults know: {', '.join(names)}",
+        hint=f"did you mean --env {close[0]}?" if close else f"add [environments.{name}] there, or choose one of these",
+    )

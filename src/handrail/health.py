@@ -1,0 +1,115 @@
+"""Asking the application whether it is well: an URL that answers 2xx, or a command that exits 0, within a deadline."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+from urllib.parse import unquote, urlsplit
+
+from handrail.health_check import HealthCheck, HealthResult
+
+_PAUSE = 0.5
+_ATTEMPT = 10.0
+_TAIL = 4096
+
+
+def url_check(url: str, *, timeout: float) -> HealthCheck:
+    """GET `url` again and again until it answers 2xx or `timeout` seconds are over (it may be restarting).
+
+    `user:password@` in the URL is sent as basic authentication; neither it nor the query appears in the result."""
+
+    def attempt(left: float) -> HealthResult:
+        shown = "the health URL"
+        try:
+            target, headers, shown = _request_parts(url)
+            request = urllib.request.Request(target, headers=dict(headers))  # noqa: S310 - only http(s) gets here
+            with urllib.request.urlopen(request, timeout=min(_ATTEMPT, left)) as answer:  # noqa: S310
+                return HealthResult(True, f"{shown} answered {answer.status}")
+        except urllib.error.HTTPError as error:
+            with error:
+                return HealthResult(False, f"{shown} answered {error.code}")
+        except OSError as error:
+            return HealthResult(False, f"{shown} did not answer: {getattr(error, 'reason', error)}")
+        except http.client.HTTPException:
+            return HealthResult(False, f"{shown} did not answer in HTTP")
+        except ValueError:
+            return HealthResult(False, f"{shown} is not a usable http(s) URL")
+
+    return lambda: _until_well(attempt, timeout)
+
+
+def _request_parts(url: str) -> tuple[str, Mapping[str, str], str]:
+    """What to request, with which headers, and how to call it. ValueError when it is not an http(s) URL."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not an http(s) URL")
+    place = parts.netloc.rpartition("@")[2]
+    headers = {"User-Agent": "handrail"}
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return parts._replace(netloc=place, fragment="").geturl(), headers, f"{parts.scheme}://{place}{parts.path}"
+
+
+def command_check(command: str, *, timeout: float, folder: Path) -> HealthCheck:
+    """Run `command` (split as a shell splits words, run without one) in `folder` until it exits 0.
+
+    Each attempt may take all the time that is left; what it started is ended with it when that is over."""
+
+    def attempt(left: float) -> HealthResult:
+        try:
+            words = shlex.split(command)
+            with tempfile.TemporaryFile() as output:
+                code = _exit_code(words, folder, left, output)
+                last = _last_line(output)
+        except subprocess.TimeoutExpired:
+            return HealthResult(False, f"`{command}` did not end within {timeout:g} s")
+        except OSError as error:
+            return HealthResult(False, f"`{command}` cannot be run: {error.strerror}")
+        except (ValueError, IndexError):
+            return HealthResult(False, f"`{command}` is not a command")
+        return HealthResult(code == 0, f"`{command}` exited {code} {last}".strip())
+
+    return lambda: _until_well(attempt, timeout)
+
+
+def _exit_code(words: list[str], folder: Path, left: float, output: IO[bytes]) -> int:
+    """Output goes to a file: a pipe that a grandchild keeps open could hold us beyond the deadline."""
+    child = subprocess.Popen(
+        words, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+    )
+    try:
+        return child.wait(timeout=left)
+    finally:
+        if child.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def _last_line(output: IO[bytes]) -> str:
+    size = output.seek(0, os.SEEK_END)
+    output.seek(max(0, size - _TAIL))
+    lines = output.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _until_well(attempt: Callable[[float], HealthResult], timeout: float) -> HealthResult:
+    deadline = time.monotonic() + timeout
+    while True:
+        result = attempt(max(0.1, deadline - time.monotonic()))
+        if result.is_well or time.monotonic() + _PAUSE >= deadline:
+            return result
+        time.sleep(_PAUSE)

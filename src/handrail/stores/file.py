@@ -1,0 +1,162 @@
+"""A store in a local folder: temporary file, fsync, hard link (which never overwrites), fsync of the folder."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from handrail.stores.store import MissingObject, StoreError, checked_key, is_key
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_PARTIAL = ".partial-"
+
+
+class FileStore:
+    """Objects as files below `root`, folders 0700, files 0600. The folder is made at the first write."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @property
+    def place(self) -> str:
+        return str(self._root)
+
+    @contextmanager
+    def open_write(self, key: str) -> Iterator[BinaryIO]:
+        target = self._root / checked_key(key)
+        temporary = target.with_name(f"{_PARTIAL}{uuid.uuid4().hex}")
+        message = f"cannot write {key} to the store {self._root}"
+        with self._explained(message):
+            _make_folders(target.parent)
+            if target.exists():
+                raise StoreError(f"{key} is already in the store {self._root}", why="objects are written once")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with _ObjectFile(descriptor, "wb", lambda: self._explained(message)) as out:
+                yield cast("BinaryIO", out)
+                with self._explained(message):
+                    os.fsync(out.fileno())
+            with self._explained(message):
+                os.link(temporary, target)
+                _fsync_folder(target.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def open_read(self, key: str) -> Iterator[BinaryIO]:
+        path = self._existing(key)
+        message = f"cannot read {key} from the store {self._root}"
+        with self._explained(message):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        with _ObjectFile(descriptor, "rb", lambda: self._explained(message)) as source:
+            yield cast("BinaryIO", source)
+
+    def size(self, key: str) -> int:
+        path = self._existing(key)
+        with self._explained(f"cannot read {key} from the store {self._root}"):
+            return path.stat().st_size
+
+    def keys(self, prefix: str = "") -> tuple[str, ...]:
+        with self._explained(f"cannot list the store {self._root}"):
+            found = [path.relative_to(self._root).as_posix() for path in _files(self._root)]
+        return tuple(sorted(key for key in found if key.startswith(prefix) and is_key(key)))
+
+    def delete(self, key: str) -> None:
+        path = self._existing(key)
+        with self._explained(f"cannot delete {key} from the store {self._root}"):
+            path.unlink()
+        with suppress(OSError):
+            path.parent.rmdir()
+
+    def free_bytes(self) -> int | None:
+        existing = next(folder for folder in (self._root, *self._root.absolute().parents) if folder.exists())
+        return shutil.disk_usage(existing).free
+
+    def _existing(self, key: str) -> Path:
+        path = self._root / checked_key(key)
+        with self._explained(f"cannot read {key} from the store {self._root}"):
+            is_there = path.is_file()
+        if not is_there:
+            raise MissingObject(
+                f"{key} is not in the store {self._root}", hint="handrail backup list shows what the store holds"
+            )
+        return path
+
+    @contextmanager
+    def _explained(self, message: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            free = ""
+            with suppress(OSError):
+                free = f" ({(self.free_bytes() or 0) // 1_000_000} MB are free there)"
+            raise StoreError(
+                message,
+                why=f"{error.strerror or error}{free}",
+                hint="make room or rights there, or set `store` of the environment to another folder",
+            ) from error
+
+
+class _ObjectFile(io.FileIO):
+    """An object's file: writes everything or raises, and says what failed as StoreError; errors of the code that
+    uses it (a source that breaks, say) are not mistaken for the store's."""
+
+    def __init__(self, descriptor: int, mode: str, explained: Callable[[], AbstractContextManager[None]]) -> None:
+        super().__init__(descriptor, mode)
+        self._explained = explained
+
+    def write(self, data: Buffer, /) -> int:
+        view = memoryview(data).cast("B")
+        written = 0
+        with self._explained():
+            while written < len(view):
+                written += super().write(view[written:]) or 0
+        return written
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        with self._explained():
+            return super().read(-1 if size is None else size) or b""
+
+    def readall(self) -> bytes:
+        with self._explained():
+            return super().readall() or b""
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        with self._explained():
+            return super().readinto(buffer) or 0
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """All files below `root`; a folder that cannot be listed raises (it must not look empty), a missing root does not."""
+    if not root.exists():
+        return
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for folder, _, names in os.walk(root, onerror=refuse):
+        yield from (Path(folder, name) for name in names)
+
+
+def _make_folders(folder: Path) -> None:
+    """Make `folder` and the missing ones above it, each 0700 and durable."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+        _fsync_folder(one.parent)
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
