@@ -102,6 +102,10 @@ class Database(Dumps, Protocol):
         """The revisions that Alembic's version table holds, sorted; () when there is no such table."""
         ...
 
+    def broken_references(self) -> tuple[str, ...]:
+        """Foreign keys and constraints that do not hold for existing rows, as sorted readable lines with counts."""
+        ...
+
     def activity(self) -> WriteActivity:
         """Rows written per table so far, by the engine's statistics; empty where the engine has none."""
         ...

@@ -1,0 +1,182 @@
+"""A PostgreSQL database as a Database: the adapter that the workflows use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from handrail.databases.database import DumpReport, Probe
+from handrail.databases.postgres import catalog, digest, dump, lifecycle, lock, restore, sessions, swap
+from handrail.databases.postgres.binaries import tools_for
+from handrail.databases.postgres.connection import elsewhere, maintenance, opened, reading
+from handrail.databases.postgres.probes import probe
+from handrail.databases.postgres.sessions import application_name
+from handrail.facts import (
+    Capability,
+    DatabaseAddress,
+    DatabaseFacts,
+    Fingerprint,
+    FingerprintRequest,
+    TableName,
+    WriteActivity,
+)
+
+_DEFAULT_VERSION_TABLE = TableName("alembic_version")
+
+
+class PostgresDatabase:
+    """One database of a PostgreSQL server. Every call opens its own connection, named `handrail:<run_id>` there.
+
+    `bin_dirs` limits where pg_dump and pg_restore are looked for. `scratch_server` leads to another server on which
+    scratch databases are made (its `database` is not used). `template` is the database whose encoding and collation
+    `create` copies.
+    """
+
+    def __init__(
+        self,
+        address: DatabaseAddress,
+        *,
+        version_table: TableName = _DEFAULT_VERSION_TABLE,
+        run_id: str = "",
+        bin_dirs: Sequence[Path] = (),
+        scratch_server: DatabaseAddress | None = None,
+        template: str = "",
+    ) -> None:
+        self._address = address
+        self._version_table = version_table
+        self._run_id = run_id
+        self._bin_dirs = tuple(bin_dirs)
+        self._scratch_server = scratch_server
+        self._template = template
+
+    @property
+    def address(self) -> DatabaseAddress:
+        return self._address
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return catalog.CAPABILITIES
+
+    @property
+    def _application(self) -> str:
+        return application_name(self._run_id)
+
+    def exists(self) -> bool:
+        with maintenance(self._address, self._application) as query:
+            return lifecycle.exists(query, self._address.database)
+
+    def facts(self) -> DatabaseFacts:
+        with reading(self._address, self._application) as (query, schema):
+            return catalog.facts(query, default_schema=schema, version_table=self._version_table)
+
+    def fingerprint(self, request: FingerprintRequest | None = None) -> Fingerprint:
+        with reading(self._address, self._application) as (query, schema):
+            return digest.fingerprint(query, request, default_schema=schema, version_table=self._version_table)
+
+    def revisions(self) -> tuple[str, ...]:
+        with reading(self._address, self._application) as (query, schema):
+            return catalog.revisions(query, default_schema=schema, version_table=self._version_table)
+
+    def broken_references(self) -> tuple[str, ...]:
+        with reading(self._address, self._application) as (query, schema):
+            return catalog.broken_references(query, default_schema=schema)
+
+    def activity(self) -> WriteActivity:
+        with reading(self._address, self._application) as (query, schema):
+            return catalog.activity(query, default_schema=schema, version_table=self._version_table)
+
+    def other_writers(self) -> tuple[str, ...]:
+        with opened(self._address, self._application) as query:
+            return sessions.other_writers(query)
+
+    def dump(self, out: BinaryIO, *, fingerprint_request: FingerprintRequest | None = None) -> DumpReport:
+        release = self._server_version()
+        return dump.dump(
+            self._address,
+            out,
+            tools=tools_for(_major(release), release, bin_dirs=self._bin_dirs),
+            application=self._application,
+            version_table=self._version_table,
+            request=fingerprint_request,
+        )
+
+    def load(self, source: BinaryIO) -> None:
+        """Owners and rights in the dump are left out: this role owns what it loads. Tables must not be there yet."""
+        restore.load(
+            self._address,
+            source,
+            server=self._server_version(),
+            application=self._application,
+            keep_owners=False,
+            bin_dirs=self._bin_dirs,
+        )
+
+    def replace(self, source: BinaryIO, *, aside: str) -> str:
+        return swap.replace(self._address, source, aside=aside, application=self._application, bin_dirs=self._bin_dirs)
+
+    def lock(self, run_id: str, *, wait: float) -> AbstractContextManager[None]:
+        return lock.hold_lock(self._address, self._version_table, run_id, wait)
+
+    @contextmanager
+    def scratch(self, run_id: str) -> Iterator[PostgresDatabase]:
+        server = self._scratch_server or self._address
+        name, application = lifecycle.scratch_name(run_id), application_name(run_id)
+        with maintenance(self._address, application) as query:
+            locale = lifecycle.locale_of(query, self._address.database)
+        try:
+            with maintenance(server, application) as query:
+                lifecycle.create(query, name, locale=locale)
+                if self._scratch_server is None:
+                    lifecycle.copy_search_path(query, self._address.database, name)
+            yield self._at(elsewhere(server, name), run_id=run_id)
+        finally:
+            with maintenance(server, application) as query:
+                lifecycle.drop(query, name)
+
+    def sibling(self, name: str) -> PostgresDatabase:
+        return self._at(elsewhere(self._address, name), run_id=self._run_id)
+
+    def create(self) -> None:
+        with maintenance(self._address, self._application) as query:
+            there = self._template and lifecycle.exists(query, self._template)
+            locale = lifecycle.locale_of(query, self._template) if there else ""
+            lifecycle.create(query, self._address.database, locale=locale)
+
+    def end_leftovers(self, run_id: str) -> tuple[str, ...]:
+        """The caller holds the lock: a replacement never put in place is then nobody's, whatever run began it."""
+        ended: list[str] = []
+        for server in filter(None, (self._address, self._scratch_server)):
+            with maintenance(server, self._application) as query:
+                ended += sessions.end_sessions_of_run(query, run_id)
+                names = list(lifecycle.scratches(query, run_id))
+                if server is self._address:
+                    names += lifecycle.unfinished(query, self._address.database)
+                for name in names:
+                    lifecycle.drop(query, name)
+                    ended.append(f"database {name}")
+        return tuple(ended)
+
+    def probe(self) -> tuple[Probe, ...]:
+        return probe(
+            self._address, application=self._application, version_table=self._version_table, bin_dirs=self._bin_dirs
+        )
+
+    def _server_version(self) -> str:
+        with opened(self._address, self._application) as query:
+            return catalog.server_version(query)
+
+    def _at(self, address: DatabaseAddress, *, run_id: str) -> PostgresDatabase:
+        return PostgresDatabase(
+            address,
+            version_table=self._version_table,
+            run_id=run_id,
+            bin_dirs=self._bin_dirs,
+            scratch_server=self._scratch_server,
+            template=self._address.database,
+        )
+
+
+def _major(release: str) -> int:
+    return int(release.partition(".")[0])

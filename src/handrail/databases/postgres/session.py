@@ -1,0 +1,83 @@
+"""PostgreSQL's part inside the process that runs Alembic, on the connection that env.py opened, whatever its driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from handrail.databases.postgres import catalog, digest
+from handrail.databases.postgres.quoting import Query, literal, qualified
+from handrail.databases.postgres.reading import pinned
+from handrail.databases.postgres.sessions import application_name
+from handrail.facts import DatabaseFacts, Fingerprint, FingerprintRequest, SessionState, TableName
+
+_DEFAULT = TableName("alembic_version")
+
+
+class PostgresSessionGuard:
+    """A SessionGuard that speaks through `query`: one SQL text without parameters in, its rows out.
+
+    Readings leave the session as it was: settings, transaction and locks (see `reading.pinned`). No driver is imported.
+    """
+
+    def __init__(
+        self,
+        query: Query,
+        *,
+        lock_timeout: float,
+        statement_timeout: float = 0.0,
+        run_id: str = "",
+        version_table: TableName = _DEFAULT,
+    ) -> None:
+        self._query = query
+        self._lock_timeout = lock_timeout
+        self._statement_timeout = statement_timeout
+        self._run_id = run_id
+        self._version_table = version_table
+        self._known: dict[int, tuple[str, str, int]] = {}
+
+    def prepare(self) -> None:
+        """Bound waits and statements for the session. The server ends a statement soon after this process died."""
+        settings = {
+            "application_name": application_name(self._run_id),
+            "lock_timeout": _milliseconds(self._lock_timeout),
+            "statement_timeout": _milliseconds(self._statement_timeout),
+            "idle_in_transaction_session_timeout": "0",
+        }
+        for name, value in settings.items():
+            self._query(f"SET {name} = {literal(value)}")
+        # PostgreSQL 13 does not know this setting, and `SET` would fail.
+        self._query(
+            "SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
+        )
+
+    def fingerprint(self, request: FingerprintRequest | None) -> Fingerprint:
+        with pinned(self._query) as schema:
+            return digest.fingerprint(self._query, request, default_schema=schema, version_table=self._version_table)
+
+    def facts(self) -> DatabaseFacts:
+        with pinned(self._query) as schema:
+            return catalog.facts(self._query, default_schema=schema, version_table=self._version_table)
+
+    def state(self) -> SessionState:
+        schema = self._default_schema()
+        return catalog.session_state(self._query, self._known, default_schema=schema, version_table=self._version_table)
+
+    def lock(self, tables: Iterable[TableName]) -> None:
+        """Keep other sessions from writing to these tables until the transaction ends, one after the other in order.
+
+        The wait for each is bounded by lock_timeout; the driver's error passes through."""
+        schema = self._default_schema()
+        for table in sorted(tables, key=lambda table: (table.schema or "", table.name)):
+            self._query(f"LOCK TABLE {qualified(table, schema)} IN SHARE ROW EXCLUSIVE MODE")
+
+    def broken_references(self) -> tuple[str, ...]:
+        with pinned(self._query) as schema:
+            return catalog.broken_references(self._query, default_schema=schema)
+
+    def _default_schema(self) -> str:
+        return str(self._query("SELECT coalesce(current_schema(), 'public')::text")[0][0])
+
+
+def _milliseconds(seconds: float) -> str:
+    """0 means no bound; a bound is at least a millisecond."""
+    return str(max(1, round(seconds * 1000))) if seconds > 0 else "0"

@@ -1,0 +1,149 @@
+"""The catalog of a SQLite database as facts: tables, columns, indexes, constraints, triggers, views."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from handrail.databases.sqlite.ddl import collations, constraints, normalised
+from handrail.facts import (
+    Capability,
+    ColumnFacts,
+    DatabaseFacts,
+    ObjectKind,
+    SchemaObject,
+    TableFacts,
+    TableName,
+)
+
+CAPABILITIES = frozenset({Capability.TRANSACTIONAL_DDL, Capability.WHOLE_RUN_TRANSACTION})
+_KINDS = {"index": ObjectKind.INDEX, "trigger": ObjectKind.TRIGGER, "view": ObjectKind.VIEW}
+#: `hidden` of PRAGMA table_xinfo for VIRTUAL and STORED generated columns; 1 is a virtual table's hidden column.
+_GENERATED = (2, 3)
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def facts(raw: sqlite3.Connection, *, version_table: str) -> DatabaseFacts:
+    """The catalog as this connection sees it, uncommitted changes included."""
+    names = plain_tables(raw, version_table)
+    objects = [*_named_objects(raw, version_table), *_constraints(raw, names)]
+    return DatabaseFacts(
+        engine="sqlite",
+        version=sqlite3.sqlite_version,
+        capabilities=CAPABILITIES,
+        tables=tuple(_table(raw, name) for name in names),
+        objects=tuple(sorted(objects, key=lambda thing: (thing.kind, str(thing.table), thing.name, thing.definition))),
+        size_bytes=_number(raw, "PRAGMA page_size") * _number(raw, "PRAGMA page_count"),
+    )
+
+
+def plain_tables(raw: sqlite3.Connection, version_table: str) -> tuple[str, ...]:
+    """Names of the tables that hold rows of their own, sorted; `version_table` is left out."""
+    found = _rows(
+        raw,
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' AND rootpage > 0"
+        " AND lower(name) <> lower(?)",
+        version_table,
+    )
+    return tuple(sorted(str(name) for (name,) in found))
+
+
+def storage(raw: sqlite3.Connection) -> dict[TableName, int]:
+    """Root page of each table: another one means that the table was made anew."""
+    found = _rows(raw, "SELECT name, rootpage FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")
+    return {TableName(str(name)): int(str(page)) for name, page in found}
+
+
+def table_columns(raw: sqlite3.Connection, table: str) -> tuple[str, ...]:
+    return tuple(str(row[1]) for row in _rows(raw, f"PRAGMA table_xinfo({quoted(table)})") if row[6] != 1)
+
+
+def revisions(raw: sqlite3.Connection, version_table: str) -> tuple[str, ...]:
+    if not _rows(raw, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?)", version_table):
+        return ()
+    found = _rows(raw, f"SELECT version_num FROM {quoted(version_table)} WHERE version_num IS NOT NULL")  # noqa: S608
+    return tuple(sorted(str(revision) for (revision,) in found))
+
+
+def broken_references(raw: sqlite3.Connection) -> tuple[str, ...]:
+    """Rows whose foreign key points to nothing, as "orders.customer_id -> customers: 3 rows"."""
+    counts: dict[str, int] = {}
+    columns: dict[str, dict[int, str]] = {}
+    try:
+        found = _rows(raw, "PRAGMA foreign_key_check")
+    except sqlite3.OperationalError as error:
+        if "foreign key mismatch" not in str(error):
+            raise
+        return (str(error),)
+    for table, _, parent, key in found:
+        child = str(table)
+        if child not in columns:
+            columns[child] = _key_columns(raw, child)
+        line = f"{child}.{columns[child].get(int(str(key)), '?')} -> {parent}"
+        counts[line] = counts.get(line, 0) + 1
+    return tuple(f"{line}: {count} row{'' if count == 1 else 's'}" for line, count in sorted(counts.items()))
+
+
+def _key_columns(raw: sqlite3.Connection, table: str) -> dict[int, str]:
+    columns: dict[int, list[str]] = {}
+    for row in _rows(raw, f"PRAGMA foreign_key_list({quoted(table)})"):
+        columns.setdefault(int(str(row[0])), []).append(str(row[3]))
+    return {key: ",".join(names) for key, names in columns.items()}
+
+
+def _table(raw: sqlite3.Connection, name: str) -> TableFacts:
+    found = [row for row in _rows(raw, f"PRAGMA table_xinfo({quoted(name)})") if row[6] != 1]
+    collated = collations(_table_sql(raw, name))
+    keys = sorted((int(str(row[5])), str(row[1])) for row in found if row[5])
+    return TableFacts(
+        name=TableName(name),
+        columns=tuple(
+            ColumnFacts(
+                name=str(row[1]),
+                type=str(row[2]),
+                nullable=not row[3],
+                default=None if row[4] is None else str(row[4]),
+                generated=row[6] in _GENERATED,
+                collation=collated.get(str(row[1])),
+            )
+            for row in found
+        ),
+        primary_key=tuple(column for _, column in keys),
+    )
+
+
+def _named_objects(raw: sqlite3.Connection, version_table: str) -> Iterator[SchemaObject]:
+    """Indexes (without those that constraints make by themselves), triggers and views."""
+    found = _rows(
+        raw,
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('index', 'trigger', 'view')"
+        " AND sql IS NOT NULL AND lower(tbl_name) <> lower(?)",
+        version_table,
+    )
+    for kind, name, table, sql in found:
+        owner = None if kind == "view" else TableName(str(table))
+        yield SchemaObject(_KINDS[str(kind)], str(name), owner, normalised(str(sql)))
+
+
+def _constraints(raw: sqlite3.Connection, tables: tuple[str, ...]) -> Iterator[SchemaObject]:
+    for table in tables:
+        for name, definition in constraints(_table_sql(raw, table)):
+            yield SchemaObject(ObjectKind.CONSTRAINT, name or definition, TableName(table), definition)
+
+
+def _table_sql(raw: sqlite3.Connection, table: str) -> str:
+    found = _rows(raw, "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", table)
+    return str(found[0][0]) if found else ""
+
+
+def _rows(raw: sqlite3.Connection, sql: str, *values: str) -> list[tuple[object, ...]]:
+    cursor = raw.cursor()
+    cursor.row_factory = None
+    return cursor.execute(sql, values).fetchall()
+
+
+def _number(raw: sqlite3.Connection, sql: str) -> int:
+    return int(str(_rows(raw, sql)[0][0]))

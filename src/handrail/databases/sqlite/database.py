@@ -1,0 +1,228 @@
+"""A SQLite file as a Database: the adapter that the workflows use."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import re
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from handrail.databases.database import DumpReport, Probe
+from handrail.databases.sqlite import catalog, digest
+from handrail.databases.sqlite.connection import check_file, make_file, reading, remove_file, translated
+from handrail.databases.sqlite.files import INCOMING, incoming, overwrite, pieces, put_in_place, swap_damaged
+from handrail.databases.sqlite.lock import hold_lock
+from handrail.databases.sqlite.pages import Snapshot, hold_snapshot
+from handrail.databases.sqlite.probes import probe
+from handrail.errors import BackupError, DatabaseUnavailable
+from handrail.facts import (
+    Capability,
+    DatabaseAddress,
+    DatabaseFacts,
+    Fingerprint,
+    FingerprintRequest,
+    WriteActivity,
+)
+
+FORMAT = "sqlite-pages"
+
+
+class SqliteDatabase:
+    """The database in one file. Links are followed: locks, copies and replacements concern the file they lead to.
+
+    `dump` opens the file beside SQLite, and closing it drops the POSIX locks of this process on it: a program that uses
+    this class must not hold other connections to the same file in the same process while it dumps (handrail runs
+    Alembic in a process of its own). `work_dir` takes scratch databases; it is made when needed.
+    """
+
+    def __init__(self, address: DatabaseAddress, *, version_table: str = "alembic_version", work_dir: Path) -> None:
+        if address.database in ("", ":memory:") or address.database.startswith("file:"):
+            raise DatabaseUnavailable(
+                f"{address.database or 'An unnamed SQLite database'!s} is not a file on disk.",
+                why="A database in memory ends with its process; there is nothing to guard.",
+                hint="Give `url` a file: sqlite:///app.db",
+            )
+        self._address = address
+        self._version_table = version_table
+        self._work_dir = work_dir
+
+    @property
+    def address(self) -> DatabaseAddress:
+        return self._address
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return catalog.CAPABILITIES
+
+    @property
+    def _file(self) -> Path:
+        return Path(self._address.database).resolve()
+
+    def exists(self) -> bool:
+        if self._file.is_dir():
+            check_file(self._file)
+        return self._file.exists()
+
+    def facts(self) -> DatabaseFacts:
+        with reading(self._file) as raw:
+            return catalog.facts(raw, version_table=self._version_table)
+
+    def fingerprint(self, request: FingerprintRequest | None = None) -> Fingerprint:
+        with reading(self._file) as raw:
+            return digest.fingerprint(raw, request, version_table=self._version_table)
+
+    def revisions(self) -> tuple[str, ...]:
+        with reading(self._file) as raw:
+            return catalog.revisions(raw, self._version_table)
+
+    def broken_references(self) -> tuple[str, ...]:
+        with reading(self._file) as raw:
+            return catalog.broken_references(raw)
+
+    def activity(self) -> WriteActivity:
+        return WriteActivity()
+
+    def other_writers(self) -> tuple[str, ...]:
+        return ()
+
+    def lock(self, run_id: str, *, wait: float) -> AbstractContextManager[None]:
+        return hold_lock(self._file, run_id, wait)
+
+    def dump(self, out: BinaryIO, *, fingerprint_request: FingerprintRequest | None = None) -> DumpReport:
+        """The raw pages; the fingerprint is computed on the snapshot's connection while they stream."""
+        check_file(self._file)
+        try:
+            with translated(self._file), hold_snapshot(self._file) as snapshot:
+                facts = catalog.facts(snapshot.raw, version_table=self._version_table)
+                revisions = catalog.revisions(snapshot.raw, self._version_table)
+                fingerprint = self._stream(snapshot, out, fingerprint_request)
+        except OSError as error:
+            raise _dump_failed(self._file, error) from error
+        version = sqlite3.sqlite_version
+        return DumpReport(FORMAT, f"sqlite {version}", version, facts, fingerprint, revisions)
+
+    def _stream(self, snapshot: Snapshot, out: BinaryIO, request: FingerprintRequest | None) -> Fingerprint:
+        with ThreadPoolExecutor(1) as pool:
+            digesting = pool.submit(digest.fingerprint, snapshot.raw, request, version_table=self._version_table)
+            try:
+                for chunk in snapshot.chunks():
+                    out.write(chunk)
+            except BaseException:
+                snapshot.raw.interrupt()
+                raise
+            return digesting.result()
+
+    def load(self, source: BinaryIO) -> None:
+        file = self._file
+        if file.exists() and not self._is_empty():
+            raise BackupError(
+                f"{file} is not empty.", hint="Restore with `handrail backup restore`, which keeps it aside."
+            )
+        with incoming(file, pieces(source)) as new:
+            put_in_place(new, file)
+
+    def _is_empty(self) -> bool:
+        with reading(self._file) as raw:
+            return not raw.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+
+    def replace(self, source: BinaryIO, *, aside: str) -> str:
+        """The old content goes to `<file>.<aside>`, the new one into the live file by SQLite's own transaction.
+
+        Returns "" when there was no file. A live file that SQLite cannot read is renamed instead of copied.
+        """
+        file = self._file
+        kept = Path(f"{file}.{aside}")
+        if kept.exists():
+            raise BackupError(f"{kept} is there already.", hint="Move it away, or end the run with `handrail recover`.")
+        with incoming(Path(f"{kept}.new"), pieces(source)) as new:
+            if not file.exists():
+                put_in_place(new, file)
+                return ""
+            try:
+                with translated(file), hold_snapshot(file) as snapshot:
+                    _keep(snapshot.chunks(), kept, file.stat().st_mode & 0o777)
+                with translated(file):
+                    overwrite(file, new)
+            except DatabaseUnavailable as error:
+                if not _is_damage(error):
+                    raise
+                kept.unlink(missing_ok=True)
+                swap_damaged(file, new, kept)
+        return str(kept)
+
+    @contextmanager
+    def scratch(self, run_id: str) -> Iterator[SqliteDatabase]:
+        self._work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._work_dir.resolve() / f"handrail-scratch.{_safe(run_id)}.{secrets.token_hex(4)}.sqlite"
+        scratch = self.sibling(str(path))
+        try:
+            scratch.create()
+            yield scratch
+        finally:
+            remove_file(path)
+            remove_file(Path(f"{path}{INCOMING}"))
+
+    def sibling(self, name: str) -> SqliteDatabase:
+        """`name` is a path; a relative one is beside this file."""
+        address = replace(self._address, database=str(self._file.parent / name))
+        return SqliteDatabase(address, version_table=self._version_table, work_dir=self._work_dir)
+
+    def create(self) -> None:
+        try:
+            with open(make_file(self._file), "rb"):  # noqa: PTH123 - a descriptor, not a path
+                pass
+        except FileExistsError:
+            raise BackupError(f"{self._file} is there already.", hint="Choose another name.") from None
+        except OSError as error:
+            raise DatabaseUnavailable(
+                f"{self._file} cannot be made.", why=error.strerror or str(error), hint="Check the folder's rights."
+            ) from error
+
+    def end_leftovers(self, run_id: str) -> tuple[str, ...]:
+        """Scratch files, and half-written files beside the database whose name carries the run id."""
+        run = glob.escape(_safe(run_id))
+        found = [
+            path
+            for path in self._work_dir.resolve().glob(f"handrail-scratch.{run}.*.sqlite*")
+            if re.fullmatch(r"[0-9a-f]{8}\.sqlite(\.incoming)?", path.name[len(f"handrail-scratch.{_safe(run_id)}.") :])
+        ]
+        beside = glob.escape(self._file.name)
+        found += self._file.parent.glob(f"{beside}.*{run}*{INCOMING}")
+        return tuple(f"scratch database {path}" for path in sorted(found) if remove_file(path))
+
+    def probe(self) -> tuple[Probe, ...]:
+        return probe(Path(self._address.database), self._work_dir)
+
+
+def _keep(content: Iterable[bytes], kept: Path, mode: int) -> None:
+    with incoming(kept, content, mode) as copy:
+        put_in_place(copy, kept)
+
+
+def _is_damage(error: DatabaseUnavailable) -> bool:
+    cause = error.__cause__
+    code = cause.sqlite_errorcode & 0xFF if isinstance(cause, sqlite3.Error) else 0
+    return code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+
+
+def _safe(run_id: str) -> str:
+    return re.sub(r"[^\w-]", "_", run_id)
+
+
+def _dump_failed(file: Path, error: OSError) -> BackupError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        free = shutil.disk_usage(file.parent).free / 1e6
+        return BackupError(
+            f"No space left while dumping {file}.",
+            why=f"{error.strerror}; free beside the database: {free:.1f} MB.",
+            hint="Make room in the store, or name another `store`.",
+        )
+    return BackupError(f"Dumping {file} failed.", why=error.strerror or str(error), hint="Run `handrail doctor`.")

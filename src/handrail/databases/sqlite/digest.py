@@ -1,0 +1,159 @@
+"""Fingerprints of SQLite tables: counts and order-independent digests of typed rows, algorithm "sqlite-rows-v1".
+
+For each row the values of a column group, in the group's order, become a Python tuple: NULL is None, INTEGER int, REAL
+float (so 1 and 1.0 differ; SQLite stores NaN as NULL), TEXT its bytes in UTF-8 whatever the file's encoding, valid or
+not, BLOB its bytes. The tuple is written by `marshal` in format version 2 (no references, no interning: equal values,
+equal bytes, on every Python), hashed by BLAKE2b-512 and read as a little-endian number. For a row with a BLOB in the
+group there is a second number, made in the same way from (that tuple, a tuple that holds 1 for each BLOB and 0 for the
+others), so that x'61' and 'a' differ; asking SQL for such rows costs less than fetching a type with every value.
+All these numbers are added modulo 2**128; the digest is the sum as 32 hexadecimal digits. A sum counts equal rows, which
+an xor would cancel. Generated columns are included when a group names them or the whole table is digested; a rowid that
+is no column is not.
+
+Skipped are views, virtual tables (the shadow tables that hold their rows are digested), SQLite's own `sqlite_…` tables
+and Alembic's version table. Column groups that a table does not have are left out of the answer: the caller sees them
+as missing. The pipeline runs in C from the cursor to the sum, so its cost is close to fetching the rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+import operator
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+from operator import itemgetter, methodcaller
+
+from handrail.databases.sqlite.catalog import plain_tables, quoted, table_columns
+from handrail.facts import ColumnGroup, Fingerprint, FingerprintRequest, GroupDigest, TableFingerprint, TableName
+
+ALGORITHM = "sqlite-rows-v1"
+Row = tuple[object, ...]
+_FORMAT = 2
+_MODULUS = 1 << 128
+# The C functions themselves, under types that `map` can follow.
+_write: Callable[[Row, int], bytes] = marshal.dumps  # type: ignore[assignment]  # typeshed's _Marshallable is closed
+_to_number: Callable[[bytes, str], int] = int.from_bytes  # type: ignore[assignment]  # byteorder is a Literal there
+_TO_DIGEST = methodcaller("digest")
+
+
+def fingerprint(raw: sqlite3.Connection, request: FingerprintRequest | None, *, version_table: str) -> Fingerprint:
+    """Fingerprint what this connection sees. The caller holds the snapshot; no transaction is begun or ended here."""
+    wanted = request or {}
+    with as_text(raw, str):
+        names = plain_tables(raw, version_table)
+        counters = sequences(raw)
+        tables = tuple(_digest_table(raw, name, wanted.get(TableName(name))) for name in names)
+    return Fingerprint(ALGORITHM, tables, counters)
+
+
+def sequences(raw: sqlite3.Connection) -> tuple[tuple[str, int], ...]:
+    """AUTOINCREMENT counters by table."""
+    cursor = own_cursor(raw)
+    if not cursor.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone():
+        return ()
+    return tuple(cursor.execute("SELECT name, seq FROM sqlite_sequence WHERE seq IS NOT NULL ORDER BY name").fetchall())
+
+
+def own_cursor(raw: sqlite3.Connection) -> sqlite3.Cursor:
+    """A cursor that yields plain tuples, whatever row factory the connection has."""
+    cursor = raw.cursor()
+    cursor.row_factory = None
+    return cursor
+
+
+@contextmanager
+def as_text(raw: sqlite3.Connection, factory: type[str] | type[bytes]) -> Iterator[None]:
+    """Read TEXT through `factory` for the block, then as before."""
+    before = raw.text_factory
+    raw.text_factory = factory
+    try:
+        yield
+    finally:
+        raw.text_factory = before
+
+
+def _digest_table(raw: sqlite3.Connection, name: str, groups: tuple[ColumnGroup, ...] | None) -> TableFingerprint:
+    began = time.perf_counter()
+    columns = table_columns(raw, name)
+    if groups is None:
+        groups = (columns,)
+    known = {column.casefold() for column in columns}
+    groups = tuple(group for group in dict.fromkeys(groups) if all(column.casefold() in known for column in group))
+    needed = tuple(dict.fromkeys(column for group in groups for column in group))
+    rows, blobs = _count(raw, name, needed)
+    with as_text(raw, bytes):
+        sums = _sum_groups(raw, name, needed, groups)
+        if blobs:
+            sums = list(map(operator.add, sums, _sum_blobs(raw, name, needed, groups)))
+    digests = tuple(GroupDigest(group, f"{total % _MODULUS:032x}") for group, total in zip(groups, sums, strict=True))
+    return TableFingerprint(TableName(name), rows, digests, time.perf_counter() - began)
+
+
+def _count(raw: sqlite3.Connection, name: str, needed: tuple[str, ...]) -> tuple[int, int]:
+    """All rows, and the rows that hold a BLOB in one of the columns."""
+    blobs = f"total({_any_blob(needed)})" if needed else "0"
+    found = own_cursor(raw).execute(f"SELECT count(*), {blobs} FROM {quoted(name)}").fetchone()  # noqa: S608 - quoted
+    return int(found[0]), int(found[1])
+
+
+def _any_blob(columns: tuple[str, ...]) -> str:
+    return " OR ".join(f"typeof({quoted(column)}) = 'blob'" for column in columns)
+
+
+def _sum_groups(
+    raw: sqlite3.Connection, name: str, needed: tuple[str, ...], groups: tuple[ColumnGroup, ...]
+) -> list[int]:
+    """One pass over the table. `+column` keeps converters of declared types (detect_types) out of the way."""
+    if not groups:
+        return []
+    selected = ", ".join(f"+{quoted(column)} AS c{place}" for place, column in enumerate(needed)) or "NULL"
+    rows = own_cursor(raw).execute(f"SELECT {selected} FROM {quoted(name)}")  # noqa: S608 - quoted above
+    if len(groups) == 1 and groups[0] == needed:
+        return [_sum_rows(rows)]
+    return _sum_picked(rows, [_picker(tuple(needed.index(column) for column in group)) for group in groups])
+
+
+def _sum_rows(rows: Iterator[Row]) -> int:
+    digests = map(_TO_DIGEST, map(hashlib.blake2b, map(_write, rows, repeat(_FORMAT))))
+    return sum(map(_to_number, digests, repeat("little")))
+
+
+def _sum_picked(rows: Iterator[Row], pickers: Sequence[Callable[[Row], Row]]) -> list[int]:
+    sums = [0] * len(pickers)
+    write, digest, number = _write, hashlib.blake2b, _to_number
+    places = tuple(enumerate(pickers))
+    for row in rows:
+        for place, pick in places:
+            sums[place] += number(digest(write(pick(row), _FORMAT)).digest(), "little")
+    return sums
+
+
+def _sum_blobs(
+    raw: sqlite3.Connection, name: str, needed: tuple[str, ...], groups: tuple[ColumnGroup, ...]
+) -> list[int]:
+    """The second numbers of the rows that hold a BLOB."""
+    flags = [f"typeof({quoted(column)}) = 'blob'" for column in needed]
+    selected = ", ".join([*(f"+{quoted(column)}" for column in needed), *flags])
+    rows = own_cursor(raw).execute(f"SELECT {selected} FROM {quoted(name)} WHERE {_any_blob(needed)}")  # noqa: S608
+    values = [_picker(tuple(needed.index(column) for column in group)) for group in groups]
+    marks = [_picker(tuple(len(needed) + needed.index(column) for column in group)) for group in groups]
+    sums = [0] * len(groups)
+    for row in rows:
+        for place, (pick, mark) in enumerate(zip(values, marks, strict=True)):
+            if any(mark(row)):
+                written = _write((pick(row), mark(row)), _FORMAT)
+                sums[place] += _to_number(hashlib.blake2b(written).digest(), "little")
+    return sums
+
+
+def _picker(places: tuple[int, ...]) -> Callable[[Row], Row]:
+    if len(places) > 1:
+        return itemgetter(*places)
+    if not places:
+        return lambda _row: ()
+    only = places[0]
+    return lambda row: (row[only],)

@@ -1,0 +1,150 @@
+"""Writing database files so that a name only ever stands for a whole, checked database."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+from handrail.databases.sqlite.connection import (
+    COMPANIONS,
+    MAGIC,
+    connect,
+    make_file,
+    no_space,
+    remove_file,
+    sync_folder,
+    translate,
+)
+from handrail.databases.sqlite.pages import CHUNK
+from handrail.errors import BackupError, LockNotObtained
+
+INCOMING = ".incoming"
+#: How long the content of a live file may wait for other programs' transactions to end.
+_REPLACE_SECONDS = 30.0
+
+
+def pieces(source: BinaryIO) -> Iterator[bytes]:
+    while piece := source.read(CHUNK):
+        yield piece
+
+
+@contextmanager
+def incoming(target: Path, content: Iterable[bytes], mode: int = 0o600) -> Iterator[Path]:
+    """Write `content` to a file beside `target`, checked to be a whole database; removed at exit unless renamed."""
+    path = Path(f"{target}{INCOMING}")
+    try:
+        remove_file(path)
+        _write(path, content, mode)
+        _check(path)
+        yield path
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise no_space(path, error.strerror or "disk full") from error
+        raise BackupError(f"{path} cannot be written.", why=error.strerror or str(error)) from error
+    finally:
+        remove_file(path)
+
+
+def put_in_place(path: Path, target: Path) -> None:
+    """Give a checked file its name, atomically; what a former file of that name left beside it goes first."""
+    for suffix in COMPANIONS:
+        Path(f"{target}{suffix}").unlink(missing_ok=True)
+    path.replace(target)
+    sync_folder(target.parent)
+
+
+def overwrite(live: Path, new: Path) -> None:
+    """Make `new`'s content the live file's in one transaction of SQLite's own: other connections see either content."""
+    source = _connect_unchanging(new)
+    try:
+        target = connect(live)
+        try:
+            _backup(live, source, target)
+        finally:
+            target.close()
+    finally:
+        source.close()
+
+
+def _backup(live: Path, source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    deadline = time.monotonic() + _REPLACE_SECONDS
+
+    def stop_waiting(status: int, _remaining: int, _total: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > deadline:
+            raise LockNotObtained(
+                f"{live} stayed locked by another program; it was not replaced.",
+                why=f"A transaction on it did not end within {_REPLACE_SECONDS:g} seconds.",
+                hint=f"Find it with `fuser {live}`, end it, and run `handrail recover`.",
+            )
+
+    if _page_size(source) != _page_size(target):
+        target.execute("PRAGMA journal_mode=DELETE").fetchone()  # a WAL database cannot take another page size
+    source.backup(target, pages=-1, progress=stop_waiting, sleep=0.05)
+    target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _page_size(raw: sqlite3.Connection) -> int:
+    return int(raw.execute("PRAGMA page_size").fetchone()[0])
+
+
+def swap_damaged(live: Path, new: Path, aside: Path) -> None:
+    """For a live file that SQLite cannot read: keep it and its companions under `aside`'s name, put `new` in place."""
+    old = live.stat()
+    new.chmod(old.st_mode & 0o777)
+    if os.geteuid() == 0:
+        os.chown(new, old.st_uid, old.st_gid)
+    os.link(live, aside)
+    for suffix in COMPANIONS:
+        companion = Path(f"{live}{suffix}")
+        if companion.exists():
+            companion.replace(f"{aside}{suffix}")
+    put_in_place(new, live)
+
+
+def _write(path: Path, content: Iterable[bytes], mode: int) -> None:
+    with os.fdopen(make_file(path), "wb", buffering=0) as file:
+        for piece in content:
+            view = memoryview(piece)
+            while view:
+                view = view[file.write(view) :]
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+
+
+def _check(path: Path) -> None:
+    with path.open("rb") as file:
+        first = file.read(len(MAGIC))
+    if first != MAGIC:
+        raise BackupError(
+            "The backup is not a SQLite database.",
+            why=f"Its first bytes are {first!r}." if first else "It is empty.",
+            hint="Choose another one: `handrail backup list`.",
+        )
+    raw = _connect_unchanging(path)
+    try:
+        found = [str(line) for (line,) in raw.execute("PRAGMA quick_check(3)")]
+    except sqlite3.Error as error:
+        found = [str(error)]
+    finally:
+        raw.close()
+    if found != ["ok"]:
+        raise BackupError(
+            "The backup is damaged or was cut.",
+            why=f"SQLite's quick_check says: {'; '.join(found)}.",
+            hint="Choose another one: `handrail backup list`.",
+        )
+
+
+def _connect_unchanging(path: Path) -> sqlite3.Connection:
+    """Read a file that nobody else knows: no locks, no -wal and -shm."""
+    try:
+        return sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    except sqlite3.Error as error:
+        raise translate(path, error) from error
