@@ -4,8 +4,8 @@
   directory; what it prints is captured, never mixed into results; `sys.exit`, hangs and crashes of it are errors here.
 * The database that a call works on is the one it names: with `on` given, every connection of the child, whatever
   env.py does, goes there, and a connection to any other place than the project's own database is refused.
-* A revision's transaction is committed only after `proof` (when given) has passed inside it. A call that raises has
-  left the revisions that it reports as committed, and nothing of the others.
+* A revision's transaction is committed only after its proof (when asked for) has passed inside it. A call that raises
+  has left the revisions that it reports as committed, and nothing of the others.
 * Errors: ProjectError (configuration, scripts, revisions), DatabaseUnavailable, LockNotObtained (lock_timeout ran
   out), MigrationFailed (a script failed), ProofFailed (it lost something).
 * A dead parent ends the child.
@@ -37,7 +37,7 @@ class ProjectFacts:
     `revisions` is the whole history, newest first; `heads` the script heads; `current` what the database is stamped
     with; `unknown` those of `current` that no script has. `is_async` is True when env.py used an async engine.
     `database_missing` is True for a SQLite file that is not there yet (it has not been created by looking).
-    `env_output` is what env.py printed.
+    `env_output` is what env.py printed. `path` is the way to the target that was asked for, when one was.
     """
 
     address: DatabaseAddress
@@ -53,6 +53,7 @@ class ProjectFacts:
     alembic_version: str = ""
     sqlalchemy_version: str = ""
     env_output: str = ""
+    path: RevisionPath | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +161,10 @@ class ModelDifference:
 class Migrator(Protocol):
     """Alembic for one project and one environment."""
 
-    def describe(self) -> ProjectFacts:
-        """Load the project, connect as env.py does, read the stamp. Never creates a database file, never writes."""
+    def describe(self, target: str | None = None) -> ProjectFacts:
+        """Load the project, connect as env.py does, read the stamp. Never creates a database file, never writes.
+
+        With `target` the result's `path` leads there (see `path`), at no further cost."""
         ...
 
     def path(self, facts: ProjectFacts, target: str) -> RevisionPath:
@@ -181,11 +184,14 @@ class Migrator(Protocol):
         on: DatabaseAddress | None = None,
         run_id: str = "",
         limits: Limits | None = None,
-        proof: ProofRequest | None = None,
+        proofs: Mapping[str, ProofRequest] | None = None,
         judge: Judge | None = None,
         on_event: OnEvent | None = None,
     ) -> MigrationOutcome:
-        """Run the path on the project's own database, or on the clone `on` (which is observed: locks, rewrites)."""
+        """Run the path on the project's own database, or on the clone `on` (which is observed: locks, rewrites).
+
+        `proofs` are keyed by revision. An engine that holds the whole run in one transaction uses only the one of
+        the path's last revision, which then speaks of the whole run; a revision without one is not proven."""
         ...
 
     def stamp(self, target: str, *, purge: bool = False) -> None:

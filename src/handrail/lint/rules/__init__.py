@@ -1,1 +1,13 @@
-"""One file a rule."""
+"""All rules, one file each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from handrail.lint.rule import Rule
+from handrail.lint.rules.not_null_without_default import NotNullWithoutDefault
+from handrail.lint.rules.several_heads import SeveralHeads
+from handrail.lint.rules.unknown_revision import UnknownRevision
+from handrail.lint.rules.unreadable_script import UnreadableScript
+
+RULES: Final[tuple[Rule, ...]] = (NotNullWithoutDefault(), SeveralHeads(), UnknownRevision(), UnreadableScript())

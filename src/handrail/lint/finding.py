@@ -1,0 +1,73 @@
+"""A finding: what a rule saw in a script, why it matters, and the corrected code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad a finding is. The order of the members is the order of weight."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def weight(self) -> int:
+        return list(Severity).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Text to put in place of a piece of a script: lines count from 1, columns are UTF-8 bytes from 0, as in `ast`."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding. `message` says what is wrong, `why` what it would do to the database.
+
+    `fix_hint` is the corrected code (or what to type), `edits` the same as exact edits where there is one.
+    `source` says how it was found: "static" from the text, later "rehearsed" from a run.
+    """
+
+    rule: str
+    severity: Severity
+    file: str
+    line: int
+    column: int
+    message: str
+    why: str
+    fix_hint: str = ""
+    edits: tuple[Edit, ...] = field(default=(), compare=False)
+    source: str = "static"
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}: " if self.file else ""
+        return f"{where}{self.severity} {self.rule} {self.message}"
+
+
+def remaining(findings: Sequence[Finding], level: Severity | None) -> tuple[Finding, ...]:
+    """The findings that stop a run whose level is `level`: those at least as severe; None stops for nothing."""
+    if level is None:
+        return ()
+    return tuple(finding for finding in findings if finding.severity.weight >= level.weight)
+
+
+def apply_edits(source: str, edits: Sequence[Edit]) -> str:
+    """The source with the edits made (they must not overlap)."""
+    data = source.encode()
+    starts = [0]
+    for line in data.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    for edit in sorted(edits, key=lambda edit: (edit.line, edit.column), reverse=True):
+        begin, end = starts[edit.line - 1] + edit.column, starts[edit.end_line - 1] + edit.end_column
+        data = data[:begin] + edit.text.encode() + data[end:]
+    return data.decode()

@@ -1,0 +1,56 @@
+"""The contract of a lint rule: one class, one file; its cases are its tests and its documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from handrail.facts import DatabaseFacts
+from handrail.lint.finding import Finding
+from handrail.migrations.reading import ScriptReading
+from handrail.migrations.revision import Direction
+
+
+@dataclass(frozen=True, slots=True)
+class LintContext:
+    """What rules may look at. `scripts` are in the order in which they would run.
+
+    `is_path` is True when the scripts are what will run, in one go, on the database of `facts` (or on an empty one);
+    False when they are a whole history, of which any beginning may already have run somewhere.
+    `heads` are the script heads; `current` is what the database is stamped with, `unknown` those that no script has.
+    """
+
+    scripts: tuple[ScriptReading, ...]
+    facts: DatabaseFacts | None = None
+    is_path: bool = True
+    direction: Direction = Direction.UPGRADE
+    heads: tuple[str, ...] = ()
+    current: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An example for a rule: scripts by file name, and what else the rule looks at."""
+
+    title: str
+    sources: Mapping[str, str] = field(default_factory=dict)
+    heads: tuple[str, ...] = ()
+    current: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+class Rule(Protocol):
+    """A rule has no state; `check` reads the context and returns findings in the order of the scripts.
+
+    Every case of BAD has at least one finding of this rule, no case of GOOD has any.
+    """
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+    why: ClassVar[str]
+    BAD: ClassVar[tuple[Case, ...]]
+    GOOD: ClassVar[tuple[Case, ...]]
+
+    def check(self, context: LintContext) -> Iterable[Finding]: ...

@@ -1,0 +1,204 @@
+"""HR-DD101: a NOT NULL column without server_default, added to a table that has rows."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from handrail.facts import DatabaseFacts, TableName
+from handrail.lint.finding import Edit, Finding, Severity, apply_edits
+from handrail.lint.rule import Case, LintContext
+from handrail.migrations.calls import ReadOperation
+from handrail.migrations.columns import ColumnText
+from handrail.migrations.operations import Operation, OperationKind
+from handrail.migrations.reading import ScriptReading
+
+_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
+
+#: A default that every engine takes for a column of this type (also SQLite, whose ADD COLUMN wants a constant).
+CANDIDATES: Mapping[str, str] = {
+    **dict.fromkeys(("Integer", "BigInteger", "SmallInteger", "INTEGER", "BIGINT", "SMALLINT", "INT"), "'0'"),
+    **dict.fromkeys(("Numeric", "Float", "Double", "Interval", "NUMERIC", "DECIMAL", "FLOAT", "REAL"), "'0'"),
+    **dict.fromkeys(("Boolean", "BOOLEAN"), "sa.false()"),
+    **dict.fromkeys(("String", "Text", "Unicode", "UnicodeText", "AutoString", "VARCHAR", "TEXT", "LargeBinary"), "''"),
+    **dict.fromkeys(("DateTime", "TIMESTAMP", "DATETIME"), "'1970-01-01 00:00:00'"),
+    **dict.fromkeys(("Date", "DATE"), "'1970-01-01'"),
+    **dict.fromkeys(("Time", "TIME"), "'00:00:00'"),
+    **dict.fromkeys(("JSON", "JSONB", "ARRAY"), "'{}'"),
+    **dict.fromkeys(("Uuid", "UUID", "GUID"), "'00000000-0000-0000-0000-000000000000'"),
+}
+#: Put where no default can be derived from the type; a person has to choose.
+TO_CHOOSE = "'<choose a value>'"
+
+
+class NotNullWithoutDefault:
+    code: ClassVar[str] = "HR-DD101"
+    title: ClassVar[str] = "NOT NULL column without server_default"
+    why: ClassVar[str] = (
+        "The rows that are there have no value for the new column, and the database refuses it: the upgrade fails on "
+        "every table that has rows, while it passes on the empty one of a test."
+    )
+    BAD: ClassVar[tuple[Case, ...]] = (
+        Case(
+            "as autogenerate writes it",
+            {
+                "add.py": _HEAD + "    op.add_column('bookings', sa.Column('attendance_status', "
+                "sa.Enum('SCHEDULED', 'ATTENDED', name='attendancestatus'), nullable=False))\n"
+            },
+        ),
+        Case(
+            "in batch mode",
+            {
+                "batch.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "        batch_op.add_column(sa.Column('seats', sa.Integer(), server_default=None, nullable=False))\n"
+            },
+        ),
+    )
+    GOOD: ClassVar[tuple[Case, ...]] = (
+        Case(
+            "with a server_default",
+            {
+                "add.py": _HEAD + "    op.add_column('bookings', sa.Column('attendance_status', "
+                "sa.String(50), server_default='SCHEDULED', nullable=False))\n"
+            },
+        ),
+        Case("nullable", {"add.py": _HEAD + "    op.add_column('bookings', sa.Column('note', sa.Text()))\n"}),
+        Case(
+            "on a table made by the same script",
+            {
+                "new.py": _HEAD + "    op.create_table('rooms', sa.Column('id', sa.Integer(), primary_key=True))\n"
+                "    op.add_column('rooms', sa.Column('name', sa.String(), nullable=False))\n"
+            },
+        ),
+    )
+
+    def check(self, context: LintContext) -> Iterable[Finding]:
+        made = _Made()
+        for script in context.scripts:
+            if not context.is_path:
+                made = _Made()
+            for read in script.function(context.direction).reads:
+                made.follow(read.operation)
+                if _is_unsafe(read) and not made.is_empty(read.operation.table):
+                    yield self._finding(script, read, context.facts, made)
+
+    def _finding(self, script: ScriptReading, read: ReadOperation, facts: DatabaseFacts | None, made: _Made) -> Finding:
+        assert read.column is not None  # noqa: S101 - _is_unsafe saw it
+        table = read.operation.table
+        edit = server_default_edit(read.column)
+        severity = _severity(facts, table if table is None else made.name_before(table))
+        hint = _corrected(script.revision.source, read.call, edit)
+        what = f"{table}.{read.column.name} is NOT NULL without a server_default"
+        return Finding(
+            rule=self.code,
+            severity=severity,
+            file=script.revision.path,
+            line=read.call.lineno,
+            column=read.call.col_offset,
+            message=f"{what}; write: {hint}",
+            why=self.why,
+            fix_hint=hint,
+            edits=(edit,),
+        )
+
+
+@dataclass(slots=True)
+class _Made:
+    """Tables that the scripts so far have made and not filled, and the old names of those they renamed."""
+
+    empty: set[TableName] = field(default_factory=set)
+    before: dict[TableName, TableName] = field(default_factory=dict)
+
+    def follow(self, operation: Operation) -> None:
+        table = operation.table
+        if operation.kind is OperationKind.EXECUTE:
+            words = (operation.sql or "").casefold()
+            self.empty = {made for made in self.empty if made.name.casefold() not in words}
+        elif table is not None:
+            self._follow_table(operation, table)
+
+    def _follow_table(self, operation: Operation, table: TableName) -> None:
+        match operation.kind:
+            case OperationKind.CREATE_TABLE:
+                self.empty.add(table)
+            case OperationKind.DROP_TABLE | OperationKind.BULK_INSERT:
+                self.empty.discard(table)
+            case OperationKind.RENAME_TABLE if operation.new_table is not None:
+                self.before[operation.new_table] = self.name_before(table)
+                if table in self.empty:
+                    self.empty.remove(table)
+                    self.empty.add(operation.new_table)
+
+    def is_empty(self, table: TableName | None) -> bool:
+        return table in self.empty
+
+    def name_before(self, table: TableName) -> TableName:
+        return self.before.get(table, table)
+
+
+def candidate(column: ColumnText) -> str:
+    """The source text of a server_default that fits the column, `TO_CHOOSE` when the type does not say."""
+    if column.labels:
+        return repr(column.labels[0])
+    if isinstance(column.python_default, bool):
+        return "sa.true()" if column.python_default else "sa.false()"
+    if column.python_default is not None:
+        return repr(str(column.python_default))
+    return CANDIDATES.get(column.type_name, TO_CHOOSE)
+
+
+def server_default_edit(column: ColumnText) -> Edit:
+    """The edit that gives the column a server_default: in place of one that says None, else before `nullable=`."""
+    text = candidate(column)
+    for keyword in column.call.keywords:
+        if keyword.arg == "server_default":
+            return _edit(keyword.value, text)
+    for keyword in column.call.keywords:
+        if keyword.arg == "nullable":
+            at = (keyword.lineno, keyword.col_offset)
+            return Edit(*at, *at, f"server_default={text}, ")
+    last = max(_arguments(column.call), key=lambda node: (node.end_lineno or 0, node.end_col_offset or 0))
+    end = (last.end_lineno or 0, last.end_col_offset or 0)
+    return Edit(*end, *end, f", server_default={text}")
+
+
+def _arguments(call: ast.Call) -> Iterator[ast.expr]:
+    yield from call.args
+    yield from (keyword.value for keyword in call.keywords)
+
+
+def _edit(node: ast.expr, text: str) -> Edit:
+    return Edit(node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0, text)
+
+
+def _corrected(source: str, call: ast.Call, edit: Edit) -> str:
+    """The corrected call on one line; when the column is written elsewhere, only the argument to add."""
+    if not call.lineno <= edit.line <= (call.end_lineno or 0):
+        return edit.text.strip(" ,")
+    segment = ast.get_source_segment(source, call)
+    lines_after = apply_edits(source, [edit])
+    end = (call.end_lineno or 0, call.end_col_offset or 0)
+    grown = len(edit.text.encode()) - (edit.end_column - edit.column)
+    last = (end[0], end[1] + (grown if edit.line == end[0] else 0))
+    whole = ast.Constant(
+        value=0, lineno=call.lineno, col_offset=call.col_offset, end_lineno=last[0], end_col_offset=last[1]
+    )
+    corrected = ast.get_source_segment(lines_after, whole) or segment or edit.text
+    return " ".join(line.strip() for line in corrected.splitlines())
+
+
+def _is_unsafe(read: ReadOperation) -> bool:
+    column = read.column
+    if read.operation.kind is not OperationKind.ADD_COLUMN or column is None:
+        return False
+    return column.nullable is False and column.server_default is None
+
+
+def _severity(facts: DatabaseFacts | None, table: TableName | None) -> Severity:
+    """An error, unless the catalog says that there is no such table or no row in it."""
+    if facts is None or table is None:
+        return Severity.ERROR
+    known = facts.table(table)
+    return Severity.INFO if known is None or known.rows_estimate == 0 else Severity.ERROR

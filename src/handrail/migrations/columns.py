@@ -1,0 +1,115 @@
+"""What a `sa.Column(...)` in a migration script says: name, type, nullability and default, as text."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from handrail.migrations.values import UNKNOWN, Code, Scope, call_name, evaluate
+
+#: Arguments of Column that are no types.
+NO_TYPES = frozenset(
+    {"ForeignKey", "CheckConstraint", "Identity", "Computed", "Sequence", "FetchedValue", "Constraint", "DefaultClause"}
+)
+#: Arguments of Column by which the database itself fills the column.
+FILLING = frozenset({"Identity", "Computed", "Sequence", "FetchedValue", "DefaultClause"})
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnText:
+    """A column as the script writes it.
+
+    `type` is source text, `type_name` its last word ("Enum"), `labels` those of an Enum with literal labels.
+    `nullable` is None when only running the script could tell. `server_default` is SQL text, None when there is none.
+    `python_default` is the literal value of `default=`. `call` is the `sa.Column(...)` expression.
+    """
+
+    name: str | None
+    type: str
+    type_name: str
+    labels: tuple[str, ...]
+    nullable: bool | None
+    server_default: str | None
+    python_default: str | int | float | bool | None
+    call: ast.Call
+
+
+def read_column(code: object) -> ColumnText | None:
+    """Read a column; None when `code` is no call that could be one."""
+    if not isinstance(code, Code) or not isinstance(code.node, ast.Call) or call_name(code.node) != "Column":
+        return None
+    call, scope = code.node, code.scope
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
+    positional = [evaluate(argument, scope) for argument in call.args]
+    name = positional[0] if positional and isinstance(positional[0], str) else _value(keywords.get("name"), scope)
+    type_node = keywords.get("type_") or _type_argument(call, positional)
+    default = _value(keywords.get("default"), scope)
+    return ColumnText(
+        name=name if isinstance(name, str) else None,
+        type="" if type_node is None else ast.unparse(type_node),
+        type_name="" if type_node is None else call_name(type_node),
+        labels=_labels(type_node, scope),
+        nullable=_nullable(call, keywords, scope),
+        server_default=_server_default(keywords, positional, scope),
+        python_default=default if isinstance(default, str | int | float) else None,
+        call=call,
+    )
+
+
+def default_text(node: ast.expr, scope: Scope) -> str | None:
+    """A `server_default=` argument as SQL text; None for None."""
+    if isinstance(node, ast.Call) and call_name(node) in {"text", "literal_column"}:
+        inner = evaluate(node, scope)
+        return inner if isinstance(inner, str) else ast.unparse(node)
+    value = evaluate(node, scope)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    expression = value.node if isinstance(value, Code) else node
+    if isinstance(expression, ast.Call) and not expression.args and call_name(expression) in {"true", "false", "null"}:
+        return call_name(expression)
+    text = ast.unparse(expression)
+    return text.partition("func.")[2] or text
+
+
+def _value(node: ast.expr | None, scope: Scope) -> object:
+    return UNKNOWN if node is None else evaluate(node, scope)
+
+
+def _type_argument(call: ast.Call, positional: list[object]) -> ast.expr | None:
+    for node, value in zip(call.args, positional, strict=True):
+        expression = value.node if isinstance(value, Code) else node
+        if isinstance(value, str) or isinstance(node, ast.Starred) or call_name(expression) in NO_TYPES:
+            continue
+        return expression
+    return None
+
+
+def _labels(node: ast.expr | None, scope: Scope) -> tuple[str, ...]:
+    if not isinstance(node, ast.Call) or call_name(node).lower() != "enum":
+        return ()
+    values: list[object] = []
+    for argument in node.args:
+        value = evaluate(argument.value if isinstance(argument, ast.Starred) else argument, scope)
+        values.extend(value if isinstance(value, list) else [value])
+    texts = tuple(value for value in values if isinstance(value, str))
+    return texts if len(texts) == len(values) else ()
+
+
+def _nullable(call: ast.Call, keywords: dict[str, ast.expr], scope: Scope) -> bool | None:
+    if "nullable" in keywords:
+        value = evaluate(keywords["nullable"], scope)
+        return value if isinstance(value, bool) else None
+    if any(keyword.arg is None for keyword in call.keywords):
+        return None
+    return _value(keywords.get("primary_key"), scope) is not True
+
+
+def _server_default(keywords: dict[str, ast.expr], positional: list[object], scope: Scope) -> str | None:
+    if "server_default" in keywords:
+        text = default_text(keywords["server_default"], scope)
+        if text is not None:
+            return text
+    filling = (value.node for value in positional if isinstance(value, Code) and call_name(value.node) in FILLING)
+    return next((ast.unparse(node) for node in filling), None)

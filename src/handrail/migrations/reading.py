@@ -1,0 +1,264 @@
+"""Fast static reading of a migration script: what upgrade() and downgrade() ask Alembic to do, without running them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from handrail.migrations.calls import Arguments, NotUnderstood, ReadOperation, read_call, read_execute
+from handrail.migrations.operations import Operation, SourcePosition
+from handrail.migrations.revision import Direction, Revision
+from handrail.migrations.values import UNKNOWN, Batch, Code, Scope, call_name, evaluate
+
+MAX_DEPTH = 8
+MAX_TURNS = 1_000
+#: Calls that cannot change a database and are not worth a remark.
+HARMLESS = frozenset({"print", "len", "isinstance", "warn", "debug", "info", "warning", "error", "append", "extend"})
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionReading:
+    """What upgrade() or downgrade() does, in the order of the text."""
+
+    reads: tuple[ReadOperation, ...] = ()
+    not_understood: tuple[NotUnderstood, ...] = ()
+    exists: bool = True
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        return tuple(read.operation for read in self.reads)
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptReading:
+    """A script as read. `error` is set, and the rest empty, when the text is not Python."""
+
+    revision: Revision
+    upgrade: FunctionReading
+    downgrade: FunctionReading
+    error: NotUnderstood | None = None
+
+    def function(self, direction: Direction) -> FunctionReading:
+        return self.upgrade if direction is Direction.UPGRADE else self.downgrade
+
+
+def read_script(revision: Revision) -> ScriptReading:
+    """Read a script's text. Never raises for anything the text may hold."""
+    nothing = FunctionReading(exists=False)
+    try:
+        module = ast.parse(revision.source)
+    except (SyntaxError, ValueError, RecursionError) as problem:
+        line = getattr(problem, "lineno", None) or 0
+        reason = f"the script is not Python: {getattr(problem, 'msg', None) or problem}"
+        return ScriptReading(revision, nothing, nothing, NotUnderstood(SourcePosition(revision.path, line), reason))
+    scope = _module_scope(module)
+    upgrade, downgrade = (_read_function(revision, module, scope, name) for name in ("upgrade", "downgrade"))
+    return ScriptReading(revision, upgrade, downgrade)
+
+
+def _module_scope(module: ast.Module) -> Scope:
+    scope = Scope()
+    for statement in module.body:
+        if isinstance(statement, ast.FunctionDef):
+            scope.functions[statement.name] = statement
+        elif isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                scope.bind(target, evaluate(statement.value, scope))
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            scope.bind(statement.target, evaluate(statement.value, scope))
+    return scope
+
+
+def _op_names(module: ast.Module) -> frozenset[str]:
+    """The names under which the script knows alembic.op."""
+    names = {"op"}
+    for statement in module.body:
+        if isinstance(statement, ast.ImportFrom) and statement.module == "alembic":
+            names |= {alias.asname or alias.name for alias in statement.names if alias.name == "op"}
+    return frozenset(names)
+
+
+def _read_function(revision: Revision, module: ast.Module, scope: Scope, name: str) -> FunctionReading:
+    function = scope.functions.get(name)
+    if function is None:
+        return FunctionReading(exists=False)
+    walker = _Walker(revision.id, revision.path, _op_names(module))
+    walker.statements(function.body, Scope(outer=scope))
+    return FunctionReading(tuple(walker.reads), tuple(walker.not_understood))
+
+
+@dataclass(slots=True)
+class _Walker:
+    """Follows the statements of one function and collects what they ask for."""
+
+    revision: str
+    path: str
+    op_names: frozenset[str]
+    reads: list[ReadOperation] = field(default_factory=list)
+    not_understood: list[NotUnderstood] = field(default_factory=list)
+    depth: int = 0
+    conditions: int = 0
+
+    def statements(self, body: Sequence[ast.stmt], scope: Scope) -> None:
+        for statement in body:
+            self._statement(statement, scope)
+
+    def _statement(self, statement: ast.stmt, scope: Scope) -> None:
+        match statement:
+            case ast.FunctionDef():
+                scope.functions[statement.name] = statement
+            case ast.Assign(targets=targets, value=value):
+                self._expression(value, scope)
+                for target in targets:
+                    scope.bind(target, evaluate(value, scope))
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                self._expression(value, scope)
+                scope.bind(target, evaluate(value, scope))
+            case ast.Expr(value=value) | ast.Return(value=ast.expr() as value) | ast.AugAssign(value=value):
+                self._expression(value, scope, is_statement=isinstance(statement, ast.Expr))
+            case ast.With():
+                self._with(statement, scope)
+            case _:
+                self._compound(statement, scope)
+
+    def _compound(self, statement: ast.stmt, scope: Scope) -> None:
+        match statement:
+            case ast.For():
+                self._for(statement, scope)
+            case ast.If(test=test, body=body, orelse=orelse):
+                self._if(test, body, orelse, scope)
+            case ast.While(test=test, body=body):
+                self._expression(test, scope)
+                self._miss(statement, "a while loop: how often it runs is known only when the script runs")
+                self._under_condition(body, scope)
+            case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=finalbody):
+                handled = [part for handler in handlers for part in handler.body]
+                self._under_condition([*body, *orelse, *handled], scope)
+                self.statements(finalbody, scope)
+
+    def _if(self, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt], scope: Scope) -> None:
+        self._expression(test, scope)
+        known = evaluate(test, scope)
+        if isinstance(known, bool):
+            self.statements(body if known else orelse, scope)
+        else:
+            self._under_condition([*body, *orelse], scope)
+
+    def _under_condition(self, body: Sequence[ast.stmt], scope: Scope) -> None:
+        self.conditions += 1
+        self.statements(body, scope)
+        self.conditions -= 1
+
+    def _for(self, loop: ast.For, scope: Scope) -> None:
+        self._expression(loop.iter, scope)
+        turns = evaluate(loop.iter, scope)
+        if not isinstance(turns, list | dict) or len(turns) > MAX_TURNS:
+            self._miss(loop, "a loop over values that are known only when the script runs")
+            scope.bind(loop.target, UNKNOWN)
+            self._under_condition(loop.body, scope)
+            return
+        for value in turns:
+            scope.bind(loop.target, value)
+            self.statements(loop.body, scope)
+
+    def _with(self, statement: ast.With, scope: Scope) -> None:
+        for item in statement.items:
+            call, name = item.context_expr, item.optional_vars
+            bound: object = UNKNOWN
+            if isinstance(call, ast.Call) and self._is_op(call.func) and call_name(call) == "batch_alter_table":
+                arguments = self._arguments(call, scope)
+                bound = Batch(arguments.get("table_name", 0), arguments.get("schema", 1))
+            elif name is not None:
+                self._expression(call, scope)
+                bound = evaluate(call, scope)
+            if name is not None:
+                scope.bind(name, bound)
+        self.statements(statement.body, scope)
+
+    def _expression(self, node: ast.expr, scope: Scope, *, is_statement: bool = False) -> None:
+        """Take up every call inside an expression that asks something of the database."""
+        known = [self._call(call, scope) for call in _outer_calls(node)]
+        if is_statement and isinstance(node, ast.Call) and not any(known) and call_name(node) not in HARMLESS:
+            self._miss(node, f"what {ast.unparse(node.func)}(…) does is not in upgrade() or downgrade()")
+
+    def _call(self, call: ast.Call, scope: Scope) -> bool:
+        """True when the call is one that the reader knows."""
+        if isinstance(call.func, ast.Name):
+            return self._local_call(call, call.func.id, scope)
+        if not isinstance(call.func, ast.Attribute):
+            return False
+        name, receiver = call.func.attr, evaluate(call.func.value, scope)
+        if self._is_op(call.func):
+            self._add(read_call(name, self._arguments(call, scope)))
+            return True
+        if isinstance(receiver, Batch):
+            self._add(read_call(name, self._arguments(call, scope, receiver)))
+            return True
+        if name in {"execute", "exec_driver_sql", "scalar", "scalars"} and self._is_connection(receiver):
+            result = read_execute(self._arguments(call, scope))
+            self._add(result if isinstance(result, NotUnderstood) else ReadOperation(result, call))
+            return True
+        return False
+
+    def _local_call(self, call: ast.Call, name: str, scope: Scope) -> bool:
+        function = scope.function(name)
+        if function is None or self.depth >= MAX_DEPTH:
+            return False
+        inner = Scope(outer=scope)
+        parameters = [parameter.arg for parameter in (*function.args.posonlyargs, *function.args.args)]
+        defaults = function.args.defaults
+        for parameter, default in zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True):
+            inner.names[parameter] = evaluate(default, scope)
+        for parameter, argument in zip(parameters, call.args, strict=False):
+            inner.names[parameter] = evaluate(argument, scope)
+        for keyword in call.keywords:
+            if keyword.arg is not None:
+                inner.names[keyword.arg] = evaluate(keyword.value, scope)
+        self.depth += 1
+        self.statements(function.body, inner)
+        self.depth -= 1
+        return True
+
+    def _is_op(self, func: ast.expr) -> bool:
+        if not isinstance(func, ast.Attribute):
+            return False
+        owner = func.value
+        if isinstance(owner, ast.Name):
+            return owner.id in self.op_names
+        return isinstance(owner, ast.Attribute) and owner.attr == "op" and call_name(owner.value) == "alembic"
+
+    def _is_connection(self, receiver: object) -> bool:
+        """Whether a value came from op.get_bind(), however it was wrapped (a Session over it, an option on it)."""
+        if not isinstance(receiver, Code):
+            return False
+        inner = [node for node in ast.walk(receiver.node) if isinstance(node, ast.Call | ast.Name)]
+        if any(isinstance(node, ast.Call) and call_name(node) == "get_bind" for node in inner):
+            return True
+        names = [node.id for node in inner if isinstance(node, ast.Name)]
+        values = [receiver.scope.look_up(name) for name in names]
+        return any(isinstance(value, Code) and value != receiver and self._is_connection(value) for value in values)
+
+    def _arguments(self, call: ast.Call, scope: Scope, batch: Batch | None = None) -> Arguments:
+        return Arguments(call, scope, batch, self.revision, self.path)
+
+    def _add(self, result: ReadOperation | NotUnderstood | None) -> None:
+        if isinstance(result, NotUnderstood):
+            self.not_understood.append(result)
+        elif result is not None:
+            read = ReadOperation(result.operation, result.call, result.column, self.conditions > 0)
+            self.reads.append(read)
+
+    def _miss(self, node: ast.stmt | ast.expr, reason: str) -> None:
+        self.not_understood.append(NotUnderstood(SourcePosition(self.path, node.lineno), reason))
+
+
+def _outer_calls(node: ast.expr) -> Iterator[ast.Call]:
+    """The calls in an expression, innermost receivers first, leaving out what stands in a lambda."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.keyword):
+            yield from _outer_calls(child.value)
+        elif isinstance(child, ast.expr) and not isinstance(child, ast.Lambda):
+            yield from _outer_calls(child)
+    if isinstance(node, ast.Call):
+        yield node

@@ -1,0 +1,216 @@
+"""Static evaluation of the few expressions that migration scripts use: literals, names, f-strings, op.f, sa.text."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value that cannot be known without running the script."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An expression kept as it is (`sa.Column(...)`, `op.get_bind()`), with the names that were bound around it."""
+
+    node: ast.expr
+    scope: Scope = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What `with op.batch_alter_table(...) as name` binds."""
+
+    table: object
+    schema: object
+
+
+UNKNOWN: Final = Unknown()
+#: Calls that give back their first argument, as far as a reader is concerned.
+TRANSPARENT = frozenset({"f", "text", "quoted_name", "dedent", "literal_column", "str", "list", "tuple", "sorted"})
+STRING_METHODS: Mapping[str, Callable[[str], str]] = {
+    "strip": str.strip,
+    "lower": str.lower,
+    "upper": str.upper,
+}
+
+
+@dataclass(slots=True)
+class Scope:
+    """Names and what they are bound to; a function's scope falls back on the module's."""
+
+    names: dict[str, object] = field(default_factory=dict)
+    functions: dict[str, ast.FunctionDef] = field(default_factory=dict)
+    outer: Scope | None = None
+
+    def look_up(self, name: str) -> object:
+        if name in self.names:
+            return self.names[name]
+        return UNKNOWN if self.outer is None else self.outer.look_up(name)
+
+    def function(self, name: str) -> ast.FunctionDef | None:
+        if name in self.functions or self.outer is None:
+            return self.functions.get(name)
+        return self.outer.function(name)
+
+    def bind(self, target: ast.expr, value: object) -> None:
+        """Bind a name, or each name of a tuple; anything else is left alone."""
+        if isinstance(target, ast.Name):
+            self.names[target.id] = value
+        elif isinstance(target, ast.Tuple | ast.List):
+            known = isinstance(value, list) and len(value) == len(target.elts)
+            values: Sequence[object] = value if known and isinstance(value, list) else [UNKNOWN] * len(target.elts)
+            for part, part_value in zip(target.elts, values, strict=True):
+                self.bind(part, part_value)
+
+
+def call_name(node: ast.expr) -> str:
+    """The last word of what is called: `sa.Column(...)` → "Column"; "" for anything that has no name."""
+    func = node.func if isinstance(node, ast.Call) else node
+    if isinstance(func, ast.Attribute):
+        return func.attr
+    return func.id if isinstance(func, ast.Name) else ""
+
+
+def evaluate(node: ast.expr, scope: Scope) -> object:
+    """The value of an expression: a constant, a list, a dict, Code for a call that is kept, or UNKNOWN."""
+    reader = READERS.get(type(node))
+    return UNKNOWN if reader is None else reader(node, scope)
+
+
+def _constant(node: ast.expr, scope: Scope) -> object:
+    assert isinstance(node, ast.Constant)  # noqa: S101 - dispatched by type
+    return node.value
+
+
+def _name(node: ast.expr, scope: Scope) -> object:
+    assert isinstance(node, ast.Name)  # noqa: S101 - dispatched by type
+    return scope.look_up(node.id)
+
+
+def _sequence(node: ast.expr, scope: Scope) -> object:
+    assert isinstance(node, ast.List | ast.Tuple | ast.Set)  # noqa: S101 - dispatched by type
+    values: list[object] = []
+    for element in node.elts:
+        if isinstance(element, ast.Starred):
+            inner = evaluate(element.value, scope)
+            if not isinstance(inner, list):
+                return UNKNOWN
+            values.extend(inner)
+        else:
+            values.append(evaluate(element, scope))
+    return values
+
+
+def _dict(node: ast.expr, scope: Scope) -> object:
+    assert isinstance(node, ast.Dict)  # noqa: S101 - dispatched by type
+    result: dict[object, object] = {}
+    for key, value in zip(node.keys, node.values, strict=True):
+        known = UNKNOWN if key is None else evaluate(key, scope)
+        if not isinstance(known, str | int | bool):
+            return UNKNOWN
+        result[known] = evaluate(value, scope)
+    return result
+
+
+def _joined(node: ast.expr, scope: Scope) -> object:
+    assert isinstance(node, ast.JoinedStr)  # noqa: S101 - dispatched by type
+    texts = []
+    for part in node.values:
+        inner = part.value if isinstance(part, ast.FormattedValue) else part
+        value = evaluate(inner, scope)
+        if not isinstance(value, str | int | float):
+            return UNKNOWN
+        texts.append(str(value))
+    return "".join(texts)
+
+
+def _binary(node: ast.expr, scope: Scope) -> object:
+    assert isinstance(node, ast.BinOp)  # noqa: S101 - dispatched by type
+    left, right = evaluate(node.left, scope), evaluate(node.right, scope)
+    if not isinstance(node.op, ast.Add):
+        return UNKNOWN
+    if isinstance(left, str) and isinstance(right, str):
+        return left + right
+    if isinstance(left, list) and isinstance(right, list):
+        return [*left, *right]
+    return UNKNOWN
+
+
+def _unary(node: ast.expr, scope: Scope) -> object:
+    assert isinstance(node, ast.UnaryOp)  # noqa: S101 - dispatched by type
+    value = evaluate(node.operand, scope)
+    if isinstance(node.op, ast.Not) and isinstance(value, bool):
+        return not value
+    if isinstance(node.op, ast.USub) and isinstance(value, int | float):
+        return -value
+    return UNKNOWN
+
+
+def _subscript(node: ast.expr, scope: Scope) -> object:
+    assert isinstance(node, ast.Subscript)  # noqa: S101 - dispatched by type
+    container, key = evaluate(node.value, scope), evaluate(node.slice, scope)
+    if isinstance(container, dict) and isinstance(key, str | int):
+        return container.get(key, UNKNOWN)
+    if isinstance(container, list) and isinstance(key, int) and -len(container) <= key < len(container):
+        return container[key]
+    return UNKNOWN
+
+
+def _call(node: ast.expr, scope: Scope) -> object:
+    assert isinstance(node, ast.Call)  # noqa: S101 - dispatched by type
+    name = call_name(node)
+    if name in TRANSPARENT and node.args:
+        return evaluate(node.args[0], scope)
+    if isinstance(node.func, ast.Attribute):
+        receiver = evaluate(node.func.value, scope)
+        if isinstance(receiver, str):
+            return _string_method(receiver, name, node, scope)
+        if isinstance(receiver, dict) and not node.args:
+            return _dict_method(receiver, name)
+    return Code(node, scope)
+
+
+def _string_method(receiver: str, name: str, node: ast.Call, scope: Scope) -> object:
+    if name in STRING_METHODS and not node.args:
+        return STRING_METHODS[name](receiver)
+    values = [evaluate(argument, scope) for argument in node.args]
+    named = {keyword.arg: evaluate(keyword.value, scope) for keyword in node.keywords if keyword.arg}
+    if name != "format" or not all(isinstance(value, str | int) for value in (*values, *named.values())):
+        return UNKNOWN
+    try:
+        return receiver.format(*values, **named)
+    except (IndexError, KeyError, ValueError, AttributeError):
+        return UNKNOWN
+
+
+def _dict_method(receiver: dict[object, object], name: str) -> object:
+    if name == "items":
+        return [[key, value] for key, value in receiver.items()]
+    if name == "keys":
+        return list(receiver)
+    return list(receiver.values()) if name == "values" else UNKNOWN
+
+
+def _attribute(node: ast.expr, scope: Scope) -> object:
+    return Code(node, scope)
+
+
+READERS: Mapping[type[ast.expr], Callable[[ast.expr, Scope], object]] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.List: _sequence,
+    ast.Tuple: _sequence,
+    ast.Set: _sequence,
+    ast.Dict: _dict,
+    ast.JoinedStr: _joined,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.Subscript: _subscript,
+    ast.Call: _call,
+    ast.Attribute: _attribute,
+}

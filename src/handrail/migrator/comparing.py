@@ -1,0 +1,42 @@
+"""Models against database: Alembic's comparison, each difference in a line of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from handrail.errors import ProjectError
+
+
+def differences(context: MigrationContext) -> list[str]:
+    """Readable lines; [] when models and database agree. ProjectError when env.py names no models."""
+    metadata = context.opts.get("target_metadata")
+    if metadata is None:
+        raise ProjectError(
+            "env.py names no models to compare with",
+            why="target_metadata is None",
+            hint="in env.py set target_metadata = Base.metadata (or SQLModel.metadata), with all models imported",
+        )
+    return [line for found in compare_metadata(context, metadata) for line in _lines(found)]
+
+
+def _lines(difference: Any) -> list[str]:
+    if isinstance(difference, list):  # the changes of one column
+        return [line for part in difference for line in _lines(part)]
+    what, *parts = difference
+    words = str(what).replace("_", " ")
+    if str(what).startswith("modify_"):
+        schema, table, column, _, old, new = parts
+        place = ".".join(str(part) for part in (schema, table, column) if part is not None)
+        return [f"{words} of {place}: {old!r} in the database, {new!r} in the models"]
+    return [f"{words} {_named(parts)}"]
+
+
+def _named(parts: list[Any]) -> str:
+    thing = parts[-1]
+    table = getattr(thing, "table", None)
+    owner = parts[1] if len(parts) > 1 and isinstance(parts[1], str) else getattr(table, "fullname", None)
+    name = getattr(thing, "fullname", None) or getattr(thing, "name", None) or str(thing)
+    return f"{owner}.{name}" if owner and owner != name else str(name)

@@ -1,0 +1,196 @@
+"""An exception of env.py, of a script or of Alembic, as words for people: what, why, where; without any password."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError
+
+from handrail.errors import DatabaseUnavailable, HandrailError, ProjectError, UnsupportedEngine
+from handrail.facts import DatabaseAddress
+from handrail.migrations.operations import SourcePosition
+from handrail.migrator.migrator import MigrationFailed
+from handrail.migrator.places import ENGINES
+from handrail.migrator.project import relative
+from handrail.migrator.redirect import Connections, unsupported
+from handrail.migrator.sessions import chain, sqlstate
+
+_LONGEST = 600
+_RAW_HINTS = {
+    "57014": "raise statement_timeout, or split the work into smaller batches",
+    "42501": "grant the right to the role that migrates",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Texts that never leave this process."""
+
+    words: tuple[str, ...]
+
+    @classmethod
+    def of(cls, addresses: Iterable[DatabaseAddress | None]) -> Secrets:
+        return cls(tuple({address.password for address in addresses if address is not None and address.password}))
+
+    def hide(self, text: str) -> str:
+        for word in self.words:
+            text = text.replace(word, "***")
+        return text
+
+
+def project_failure(error: BaseException, connections: Connections, root: Path) -> HandrailError:
+    """Why the project could not be loaded, or its database not be reached."""
+    ours = next((link for link in chain(error) if isinstance(link, HandrailError)), None)
+    if ours is not None:
+        return ours
+    refused = _engine_refused(error, connections)
+    if refused is not None:
+        return refused
+    if connections.failure is not None and connections.failure in chain(error):
+        return DatabaseUnavailable(
+            f"no connection to {connections.aimed}", why=last_line(connections.failure), hint=_connect_hint(error)
+        )
+    if isinstance(error, DBAPIError):
+        return DatabaseUnavailable(
+            f"the database {connections.aimed} cannot be read",
+            why=last_line(error),
+            hint="handrail doctor shows what is missing",
+        )
+    if isinstance(error, CommandError):
+        return ProjectError(" ".join(str(error).split()), hint=_project_hint(error), code=_code_of(error))
+    where = where_in(error, root)
+    place = f" ({where.path}:{where.line})" if where else ""
+    return ProjectError(
+        _what_failed(error, where), why=last_line(error) + place, hint=_project_hint(error), code=_code_of(error)
+    )
+
+
+def script_failure(
+    error: BaseException, *, revision: str, script: str, root: Path, committed: tuple[str, ...], broke_open: bool
+) -> MigrationFailed:
+    """Why a script failed."""
+    where = where_in(error, root, preferred=Path(script).resolve() if script else None)
+    place = f" at {where.path}:{where.line}" if where else ""
+    what = "called sys.exit" if isinstance(error, SystemExit) else "failed"
+    ours = next((link for link in chain(error) if isinstance(link, HandrailError)), None)
+    why = f"{ours.message}: {ours.why}" if ours is not None else last_line(error)
+    if broke_open:
+        why += "; what it did before its autocommit_block is committed already"
+    return MigrationFailed(
+        f"the script of revision {revision} {what}{place}",
+        why=why,
+        hint=(ours.hint if ours is not None else _script_hint(error)),
+        revision=revision,
+        position=where,
+        committed=committed,
+        traceback="".join(traceback.format_exception(error))[-20_000:],
+    )
+
+
+def last_line(error: BaseException) -> str:
+    """The exception as one line: its type and what it says, without SQL parameters."""
+    if isinstance(error, DBAPIError) and isinstance(error.orig, BaseException):
+        error = error.orig
+    if isinstance(error, SystemExit):
+        return f"sys.exit({error.code!r})"
+    name = type(error).__name__
+    text = " ".join(str(error).split())
+    return f"{name}: {text[:_LONGEST]}" if text else name
+
+
+def where_in(error: BaseException, root: Path, preferred: Path | None = None) -> SourcePosition | None:
+    """The last line of the project's own code that the exception passed."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return SourcePosition(str(relative(Path(error.filename).resolve(), root)), error.lineno or 0)
+    found: SourcePosition | None = None
+    for file, line in _frames(error.__traceback__):
+        if _is_users(file, root) if preferred is None else file == preferred:
+            found = SourcePosition(str(relative(file, root)), line)
+    return found
+
+
+def as_message(error: HandrailError, secrets: Secrets) -> dict[str, Any]:
+    """The error as plain data, for the parent to raise."""
+    message: dict[str, Any] = {
+        "error": type(error).__name__,
+        "code": error.code,
+        **{name: secrets.hide(getattr(error, name)) for name in ("message", "why", "hint")},
+    }
+    if isinstance(error, MigrationFailed):
+        message["revision"] = error.revision
+        message["position"] = [error.position.path, error.position.line] if error.position else None
+        message["traceback"] = secrets.hide(error.traceback)
+    return message
+
+
+def _frames(link: TracebackType | None) -> Iterable[tuple[Path, int]]:
+    while link is not None:
+        yield Path(link.tb_frame.f_code.co_filename).resolve(), link.tb_lineno
+        link = link.tb_next
+
+
+def _is_users(file: Path, root: Path) -> bool:
+    if "site-packages" in file.parts or file.is_relative_to(Path(sys.prefix).resolve()):
+        return False
+    return file.is_relative_to(root) and file.suffix == ".py"
+
+
+def _what_failed(error: BaseException, where: SourcePosition | None) -> str:
+    if where is None:
+        return "the Alembic project cannot be loaded"
+    verb = "called sys.exit" if isinstance(error, SystemExit) else "failed"
+    return f"{where.path} {verb}"
+
+
+def _engine_refused(error: BaseException, connections: Connections) -> UnsupportedEngine | None:
+    for link in chain(error):
+        if isinstance(link, NoSuchModuleError):
+            return unsupported(str(link).rpartition(":")[2].partition(".")[0])
+    url = connections.last_url
+    if url is not None and url.get_backend_name() not in ENGINES and isinstance(error, ImportError):
+        return unsupported(url.get_backend_name())
+    return None
+
+
+def _connect_hint(error: BaseException) -> str:
+    states = {sqlstate(link) for link in chain(error)}
+    if states & {"28P01", "28000"}:
+        return "check the user and the password in the URL"
+    if "3D000" in states:
+        return "create the database, or correct its name in the URL"
+    return "check that the server runs and that the URL is right"
+
+
+def _project_hint(error: BaseException) -> str:
+    text = str(error)
+    if isinstance(error, ModuleNotFoundError):
+        if error.name in ("psycopg2", "psycopg", "asyncpg", "aiosqlite"):
+            return f"pip install {error.name}, or name another driver in the URL (postgresql+psycopg://…)"
+        return "install the missing package, or set prepend_sys_path = . in alembic.ini"
+    if "script_location" in text:
+        return "correct script_location, or run: alembic init alembic"
+    if "Multiple head revisions" in text:
+        return "merge them (alembic merge heads), or name the target: heads, or one revision"
+    if "Can't locate revision" in text or "No such revision" in text:
+        return "handrail history shows the revisions there are"
+    return "alembic history and alembic current must work first"
+
+
+def _code_of(error: BaseException) -> str | None:
+    return "HR221" if "Multiple head revisions" in str(error) else None
+
+
+def _script_hint(error: BaseException) -> str:
+    for link in chain(error):
+        if sqlstate(link) in _RAW_HINTS:
+            return _RAW_HINTS[sqlstate(link)]
+    if "database is locked" in str(error):
+        return "the script opens a connection of its own while Alembic's holds the write lock: use op.get_bind()"
+    return "correct the script and run the command again"
