@@ -1,0 +1,185 @@
+"""Commands about backups: create, list, show, verify, restore."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, equipped
+from handrail.cli.output import Output, size, to_plain
+from handrail.errors import BackupError, UsageError
+
+if TYPE_CHECKING:
+    from handrail.backups.record import BackupRecord
+    from handrail.workflows.run import Equipment, Run
+
+app = typer.Typer(help="Make, list, verify and restore backups.", no_args_is_help=True, rich_markup_mode=None)
+Which = Annotated[str, typer.Argument(help="A backup's id or its beginning, latest, or verified.")]
+
+
+def _chosen(kit: Equipment, which: str) -> BackupRecord:
+    from handrail.backups.catalog import choose
+    from handrail.workflows.backup import read_catalog
+
+    return choose(read_catalog(kit).records, which)
+
+
+def _summary(record: BackupRecord) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "created_at": record.created_at.isoformat(),
+        "environment": record.environment,
+        "database": record.database,
+        "revisions": list(record.revisions),
+        "size": record.artifact.size,
+        "rows": record.fingerprint.rows,
+        "verified_at": record.verified_at.isoformat() if record.verified_at else None,
+        "reason": record.reason,
+    }
+
+
+def _started(kit: Equipment, output: Output, command: str) -> Run:
+    from handrail.workflows.run import start_run
+
+    return start_run(kit, output.progress, command, {})
+
+
+def _ended(run: Run) -> None:
+    from handrail.journal.journal import EventKind
+
+    run.note(EventKind.RUN_ENDED, data={"result": "done"})
+
+
+@app.command()
+def create(
+    verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove at once that it restores.")] = True,
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """Back the database up, and prove that the backup restores."""
+    from handrail.workflows.backup import make_backup, verified_copy
+
+    with answering("backup create", json) as output:
+        _, facts, kit = equipped(root, env)
+        if facts.database_missing or not kit.database.exists():
+            raise BackupError(f"{facts.address} is not there yet", hint="handrail upgrade creates it")
+        run = _started(kit, output, "backup create")
+        try:
+            record = make_backup(run, "by hand")
+            if verify:
+                with verified_copy(run, record):
+                    pass
+        finally:
+            _ended(run)
+        output.lines(f"{record.id}{', proven to restore' if verify else ''}")
+        output.document(_summary(_chosen(kit, record.id)))
+
+
+@app.command("list")
+def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None:
+    """List the environment's backups, newest first."""
+    from handrail.workflows.backup import read_catalog
+
+    with answering("backup list", json) as output:
+        _, _, kit = equipped(root, env)
+        catalog = read_catalog(kit)
+        rows = [
+            (
+                record.id,
+                f"{record.created_at:%Y-%m-%d %H:%M} UTC",
+                ", ".join(record.revisions) or "base",
+                size(record.artifact.size),
+                f"{record.verified_at:%Y-%m-%d %H:%M}" if record.verified_at else "no",
+                record.reason,
+            )
+            for record in catalog.records
+        ]
+        if rows:
+            output.table(("id", "made", "revision", "size", "verified", "for"), rows)
+        else:
+            output.lines(f"no backup yet in {kit.store.place}; make one: handrail backup create")
+        output.lines(*(f"unreadable: {key}: {why}" for key, why in catalog.unreadable))
+        output.document(
+            {"backups": [_summary(record) for record in catalog.records], "unreadable": dict(catalog.unreadable)}
+        )
+
+
+@app.command()
+def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json = False) -> None:
+    """Show everything that is known about a backup."""
+    with answering("backup show", json) as output:
+        _, _, kit = equipped(root, env)
+        record = _chosen(kit, which)
+        output.lines(
+            f"id         {record.id}",
+            f"made       {record.created_at:%Y-%m-%d %H:%M:%S} UTC, in {record.seconds:.1f} s, {record.reason}",
+            f"database   {record.database} ({record.engine} {record.server_version})",
+            f"revision   {', '.join(record.revisions) or 'base'}",
+            f"git commit {record.git_commit or 'none'}",
+            f"artifact   {kit.store.place}/{record.artifact.key}",
+            f"           {size(record.artifact.size)}, {record.artifact.compression}, BLAKE3 {record.artifact.digest}",
+            f"verified   {record.verified_at or 'no'}",
+        )
+        rows = [
+            (str(t.table), f"{t.rows:,}", t.digests[0].digest if t.digests else "") for t in record.fingerprint.tables
+        ]
+        if rows:
+            output.table(("table", "rows", "digest"), rows)
+        output.document(to_plain(record))
+
+
+@app.command()
+def verify(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json = False) -> None:
+    """Restore a backup into a scratch database and compare it with what the source was."""
+    from handrail.workflows.backup import verified_copy
+
+    with answering("backup verify", json) as output:
+        _, _, kit = equipped(root, env)
+        record = _chosen(kit, which)
+        run = _started(kit, output, "backup verify")
+        try:
+            with verified_copy(run, record):
+                pass
+        finally:
+            _ended(run)
+        output.lines(f"{record.id} restores, and what it restores is what the source was")
+        output.document(_summary(_chosen(kit, record.id)))
+
+
+@app.command()
+def restore(
+    which: Which,
+    into: Annotated[str, typer.Option("--into", help="Name (SQLite: path) of a new database.")] = "",
+    in_place: Annotated[bool, typer.Option("--in-place", help="Over the live database; it is kept aside.")] = False,
+    yes: Yes = False,
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """Restore a backup into a new database, or over the live one, which is kept aside."""
+    from handrail.workflows.backup import load_artifact
+    from handrail.workflows.bring_back import restore_in_place
+
+    with answering("backup restore", json) as output:
+        if bool(into) == in_place:
+            raise UsageError("where to restore to is not clear", hint="--into NAME for a new database, or --in-place")
+        _, facts, kit = equipped(root, env)
+        record = _chosen(kit, which)
+        if into:
+            target = kit.database.sibling(into)
+            target.create()
+            load_artifact(kit, record, target)
+            output.lines(f"restored {record.id} into {target.address}")
+            output.document({"backup": record.id, "into": str(target.address), "aside": None})
+            return
+        confirmed(asker(yes), f"replace {facts.address} by backup {record.id} of {record.created_at:%Y-%m-%d %H:%M}?")
+        run = _started(kit, output, "backup restore")
+        try:
+            with kit.database.lock(run.id, wait=kit.lock_wait):
+                kept, lost = restore_in_place(run, record)
+        finally:
+            _ended(run)
+        output.lines(f"restored {record.id}; {lost}; the former database is kept as {kept}")
+        output.document({"backup": record.id, "into": str(facts.address), "aside": kept})

@@ -1,0 +1,87 @@
+"""One call of a command: options that all commands share, errors turned into messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handrail.cli.output import Output
+from handrail.errors import ApprovalMissing, ExitCode, HandrailError
+
+if TYPE_CHECKING:
+    from handrail.migrator.migrator import ProjectFacts
+    from handrail.wiring import Project
+    from handrail.workflows.bring_back import Ask
+    from handrail.workflows.run import Equipment
+
+Env = Annotated[str | None, typer.Option("--env", "-e", help="Environment; else $ENV, else the configured default.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout (docs/json.md).")]
+Root = Annotated[Path, typer.Option("--project", "-C", help="A folder of the project.", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes (for CI).")]
+HERE = Path()
+
+
+@contextmanager
+def answering(command: str, as_json: bool) -> Iterator[Output]:
+    """Run a command's body; whatever it raises becomes a message and the documented exit code."""
+    output = Output(command, as_json=as_json)
+    try:
+        yield output
+    except HandrailError as error:
+        output.error(error)
+        raise typer.Exit(int(error.exit_code)) from error
+    except KeyboardInterrupt:
+        cancelled = HandrailError("cancelled", hint="if a run was under way: handrail status", code="HR130")
+        cancelled.exit_code = ExitCode.CANCELLED
+        output.error(cancelled)
+        raise typer.Exit(int(ExitCode.CANCELLED)) from None
+    except typer.Exit:
+        raise
+    except Exception as error:
+        if os.environ.get("HANDRAIL_DEBUG"):
+            raise
+        what = f"unexpected {type(error).__name__}: {error}"
+        output.error(
+            HandrailError(what, hint="handrail status shows where the database stands, HANDRAIL_DEBUG=1 the details")
+        )
+        raise typer.Exit(int(ExitCode.UNEXPECTED)) from error
+
+
+def opened(root: Path, env: str | None) -> Project:
+    """The project of this call."""
+    from handrail.wiring import open_project
+
+    return open_project(root, env)
+
+
+def equipped(root: Path, env: str | None, target: str | None = None) -> tuple[Project, ProjectFacts, Equipment]:
+    """Project, one look at it and its database (with the path to `target`), and the adapters."""
+    project = opened(root, env)
+    facts = project.migrator.describe(target)
+    return project, facts, project.equipment(facts)
+
+
+def asker(yes: bool) -> Ask:
+    """Who answers questions: everything yes with --yes, a person on a terminal, else nobody."""
+    if yes:
+        return lambda _question: True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    return lambda question: typer.confirm(question, err=True)
+
+
+def confirmed(ask: Ask, question: str) -> None:
+    """Go on only with a yes. ApprovalMissing when it is refused or nobody can be asked."""
+    if ask is None:
+        raise ApprovalMissing(f"not done: {question}", why="there is no terminal to ask", hint="add --yes")
+    if not ask(question):
+        raise ApprovalMissing(f"not done: {question}", why="the answer was no")
+
+
+Command = Callable[..., None]

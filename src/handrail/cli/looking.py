@@ -1,0 +1,167 @@
+"""Commands that only look: status, current, history, check, plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handrail.cli.call import HERE, Env, Json, Root, answering, equipped
+from handrail.cli.output import Output, finding_lines, size
+from handrail.errors import Drift, ProjectError
+
+if TYPE_CHECKING:
+    from handrail.migrations.revision import Revision
+    from handrail.migrator.migrator import ProjectFacts
+
+
+def _names(revisions: tuple[str, ...]) -> str:
+    return ", ".join(revisions) or "base"
+
+
+def current(env: Env = None, root: Root = HERE, json: Json = False) -> None:
+    """Show the revision that the database is stamped with."""
+    with answering("current", json) as output:
+        _, facts, _ = equipped(root, env)
+        heads = set(facts.heads)
+        for revision in facts.current or ("base",):
+            output.lines(f"{revision}{' (head)' if revision in heads else ''}")
+        output.document({"current": facts.current, "heads": facts.heads, "database": str(facts.address)})
+
+
+def history(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also the file of each script.")] = False,
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """List the migration scripts, newest first."""
+    with answering("history", json) as output:
+        _, facts, _ = equipped(root, env)
+        for revision in facts.revisions:
+            output.lines(_history_line(revision, facts))
+            if verbose:
+                output.lines(f"    {revision.path}")
+        body = [{k: v for k, v in _plain(revision).items() if k != "source"} for revision in facts.revisions]
+        output.document({"current": facts.current, "revisions": body})
+
+
+def _plain(revision: Revision) -> dict[str, object]:
+    from handrail.cli.output import to_plain
+
+    plain: dict[str, object] = to_plain(revision)
+    return plain
+
+
+def _history_line(revision: Revision, facts: ProjectFacts) -> str:
+    marks = [
+        *(["head"] if revision.id in facts.heads else []),
+        *(["current"] if revision.id in facts.current else []),
+    ]
+    marked = f" ({', '.join(marks)})" if marks else ""
+    return f"{_names(revision.down_revisions)} -> {revision.id}{marked}, {revision.message}"
+
+
+def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
+    """Show where the database stands: revision, pending, last backup, open runs."""
+    from handrail.workflows.backup import read_catalog
+
+    with answering("status", json) as output:
+        project, facts, kit = equipped(root, env, "heads")
+        catalog = read_catalog(kit)
+        pending = facts.path.revisions if facts.path else ()
+        latest = catalog.records[0] if catalog.records else None
+        verified = next((record for record in catalog.records if record.is_verified), None)
+        interrupted = [run.run_id for run in kit.journal.open_runs()]
+        output.lines(
+            f"environment    {project.config.name}",
+            f"database       {facts.address}{' (not there yet)' if facts.database_missing else ''}",
+            f"revision       {_names(facts.current)}",
+            f"head           {_names(facts.heads)}",
+            f"pending        {', '.join(revision.id for revision in pending) or 'nothing'}",
+            f"last backup    {f'{latest.id}, {size(latest.artifact.size)}' if latest else 'none'}",
+            f"last verified  {verified.id if verified else 'none'}",
+            *(f"interrupted    {run_id}: handrail recover" for run_id in interrupted),
+            *(f"unreadable     {key}: {why}" for key, why in catalog.unreadable),
+        )
+        output.document(
+            {
+                "environment": project.config.name,
+                "database": str(facts.address),
+                "current": facts.current,
+                "heads": facts.heads,
+                "pending": [revision.id for revision in pending],
+                "last_backup": latest.id if latest else None,
+                "last_verified_backup": verified.id if verified else None,
+                "interrupted_runs": interrupted,
+            }
+        )
+
+
+def check(env: Env = None, root: Root = HERE, json: Json = False) -> None:
+    """Exit 4 when revisions are pending, or when models and database differ."""
+    with answering("check", json) as output:
+        project, facts, _ = equipped(root, env, "heads")
+        pending = [revision.id for revision in (facts.path.revisions if facts.path else ())]
+        differences = [] if pending else [item.summary for item in project.migrator.differences()]
+        output.document({"pending": pending, "differences": differences})
+        if pending:
+            raise Drift(f"{len(pending)} revision(s) pending: {', '.join(pending)}", hint="handrail upgrade")
+        if differences:
+            raise Drift(
+                "models and database differ",
+                why="; ".join(differences),
+                hint='alembic revision --autogenerate -m "…", then review it',
+            )
+        output.lines("nothing is pending; models and database agree")
+
+
+def plan(
+    target: Annotated[str, typer.Argument(help="Revision, head, or +n.")] = "head",
+    sql: Annotated[bool, typer.Option("--sql/--no-sql", help="Show the SQL too.")] = True,
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """Show what an upgrade would do: revisions, SQL, what is backed up, what undo exists. Touches nothing."""
+    from handrail.guard.plan import Refusal
+    from handrail.workflows.upgrade import Request, make_plan
+
+    with answering("plan", json) as output:
+        project, facts, kit = equipped(root, env, target)
+        if facts.path is None:
+            raise ProjectError(f"there is no way to {target}", hint="handrail history")
+        if facts.path.is_empty:
+            output.lines(f"nothing pending: the database is at {_names(facts.current)}")
+            output.document({"revisions": [], "steps": []})
+            return
+        made, findings = make_plan(kit, Request("plan", facts.path, facts))
+        texts = project.migrator.sql(facts.path) if sql else {}
+        _show_path(output, facts, texts)
+        output.lines("", *(line for finding in findings for line in finding_lines(finding)))
+        if isinstance(made, Refusal):
+            output.lines("handrail upgrade would refuse:", *(f"  {reason}" for reason in made.reasons))
+        else:
+            rows = [(s.kind.value, s.reason, ", then ".join(u.value for u in s.undo) or "-") for s in made.steps]
+            output.table(("step", "why", "undo"), rows)
+        output.document(
+            {
+                "revisions": [revision.id for revision in facts.path.revisions],
+                "sql": texts,
+                "findings": findings,
+                "refused": list(made.reasons) if isinstance(made, Refusal) else [],
+                "steps": [] if isinstance(made, Refusal) else made.steps,
+            }
+        )
+
+
+def _show_path(output: Output, facts: ProjectFacts, texts: object) -> None:
+    path = facts.path
+    if path is None:
+        return
+    output.lines(f"{path.direction.value} {_names(path.start)} -> {_names(path.target)} on {facts.address}")
+    for revision in path.revisions:
+        output.lines("", f"{revision.id} {revision.message} ({Path(revision.path).name})")
+        if isinstance(texts, dict):
+            output.lines(*(f"    {line}" for line in texts.get(revision.id, "").strip().splitlines()))

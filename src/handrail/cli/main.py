@@ -1,0 +1,61 @@
+"""The `handrail` program: every command registered, nothing heavy imported until one runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from handrail import __version__
+from handrail.cli import backup, looking, moving, setup
+
+app = typer.Typer(
+    name="handrail",
+    help="The safety system for Alembic migrations: reviewed, backed up, proven, rehearsed, applied, or brought back.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+for _name, _command in (
+    ("init", setup.init),
+    ("doctor", setup.doctor),
+    ("status", looking.status),
+    ("current", looking.current),
+    ("history", looking.history),
+    ("check", looking.check),
+    ("plan", looking.plan),
+    ("rehearse", moving.rehearse),
+    ("upgrade", moving.upgrade),
+    ("downgrade", moving.downgrade),
+    ("stamp", moving.stamp),
+    ("recover", moving.recover),
+):
+    app.command(_name)(_command)
+app.add_typer(backup.app, name="backup")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"handrail {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    pass
+
+
+def run() -> None:
+    """Entry point of the installed script. Typer would send colours into a pipe on some CI machines: not ours."""
+    if not sys.stdout.isatty():
+        os.environ.setdefault("NO_COLOR", "1")
+    app()
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,152 @@
+"""Commands that move a database: rehearse, upgrade, downgrade, stamp, recover."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, equipped, opened
+from handrail.cli.output import Output
+from handrail.errors import ProjectError, UsageError
+
+if TYPE_CHECKING:
+    from handrail.migrations.revision import RevisionPath
+    from handrail.migrator.migrator import ProjectFacts
+    from handrail.workflows.upgrade import Outcome
+
+Target = Annotated[str, typer.Argument(help="Revision, head, or +n.")]
+
+
+def upgrade(
+    target: Target = "head",
+    no_lint: Annotated[bool, typer.Option("--no-lint", help="Rehearse the scripts even if lint refuses them.")] = False,
+    no_backup: Annotated[bool, typer.Option("--no-backup", help="Skip the backup where it is optional.")] = False,
+    yes: Yes = False,
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """Upgrade, guarded: lint, backup, verify, rehearse, apply, prove, health; brought back when it fails."""
+    with answering("upgrade", json) as output:
+        _guarded(output, "upgrade", target, (root, env), yes=yes, lint=not no_lint, backup=not no_backup)
+
+
+def downgrade(
+    target: Annotated[str, typer.Argument(help="Revision, base, or -n.")],
+    no_backup: Annotated[bool, typer.Option("--no-backup", help="Skip the backup where it is optional.")] = False,
+    yes: Yes = False,
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """Downgrade, guarded in the same way."""
+    with answering("downgrade", json) as output:
+        _guarded(output, "downgrade", target, (root, env), yes=yes, lint=False, backup=not no_backup)
+
+
+def _guarded(
+    output: Output,
+    command: str,
+    target: str,
+    place: tuple[Path, str | None],
+    *,
+    yes: bool,
+    lint: bool,
+    backup: bool,
+) -> None:
+    from handrail.cli.running import show_outcome
+
+    _, facts, kit = equipped(*place, target)
+    path = _path(facts, target, command)
+    if path.is_empty:
+        output.lines(f"nothing to do: the database is at {', '.join(facts.current) or 'base'}")
+        output.document({"run_id": "", "revisions": [], "current": facts.current})
+        return
+    if not backup and kit.policy.backup == "required":
+        raise UsageError(
+            f"a backup is required in {kit.environment}",
+            why="`backup` of this environment says so",
+            hint=f"run handrail {command} without --no-backup",
+        )
+    from handrail.workflows.upgrade import Request, guarded_run
+
+    request = Request(command, path, facts, asker(yes), lint, backup)
+    outcome: Outcome = guarded_run(kit, request, output.progress)
+    show_outcome(output, outcome)
+
+
+def _path(facts: ProjectFacts, target: str, command: str) -> RevisionPath:
+    path = facts.path
+    if path is None:
+        raise ProjectError(f"there is no way to {target}", hint="handrail history")
+    if not path.is_empty and path.direction.value != command:
+        other = path.direction.value
+        raise UsageError(
+            f"{target} lies the other way", why=f"that would be a {other}", hint=f"handrail {other} {target}"
+        )
+    return path
+
+
+def rehearse(
+    target: Target = "head",
+    on: Annotated[str, typer.Option("--on", help='"postgresql": run the whole history on an empty PostgreSQL.')] = "",
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """Run the upgrade on a restored copy and say what it did. The live database is not touched."""
+    with answering("rehearse", json) as output:
+        if on:
+            from handrail.cli.running import rehearse_elsewhere
+
+            rehearse_elsewhere(output, opened(root, env), target, on)
+            return
+        from handrail.cli.running import rehearse_here
+
+        _, facts, kit = equipped(root, env, target)
+        rehearse_here(output, kit, facts, _path(facts, target, "upgrade"))
+
+
+def stamp(
+    target: Annotated[str, typer.Argument(help="Revision to write, without running anything.")],
+    purge: Annotated[bool, typer.Option("--purge", help="Clear the version table first.")] = False,
+    yes: Yes = False,
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """Write the revision into the version table without running any script."""
+    with answering("stamp", json) as output:
+        project, facts, _ = equipped(root, env)
+        confirmed(asker(yes), f"stamp {facts.address} with {target} (it is at {', '.join(facts.current) or 'base'})?")
+        project.migrator.stamp(target, purge=purge)
+        after = project.migrator.describe().current
+        output.lines(f"stamped: the database is at {', '.join(after) or 'base'}")
+        output.document({"before": facts.current, "current": after})
+
+
+def recover(
+    restore: Annotated[bool, typer.Option("--restore", help="Restore the failed run's backup.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the database as it is.")] = False,
+    yes: Yes = False,
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """Settle interrupted runs: finish or undo them."""
+    from handrail.workflows.recover import Decision
+    from handrail.workflows.recover import recover as settle
+
+    with answering("recover", json) as output:
+        if restore and keep:
+            raise UsageError("--restore and --keep exclude each other", hint="choose one of them")
+        _, facts, kit = equipped(root, env)
+        wanted = "restore" if restore else "keep" if keep else ""
+        settled = settle(kit, facts, Decision(wanted, asker(yes)), output.progress)
+        for item in settled:
+            output.lines(f"run {item.run_id}: {item.result}: {item.detail}")
+        if not settled:
+            output.lines("no run is open: nothing to recover")
+        output.document({"settled": settled})

@@ -1,0 +1,123 @@
+"""Where everything that a person reads passes: results on stdout, progress on stderr, one JSON document with --json."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from handrail.errors import HandrailError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from handrail.lint.finding import Finding
+    from handrail.workflows.run import Progress
+
+SCHEMA_VERSION = 1
+_SIGNS = {"started": "…", "detail": " ", "done": "✓", "failed": "✗", "warning": "!"}
+_STYLES = {"done": "green", "failed": "bold red", "warning": "yellow", "detail": "dim", "started": "dim"}
+
+
+def to_plain(value: object) -> Any:
+    """A value of ours as JSON's types: dataclasses become objects, aware times ISO text, tuples and sets lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = (f for f in dataclasses.fields(value) if f.repr)  # a field kept out of repr is a secret
+        return {f.name: to_plain(getattr(value, f.name)) for f in fields}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    if isinstance(value, frozenset | set):
+        return sorted(to_plain(item) for item in value)
+    return str(value) if isinstance(value, Path) else value
+
+
+class Output:
+    """One call's voice. `as_json` puts exactly one document on stdout; progress stays on stderr either way."""
+
+    def __init__(self, command: str, *, as_json: bool) -> None:
+        self.command = command
+        self.as_json = as_json
+        self._err: Console | None = None
+
+    def lines(self, *texts: str) -> None:
+        """Result lines for people; nothing with --json."""
+        if not self.as_json:
+            for text in texts:
+                sys.stdout.write(f"{text}\n")
+
+    def table(self, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+        """A result table: aligned columns, plain text, the same on a terminal and in a pipe."""
+        widths = [max(_width(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
+        for row in (headings, *rows):
+            padded = (f"{cell}{' ' * (width - _width(cell))}" for cell, width in zip(row, widths, strict=True))
+            self.lines("  ".join(padded).rstrip())
+
+    def document(self, body: object) -> None:
+        """The result as JSON, with --json only."""
+        if self.as_json:
+            whole = {"version": SCHEMA_VERSION, "command": self.command, "result": to_plain(body)}
+            sys.stdout.write(json.dumps(whole, ensure_ascii=False, indent=2) + "\n")
+
+    def progress(self, event: Progress) -> None:
+        """One step of a run, as it happens."""
+        text = f"{_SIGNS[event.state]} {event.step:<12} {event.text}"
+        self._console().print(text, style=_STYLES[event.state], highlight=False, markup=False, soft_wrap=True)
+
+    def error(self, error: HandrailError) -> None:
+        """What happened, why, what to type next."""
+        if self.as_json:
+            body = {
+                "code": error.code,
+                "exit_code": int(error.exit_code),
+                "message": error.message,
+                "why": error.why,
+                "hint": error.hint,
+            }
+            whole = {"version": SCHEMA_VERSION, "command": self.command, "error": body}
+            sys.stdout.write(json.dumps(whole, ensure_ascii=False, indent=2) + "\n")
+        console = self._console()
+        console.print(f"{error.code} {error.message}", style="bold red", highlight=False, markup=False, soft_wrap=True)
+        for label, text in (("why", error.why), ("next", error.hint)):
+            if text:
+                console.print(f"  {label}: {text}", highlight=False, markup=False, soft_wrap=True)
+
+    def _console(self) -> Console:
+        if self._err is None:
+            from rich.console import Console
+
+            self._err = Console(stderr=True, force_terminal=None if sys.stderr.isatty() else False)
+        return self._err
+
+
+def _width(text: str) -> int:
+    from unicodedata import east_asian_width
+
+    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)
+
+
+def size(count: float) -> str:
+    """Bytes as people read them: "12.3 MB" (powers of ten)."""
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    for unit in ("kB", "MB"):
+        count /= 1000
+        if count < 1000:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1000:.1f} GB"
+
+
+def finding_lines(finding: Finding) -> list[str]:
+    """A finding as people read it: what, why, the corrected code."""
+    lines = [str(finding), f"    why: {finding.why}"]
+    return [*lines, f"    write: {finding.fix_hint}"] if finding.fix_hint else lines

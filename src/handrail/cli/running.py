@@ -1,0 +1,129 @@
+"""What upgrade, downgrade and rehearse show: outcomes and rehearsal reports, as text and as documents."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from handrail.cli.output import Output
+from handrail.errors import ExitCode, HandrailError, RehearsalFailed, UsageError
+
+if TYPE_CHECKING:
+    from handrail.facts import DatabaseAddress
+    from handrail.migrations.revision import RevisionPath
+    from handrail.migrator.migrator import ProjectFacts
+    from handrail.wiring import Project
+    from handrail.workflows.run import Equipment
+    from handrail.workflows.upgrade import Outcome
+
+
+def show_outcome(output: Output, outcome: Outcome) -> None:
+    """The end of a guarded run."""
+    path = outcome.path
+    output.lines(f"done: {path.direction.value}d to {', '.join(path.target) or 'base'} in {outcome.seconds:.1f} s")
+    if outcome.backup:
+        output.lines(f"backup {outcome.backup.id}, proven to restore")
+    if outcome.proof:
+        output.lines(*outcome.proof.lines())
+    output.document(
+        {
+            "run_id": outcome.run_id,
+            "direction": path.direction,
+            "start": path.start,
+            "target": path.target,
+            "revisions": [revision.id for revision in path.revisions],
+            "backup": outcome.backup.id if outcome.backup else None,
+            "rehearsal": _report(outcome.rehearsal.report) if outcome.rehearsal else None,
+            "proof": outcome.proof,
+            "health": outcome.health,
+            "warnings": outcome.warnings,
+            "seconds": round(outcome.seconds, 3),
+        }
+    )
+
+
+def _report(report: object) -> dict[str, object]:
+    from handrail.cli.output import to_plain
+
+    plain: dict[str, object] = to_plain(report)
+    plain.pop("path", None)
+    return plain
+
+
+def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: RevisionPath) -> None:
+    """Backup, verify and rehearse on the copy; nothing else."""
+    from handrail.errors import BackupError
+    from handrail.workflows.backup import make_backup, restored, verified_copy
+    from handrail.workflows.rehearse import rehearse
+    from handrail.workflows.run import start_run
+
+    if path.is_empty:
+        output.lines(f"nothing pending: the database is at {', '.join(facts.current) or 'base'}")
+        output.document({"revisions": []})
+        return
+    if facts.database_missing or not kit.database.exists():
+        raise BackupError(
+            f"{facts.address} is not there yet", why="there are no rows to rehearse with", hint="handrail upgrade"
+        )
+    from handrail.journal.journal import EventKind
+
+    run = start_run(kit, output.progress, "rehearse", {})
+    try:
+        backup = make_backup(run, "rehearsal")
+        with verified_copy(run, backup) as copy:
+            rehearsal = rehearse(run, facts, path, backup, copy, lambda: restored(run, backup))
+    finally:
+        run.note(EventKind.RUN_ENDED, data={"result": "rehearsed"})
+    output.lines(*rehearsal.report.lines())
+    output.document({"backup": backup.id, "rehearsal": _report(rehearsal.report)})
+
+
+def rehearse_elsewhere(output: Output, project: Project, target: str, on: str) -> None:
+    """Run the whole history on an empty database of another engine: green on SQLite, red on PostgreSQL shows."""
+    from handrail.databases.postgres.binaries import find_server_binaries
+    from handrail.databases.postgres.cluster import ThrowawayCluster
+
+    if on != "postgresql":
+        raise UsageError(f"--on {on} is not known", hint="--on postgresql")
+    facts = project.migrator.describe()
+    server = project.config.rehearse_server(os.environ)
+    if server:
+        raise UsageError("rehearse_server with --on is not supported yet", hint="remove rehearse_server for this call")
+    binaries = find_server_binaries()
+    if not binaries:
+        raise RehearsalFailed(
+            "no PostgreSQL server programs were found",
+            why="--on postgresql starts a throwaway server of its own",
+            hint="install PostgreSQL's server (Debian: apt-get install postgresql), or set HANDRAIL_PG_BIN",
+        )
+    with ThrowawayCluster(binaries[-1]) as cluster:
+        _whole_history(output, project, facts, target, cluster.address)
+
+
+def _whole_history(
+    output: Output, project: Project, facts: ProjectFacts, target: str, address: DatabaseAddress
+) -> None:
+    from dataclasses import replace
+
+    from handrail.migrator.migrator import MigrationFailed
+    from handrail.wiring import new_run_id
+
+    path = project.migrator.path(replace(facts, current=()), target)
+    try:
+        outcome = project.migrator.run(path, on=address, run_id=new_run_id(), limits=project.limits())
+    except MigrationFailed as error:
+        where = f"{error.position.path}:{error.position.line}: " if error.position else ""
+        raise RehearsalFailed(
+            f"the history fails on PostgreSQL in revision {error.revision}: {where}{error.message}",
+            why=error.why,
+            hint="repair that script; your own database was not touched",
+            code="HR603",
+        ) from error
+    except HandrailError as error:
+        if error.exit_code is ExitCode.USAGE:
+            raise
+        raise RehearsalFailed(error.message, why=error.why, hint=error.hint) from error
+    rows = [(run.revision, f"{run.seconds:.2f} s", str(len(run.statements))) for run in outcome.runs]
+    output.lines(f"the whole history runs on an empty PostgreSQL: {len(outcome.runs)} revision(s)")
+    output.table(("revision", "time", "statements"), rows)
+    output.document({"on": "postgresql", "runs": outcome.runs})

@@ -1,0 +1,136 @@
+"""Commands for the first minutes: init writes the configuration, doctor says what is missing."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, opened
+from handrail.errors import BackupError, HandrailError, UsageError
+
+if TYPE_CHECKING:
+    from handrail.databases.database import Probe
+    from handrail.wiring import Project
+
+_SECTION = """\
+[{prefix}]
+default = "development"
+
+[{prefix}.environments.development]
+backup = "optional"
+rehearse = "optional"
+restore = "auto"
+
+[{prefix}.environments.staging]
+backup = "required"
+restore = "auto"
+
+[{prefix}.environments.production]
+backup = "required"
+restore = "ask"
+# health = "https://example.com/health"
+"""
+
+
+def init(env: Env = None, root: Root = HERE, yes: Yes = False, json: Json = False) -> None:
+    """Look at the project, show the configuration that fits it, and write it."""
+    with answering("init", json) as output:
+        project = opened(root, env)
+        facts = project.migrator.describe()
+        folder = project.config.root
+        if project.config.source is not None:
+            raise UsageError(f"{project.config.source} already configures handrail", hint="handrail doctor checks it")
+        target = folder / "pyproject.toml"
+        in_pyproject = target.is_file()
+        target = target if in_pyproject else folder / "handrail.toml"
+        text = _SECTION.format(prefix="tool.handrail")
+        if not in_pyproject:
+            text = text.replace("tool.handrail.", "").replace("[tool.handrail]\n", "")
+        env_style = "asynchronous" if facts.is_async else "synchronous"
+        output.lines(
+            f"Alembic    {project.config.alembic_ini or target} with {len(facts.revisions)} script(s)",
+            f"env.py     {env_style}, opens {facts.address}",
+            f"would {'append to' if in_pyproject else 'write'} {target}:",
+            "",
+            *(f"    {line}".rstrip() for line in text.splitlines()),
+        )
+        confirmed(asker(yes), f"write {target}?")
+        with target.open("a", encoding="utf-8") as out:
+            out.write(f"\n{text}" if in_pyproject else text)
+        output.lines("", "written. Next: handrail doctor, then handrail plan")
+        output.document({"written": str(target), "database": str(facts.address), "is_async": facts.is_async})
+
+
+def doctor(env: Env = None, root: Root = HERE, json: Json = False) -> None:
+    """Check everything that a guarded run needs; exit 5 when something would stop it."""
+    with answering("doctor", json) as output:
+        project = opened(root, env)
+        probes = _probes(project)
+        for probe in probes:
+            mark = {True: "ok  ", False: "FAIL", None: "note"}[probe.ok]
+            output.lines(f"{mark}  {probe.name:<16} {probe.detail}")
+            if probe.hint and probe.ok is not True:
+                output.lines(f"      next: {probe.hint}")
+        output.document({"probes": probes})
+        failed = [probe.name for probe in probes if probe.ok is False]
+        if failed:
+            raise BackupError(
+                f"{len(failed)} thing(s) would stop a guarded run: {', '.join(failed)}", hint="see the lines above"
+            )
+
+
+def _probes(project: Project) -> list[Probe]:
+    from handrail.databases.database import Probe
+
+    config = project.config
+    probes = [Probe("configuration", True, f"{config.source or 'none, defaults hold'}; environment {config.name}")]
+    try:
+        facts = project.migrator.describe("heads")
+        kit = project.equipment(facts)
+    except HandrailError as error:
+        return [*probes, Probe("project", False, f"{error.message}: {error.why}", error.hint)]
+    pending = len(facts.path.revisions) if facts.path else 0
+    probes += [
+        Probe("alembic", True, f"{facts.alembic_version} with SQLAlchemy {facts.sqlalchemy_version}, {facts.driver}"),
+        Probe(
+            "history",
+            len(facts.heads) <= 1 and not facts.unknown,
+            f"{len(facts.revisions)} script(s), head {', '.join(facts.heads) or 'none'}, {pending} pending",
+            "merge the heads: alembic merge heads" if len(facts.heads) > 1 else "the stamp is of no script here",
+        ),
+        Probe("database", True, f"{facts.address}{' (not there yet)' if facts.database_missing else ''}"),
+    ]
+    if not facts.database_missing:
+        probes += kit.database.probe()
+    return [*probes, _store_probe(project), _last_backup(project, facts)]
+
+
+def _store_probe(project: Project) -> Probe:
+    from handrail.databases.database import Probe
+    from handrail.wiring import open_store
+
+    store = open_store(project.config)
+    key = f"probe/{os.getpid()}"
+    try:
+        with store.open_write(key) as out:
+            out.write(b"handrail doctor\n")
+        store.delete(key)
+    except HandrailError as error:
+        return Probe("store", False, f"{error.message}: {error.why}", error.hint)
+    free = store.free_bytes()
+    room = f", {free / 1e9:.1f} GB free" if free is not None else ""
+    return Probe("store", True, f"{store.place} can be written{room}")
+
+
+def _last_backup(project: Project, facts: object) -> Probe:
+    from handrail.databases.database import Probe
+    from handrail.migrator.migrator import ProjectFacts
+    from handrail.workflows.backup import read_catalog
+
+    if not isinstance(facts, ProjectFacts):
+        return Probe("last backup", None, "unknown")
+    records = read_catalog(project.equipment(facts)).records
+    if not records:
+        return Probe("last backup", None, "none yet", "handrail backup create")
+    verified = "verified" if records[0].is_verified else "not verified"
+    return Probe("last backup", None, f"{records[0].id}, {verified}")

@@ -1,0 +1,311 @@
+"""Compares a database before and after a path with what the path may change, and gives the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from handrail.facts import DatabaseFacts, Fingerprint, TableFacts, TableFingerprint, TableName, WriteActivity
+from handrail.rehearsal.expectation import Expectation, TableExpectation, kept_columns
+from handrail.rehearsal.proof import Classification, ColumnCompleteness, Method, TableProof, Verdict
+from handrail.rehearsal.schema import (
+    Problem,
+    column_problems,
+    object_problems,
+    schema_differences,
+    sequence_problems,
+)
+from handrail.rehearsal.suggestion import suggest
+
+__all__ = ["Classification", "ColumnCompleteness", "Method", "TableProof", "Verdict", "verdict", "verdict_live"]
+
+
+def verdict(
+    before: Fingerprint,
+    after: Fingerprint,
+    facts_before: DatabaseFacts,
+    facts_after: DatabaseFacts,
+    expectation: Expectation,
+    broken_before: Sequence[str] = (),
+    broken_after: Sequence[str] = (),
+    *,
+    completeness: Sequence[ColumnCompleteness] = (),
+) -> Verdict:
+    """The exact verdict, where nobody else wrote between before and after.
+
+    A table in neither fingerprint was not meant to be proven here: its schema is compared, its rows are not.
+    """
+    seen = _Seen(before, after, facts_before, facts_after, expectation)
+    return _verdict(seen, seen.rows_exactly, broken_before, broken_after, completeness)
+
+
+def verdict_live(
+    *,
+    before: Fingerprint,
+    after: Fingerprint,
+    facts_before: DatabaseFacts,
+    facts_after: DatabaseFacts,
+    rehearsed: DatabaseFacts | None,
+    expectation: Expectation,
+    exact: Iterable[TableName] | Mapping[str, Verdict] = (),
+    activity_before: WriteActivity,
+    activity_after: WriteActivity,
+    maintenance: bool = False,
+    broken_before: Sequence[str] = (),
+    broken_after: Sequence[str] = (),
+    completeness: Sequence[ColumnCompleteness] = (),
+) -> Verdict:
+    """The verdict on a live database to which others write.
+
+    `exact` are tables (by their name before) that were proven inside a transaction, or the verdicts given there.
+    Where digests differ, statistics decide: with no write recorded it is a loss; with writes that explain the number
+    of rows the table is UNCHANGED, COUNTED. `maintenance`: writers are stopped, so everything must be exact.
+    `rehearsed` is the catalog with which the rehearsal ended.
+    """
+    seen = _Seen(before, after, facts_before, facts_after, expectation)
+    proven = _proven_names(exact) if isinstance(exact, Mapping) else frozenset(exact)
+    live = _Live(seen, proven, _Writes(activity_before, activity_after), maintenance)
+    result = _verdict(seen, live.rows, broken_before, broken_after, completeness)
+    differences = () if rehearsed is None else tuple(schema_differences(rehearsed, facts_after))
+    return replace(result, problems=(*result.problems, *differences))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What the comparison of a table's rows found; `problem` is "" when nothing is wrong."""
+
+    method: Method
+    problem: str = ""
+    remark: str = ""
+    is_proven: bool = True
+    must_be_proven: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Both sides of the comparison."""
+
+    before: Fingerprint
+    after: Fingerprint
+    facts_before: DatabaseFacts
+    facts_after: DatabaseFacts
+    expectation: Expectation
+
+    def pair(self, expected: TableExpectation) -> tuple[TableFingerprint | None, TableFingerprint | None]:
+        one = None if expected.before is None else self.before.table(expected.before)
+        return one, None if expected.after is None else self.after.table(expected.after)
+
+    def rows_exactly(self, table: TableFacts, expected: TableExpectation) -> _Rows:
+        """Compare the rows of a surviving table: every value of the kept columns where there are any."""
+        one, other = self.pair(expected)
+        if expected.rows_declared:
+            return _Rows(Method.NONE, remark="rows may change as declared")
+        if one is None and other is None:
+            return _Rows(Method.NONE, remark="not looked at here", is_proven=False, must_be_proven=False)
+        if one is None or other is None or self.before.algorithm != self.after.algorithm:
+            return _Rows(Method.NONE, remark="before and after cannot be compared", is_proven=False)
+        if expected.rows_added:
+            gone = one.rows - other.rows
+            return _Rows(Method.COUNTED, f"{_rows(gone)} gone though the scripts only insert" if gone > 0 else "")
+        return _compare_rows(one, other, table, expected)
+
+
+def _compare_rows(
+    one: TableFingerprint, other: TableFingerprint, table: TableFacts, expected: TableExpectation
+) -> _Rows:
+    kept = kept_columns(expected, table)
+    difference = other.rows - one.rows
+    if difference:
+        return _Rows(
+            Method.EXACT if kept else Method.COUNTED,
+            f"{_rows(abs(difference))} {'new' if difference > 0 else 'gone'} ({one.rows} before, {other.rows} after)",
+        )
+    if not kept:
+        return _Rows(Method.COUNTED, remark="no column is kept, so rows are only counted")
+    old, new = one.digest(kept), other.digest(tuple(expected.name_after(column) for column in kept))
+    if old is None or new is None:
+        return _Rows(Method.COUNTED, remark="no digest over the kept columns was taken", is_proven=False)
+    return _Rows(Method.EXACT, "" if old == new else f"values changed in {', '.join(kept)}")
+
+
+def _rows(number: int) -> str:
+    return "1 row is" if number == 1 else f"{number} rows are"
+
+
+_CompareRows = Callable[[TableFacts, TableExpectation], _Rows]
+
+
+def _verdict(
+    seen: _Seen,
+    compare_rows: _CompareRows,
+    broken_before: Sequence[str],
+    broken_after: Sequence[str],
+    completeness: Sequence[ColumnCompleteness],
+) -> Verdict:
+    objects = [
+        *object_problems(seen.facts_before, seen.facts_after, seen.expectation),
+        *sequence_problems(seen.before, seen.after, seen.facts_before, seen.expectation),
+    ]
+    known = {table.name for table in seen.facts_before.tables}
+    proofs, problems = [], [problem for problem in objects if problem.table not in known]
+    for table in seen.facts_before.tables:
+        expected = seen.expectation.of(table.name)
+        own = [problem for problem in objects if problem.table == table.name]
+        own.extend(_completeness_problems(table.name, expected.after, expected, seen.facts_after, completeness))
+        proof, found = _prove(seen, table, expected, compare_rows, own)
+        proofs.append(proof)
+        problems.extend(found)
+    proofs.extend(_created(seen, completeness))
+    broken = tuple(f"broken reference: {line}" for line in sorted(set(broken_after) - set(broken_before)))
+    general = tuple(problem.text for problem in problems if problem.table not in known)
+    return Verdict(tuple(proofs), (*general, *broken), suggest(problems, seen.expectation, seen.facts_before.tables))
+
+
+def _prove(
+    seen: _Seen, table: TableFacts, expected: TableExpectation, compare_rows: _CompareRows, own: list[Problem]
+) -> tuple[TableProof, list[Problem]]:
+    """The proof of one table that was there before, and its undeclared changes."""
+    after = None if expected.after is None else seen.facts_after.table(expected.after)
+    one, other = seen.pair(expected)
+    counts = (None if one is None else one.rows, None if other is None else other.rows)
+    if after is None:
+        is_declared = expected.after is None or expected.may_vanish
+        gone = [] if is_declared else [Problem(table.name, "the table is gone", is_loss=True)]
+        kind = Classification.CHANGED_AS_DECLARED if is_declared else Classification.CHANGED_UNDECLARED
+        return TableProof(
+            table.name, kind, Method.NONE, counts[0], None, ("dropped" if is_declared else "the table is gone",)
+        ), gone
+    rows = compare_rows(table, expected)
+    problems = [*column_problems(table, after, expected), *own]
+    if rows.problem:
+        problems.insert(0, Problem(table.name, rows.problem))
+    kind = _classify(problems, rows, expected)
+    remarks = [text for text in (*_declared(expected), rows.remark) if text]
+    details = tuple(problem.text for problem in problems) or tuple(remarks)
+    seconds = sum(side.seconds for side in (one, other) if side is not None)
+    return TableProof(table.name, kind, rows.method, *counts, details, rows.must_be_proven, seconds), problems
+
+
+def _classify(problems: Sequence[Problem], rows: _Rows, expected: TableExpectation) -> Classification:
+    if problems:
+        return Classification.CHANGED_UNDECLARED
+    if not rows.is_proven:
+        return Classification.NOT_PROVEN
+    return Classification.CHANGED_AS_DECLARED if expected.is_touched else Classification.UNCHANGED
+
+
+def _declared(expected: TableExpectation) -> Iterator[str]:
+    """What the scripts declared about a table, in words."""
+    if expected.before != expected.after:
+        yield f"renamed to {expected.after}"
+    for old, new in expected.renamed:
+        yield f"{old} renamed to {new}"
+    groups = (
+        ("added", expected.added),
+        ("dropped", expected.dropped),
+        ("altered", expected.altered | expected.attributes),
+    )
+    for word, columns in groups:
+        if columns:
+            yield f"{word} {', '.join(sorted(columns))}"
+    if expected.declared | expected.vanishing:
+        yield f"may change: {', '.join(sorted(expected.declared | expected.vanishing))}"
+
+
+def _created(seen: _Seen, completeness: Sequence[ColumnCompleteness]) -> Iterator[TableProof]:
+    survivors = {seen.expectation.of(table.name).after for table in seen.facts_before.tables}
+    for table in seen.facts_after.tables:
+        if table.name not in survivors:
+            found = seen.after.table(table.name)
+            rows = None if found is None else found.rows
+            yield TableProof(table.name, Classification.CHANGED_AS_DECLARED, Method.NONE, None, rows, ("created",))
+
+
+def _completeness_problems(
+    before: TableName,
+    after: TableName | None,
+    expected: TableExpectation,
+    facts: DatabaseFacts,
+    completeness: Sequence[ColumnCompleteness],
+) -> Iterator[Problem]:
+    """Added columns that hold NULL where they may not, or another value than their default."""
+    table = None if after is None else facts.table(after)
+    for measured in completeness:
+        if table is None or measured.table != after:
+            continue
+        column = next((column for column in table.columns if column.name == measured.column), None)
+        if measured.nulls and column is not None and not column.nullable:
+            yield Problem(before, f"{measured.column} is NOT NULL and {_rows(measured.nulls)} without a value")
+        is_free = expected.rows_declared or expected.rows_added or measured.column in expected.declared
+        if measured.not_default and not is_free:
+            text = f"{_rows(measured.not_default)} not filled with the default of {measured.column}"
+            yield Problem(before, text, measured.column)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writes:
+    """What others wrote between two readings of the statistics."""
+
+    before: WriteActivity
+    after: WriteActivity
+
+    def of(self, expected: TableExpectation) -> tuple[int, int, int] | None:
+        """Rows inserted, updated, deleted; None when the statistics do not know the table."""
+        if expected.before is None or expected.after is None:
+            return None
+        now = self.after.writes.get(expected.after, self.after.writes.get(expected.before))
+        then = self.before.writes.get(expected.before)
+        if now is None or then is None or any(new < old for new, old in zip(now, then, strict=True)):
+            return None
+        return now[0] - then[0], now[1] - then[1], now[2] - then[2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """Compares rows where others go on writing."""
+
+    seen: _Seen
+    proven: frozenset[TableName]
+    writes: _Writes
+    maintenance: bool
+
+    def rows(self, table: TableFacts, expected: TableExpectation) -> _Rows:
+        if expected.before in self.proven:
+            return _Rows(Method.EXACT, remark="proven inside the transaction")
+        found = self.seen.rows_exactly(table, expected)
+        if self.maintenance:
+            return replace(found, must_be_proven=True)
+        if expected.rows_declared or (found.is_proven and not found.problem):
+            return found
+        return self._explained(found, expected)
+
+    def _explained(self, found: _Rows, expected: TableExpectation) -> _Rows:
+        """Digests differ or are missing: do the writes of others explain it?"""
+        one, other = self.seen.pair(expected)
+        written = self.writes.of(expected)
+        if one is None or other is None:
+            return found
+        if written is None:
+            return _Rows(
+                Method.NONE,
+                remark=f"no statistics of writes by others; {found.problem or found.remark}",
+                is_proven=False,
+            )
+        inserted, updated, deleted = written
+        total = f"others inserted {inserted}, updated {updated}, deleted {deleted} meanwhile"
+        difference = other.rows - one.rows
+        if found.problem and not any(written):
+            return replace(found, problem=f"{found.problem}, and the statistics know of no write by others")
+        if not -deleted <= difference <= inserted:
+            return _Rows(Method.COUNTED, f"{one.rows} rows before, {other.rows} after, but {total}")
+        return _Rows(Method.COUNTED, remark=total if any(written) else found.remark)
+
+
+def _proven_names(verdicts: Mapping[str, Verdict]) -> frozenset[TableName]:
+    """Tables that the verdicts given inside transactions found exact."""
+    return frozenset(
+        table.table
+        for judged in verdicts.values()
+        for table in judged.tables
+        if table.method is Method.EXACT and not table.is_failure
+    )

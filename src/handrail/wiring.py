@@ -1,0 +1,166 @@
+"""Config to adapters: the only place where brands are chosen, and where clock, environment and randomness are read."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handrail import __version__
+from handrail.config import Config, load_config
+from handrail.errors import UnsupportedEngine, UsageError
+
+if TYPE_CHECKING:
+    from handrail.databases.database import Database
+    from handrail.facts import DatabaseAddress, TableName
+    from handrail.health_check import HealthCheck
+    from handrail.migrator.migrator import Limits, Migrator, ProjectFacts
+    from handrail.stores.store import Store
+    from handrail.workflows.run import Equipment
+
+_STATE = ".handrail"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One project in one environment: its configuration and its migrator. Its database is known after `describe`."""
+
+    config: Config
+    migrator: Migrator
+
+    def equipment(self, facts: ProjectFacts) -> Equipment:
+        """The adapters for the database that env.py opened."""
+        from handrail.guard.plan import Policy
+        from handrail.journal.file import FileJournal
+        from handrail.workflows.run import Equipment
+
+        settings = self.config.settings
+        state = state_folder(self.config)
+        return Equipment(
+            environment=self.config.name,
+            database=open_database(facts.address, self.config, facts.version_table),
+            migrator=self.migrator,
+            store=open_store(self.config),
+            journal=FileJournal(state / "journal" / self.config.name),
+            policy=Policy(
+                environment=self.config.name,
+                backup=settings.backup.value,
+                rehearse=settings.rehearse.value,
+                restore=settings.restore.value,
+                has_health_check=settings.health is not None,
+            ),
+            limits=self.limits(),
+            clock=lambda: datetime.now(UTC),
+            new_run_id=new_run_id,
+            git_commit=_git_commit(self.config.root),
+            handrail_version=__version__,
+            compression=settings.compression,
+            lint_level=settings.lint.value,
+            lock_wait=settings.lock_wait,
+            prove_budget=settings.prove_budget,
+            maintenance=settings.maintenance,
+            health=_health(self.config),
+        )
+
+    def limits(self) -> Limits:
+        from handrail.migrator.migrator import Limits
+
+        settings = self.config.settings
+        return Limits(settings.lock_timeout, settings.lock_retry, settings.statement_timeout)
+
+
+def open_project(folder: Path, env: str | None) -> Project:
+    """The project that contains `folder`. Raises ConfigError; Alembic's own configuration is read when it is used."""
+    from handrail.migrator.alembic import AlembicMigrator
+
+    config = load_config(folder.absolute(), env=env, environ=os.environ)
+    migrator = AlembicMigrator(
+        config.root,
+        ini=config.alembic_ini,
+        name=config.section,
+        url=config.url(os.environ),
+        environment={"ENV": config.name} if config.is_named else {},
+    )
+    return Project(config, migrator)
+
+
+def state_folder(config: Config) -> Path:
+    """Where journal, work files and (by default) backups lie: .handrail in the project, ignored by git."""
+    folder = config.root / _STATE
+    if not folder.is_dir():
+        try:
+            folder.mkdir(mode=0o700)
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"the folder {folder} cannot be made",
+                why=error.strerror or str(error),
+                hint="handrail keeps its journal there: give the project folder write rights",
+            ) from error
+    return folder
+
+
+def open_store(config: Config) -> Store:
+    """The environment's store: a local folder, relative ones below the project."""
+    from handrail.stores.file import FileStore
+
+    place = config.settings.store.removeprefix("file://")
+    if "://" in place:
+        raise UsageError(
+            f"the store {place} is of a kind that this handrail does not know",
+            why="it knows local folders",
+            hint=f'set `store = "/path/to/folder"` for the environment {config.name}',
+        )
+    return FileStore(config.root / Path(place).expanduser())
+
+
+def open_database(address: DatabaseAddress, config: Config, version_table: TableName) -> Database:
+    """The adapter of the address's engine. Raises UnsupportedEngine naming an engine it does not know."""
+    if address.engine == "sqlite":
+        from handrail.databases.sqlite.database import SqliteDatabase
+
+        return SqliteDatabase(address, version_table=version_table.name, work_dir=state_folder(config) / "work")
+    if address.engine == "postgresql":
+        from handrail.databases.postgres.database import PostgresDatabase
+
+        return PostgresDatabase(address, version_table=version_table)
+    raise UnsupportedEngine(
+        f"{address.engine} is not an engine that handrail can guard",
+        why="it knows SQLite and PostgreSQL, and refuses rather than guessing",
+        hint="plain alembic upgrade still works",
+    )
+
+
+def new_run_id() -> str:
+    """A name that sorts by time and is usable in file and database names: 20261124_191500_9f3a2c."""
+    return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
+
+
+def _git_commit(root: Path) -> Callable[[], str]:
+    def read() -> str:
+        command = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    return read
+
+
+def _health(config: Config) -> HealthCheck | None:
+    from handrail.health import command_check, url_check
+
+    health = config.settings.health
+    if health is None:
+        return None
+    if health.url:
+        return url_check(health.url, timeout=health.timeout)
+    if health.command:
+        return command_check(health.command, timeout=health.timeout, folder=config.root)
+    return None

@@ -1,0 +1,178 @@
+"""Apply a path to the live database with proof inside its transactions, and prove afterwards what others write to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from handrail.backups.record import BackupRecord
+from handrail.facts import Capability, TableName, WriteActivity
+from handrail.journal.journal import EventKind
+from handrail.migrations.reading import read_script
+from handrail.migrations.revision import RevisionPath
+from handrail.migrator.migrator import (
+    InTransactionProof,
+    MigrationEvent,
+    MigrationOutcome,
+    ProjectFacts,
+    ProofFailed,
+    ProofRequest,
+)
+from handrail.rehearsal.compare import Verdict, verdict, verdict_live
+from handrail.rehearsal.expectation import Expectation, column_groups, expect
+from handrail.rehearsal.report import tables_to_prove_in_transaction
+from handrail.workflows.rehearse import Rehearsal, executed, read_operations
+from handrail.workflows.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the apply saw: what ran, and the verdicts of the proofs inside transactions by revision."""
+
+    outcome: MigrationOutcome
+    verdicts: dict[str, Verdict]
+
+
+def apply_path(
+    run: Run, project: ProjectFacts, path: RevisionPath, backup: BackupRecord | None, rehearsal: Rehearsal | None
+) -> Applied:
+    """Run the path on the live database. What a judge refuses is rolled back inside its transaction."""
+    kit = run.equipment
+    expectations = _expectations(kit.database.capabilities, path, backup, rehearsal)
+    proofs = _proof_requests(run, expectations, backup, rehearsal)
+    verdicts: dict[str, Verdict] = {}
+
+    def judge(revision: str, seen: InTransactionProof) -> None:
+        judged = verdict(
+            seen.before,
+            seen.after,
+            seen.facts_before,
+            seen.facts_after,
+            expectations[revision],
+            (),
+            seen.broken_references,
+        )
+        verdicts[revision] = judged
+        if not judged.is_lossless:
+            raise ProofFailed(
+                "the upgrade changed what no script declared", why="; ".join(judged.failures), hint=judged.hint
+            )
+
+    with run.step("apply", f"applying {len(path.revisions)} revision(s) to the live database") as done:
+        outcome = kit.migrator.run(
+            path, run_id=run.id, limits=kit.limits, proofs=proofs, judge=judge, on_event=_hear(run, path)
+        )
+        seconds = sum(item.seconds for item in outcome.runs)
+        waits = f", {outcome.lock_waits} lock waits" if outcome.lock_waits else ""
+        done["text"] = f"{len(outcome.runs)} revision(s) applied in {seconds:.2f} s{waits}"
+    return Applied(outcome, verdicts)
+
+
+def _hear(run: Run, path: RevisionPath) -> Callable[[MigrationEvent], None]:
+    def heard(event: MigrationEvent) -> None:
+        if event.kind == "committed":
+            run.note(EventKind.COMMITTED, "apply", {"revision": event.revision})
+        if event.kind in ("revision", "lock_wait"):
+            run.say("apply", f"{path.direction.value} {event.revision} {event.text}".rstrip())
+
+    return heard
+
+
+def _expectations(
+    capabilities: frozenset[Capability], path: RevisionPath, backup: BackupRecord | None, rehearsal: Rehearsal | None
+) -> dict[str, Expectation]:
+    """What each proof expects: the whole run for its last revision when one transaction holds all of them, else
+    each revision for itself; from the rehearsal's executed operations, or from reading when there was none."""
+    if backup is None:
+        return {}
+    if rehearsal is None and any(_is_unclear(path, revision.id) for revision in path.revisions):
+        return {}
+    operations = executed(rehearsal.report.runs) if rehearsal else read_operations(path)
+    if Capability.WHOLE_RUN_TRANSACTION in capabilities:
+        return {path.revisions[-1].id: expect(path, operations, backup.facts)}
+    return {
+        revision.id: expect(
+            RevisionPath(path.direction, path.start, path.target, (revision,)),
+            {revision.id: operations.get(revision.id, ())},
+            backup.facts,
+        )
+        for revision in path.revisions
+    }
+
+
+def _is_unclear(path: RevisionPath, revision_id: str) -> bool:
+    revision = next(item for item in path.revisions if item.id == revision_id)
+    reading = read_script(revision)
+    return bool(getattr(reading, path.direction.value).not_understood)
+
+
+def _proof_requests(
+    run: Run, expectations: dict[str, Expectation], backup: BackupRecord | None, rehearsal: Rehearsal | None
+) -> dict[str, ProofRequest]:
+    if backup is None:
+        return {}
+    kit = run.equipment
+    requests = {}
+    for revision, expectation in expectations.items():
+        before, after = column_groups(expectation, backup.facts)
+        locked: tuple[TableName, ...] = ()
+        if Capability.CONCURRENT_WRITERS in kit.database.capabilities:
+            budget = kit.prove_budget
+            chosen = tables_to_prove_in_transaction(rehearsal.report, revision, budget) if rehearsal else ()
+            locked = tuple(sorted(set(chosen) & set(before)))
+            names = expectation.renamed()
+            before = {name: before[name] for name in locked}
+            after = {names.get(name, name): after[names.get(name, name)] for name in locked}
+        requests[revision] = ProofRequest(before, after, locked)
+    return requests
+
+
+def prove_after(
+    run: Run,
+    path: RevisionPath,
+    applied: Applied,
+    activity: WriteActivity,
+    backup: BackupRecord | None,
+    rehearsal: Rehearsal | None,
+) -> Verdict | None:
+    """The run's verdict. With a single writer the proofs inside the transaction say it all; with concurrent writers
+    the tables not proven there are compared now (`activity`: their writes before the backup). Raises ProofFailed;
+    None when there was nothing to prove with."""
+    kit = run.equipment
+    if backup is None:
+        return None
+    with run.step("prove", "proving that no row was lost") as done:
+        if Capability.CONCURRENT_WRITERS not in kit.database.capabilities:
+            judged = applied.verdicts.get(path.revisions[-1].id)
+        else:
+            judged = _prove_live(run, applied, activity, backup, rehearsal)
+        if judged is None:
+            run.warn("prove", "not proven: a script could not be read and was not rehearsed")
+            return None
+        if not judged.is_lossless:
+            raise ProofFailed(
+                "the upgrade changed what no script declared", why="; ".join(judged.failures), hint=judged.hint
+            )
+        done["text"] = judged.summary()
+    return judged
+
+
+def _prove_live(
+    run: Run, applied: Applied, activity: WriteActivity, backup: BackupRecord, rehearsal: Rehearsal | None
+) -> Verdict | None:
+    kit = run.equipment
+    if rehearsal is None:
+        return None
+    _, after_request = column_groups(rehearsal.expectation, backup.facts)
+    return verdict_live(
+        before=rehearsal.known,
+        after=kit.database.fingerprint(after_request),
+        facts_before=backup.facts,
+        facts_after=kit.database.facts(),
+        rehearsed=rehearsal.facts_after,
+        expectation=rehearsal.expectation,
+        exact=applied.verdicts,
+        activity_before=activity,
+        activity_after=kit.database.activity(),
+        maintenance=kit.maintenance,
+    )

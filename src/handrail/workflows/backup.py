@@ -1,0 +1,150 @@
+"""Make, list and verify backups: dump into the store, manifest last; restore into a scratch database and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from handrail.backups.catalog import Catalog, artifact_key, manifest_key, verification_key
+from handrail.backups.manifest import (
+    ManifestError,
+    read_manifest,
+    read_verification,
+    write_manifest,
+    write_verification,
+)
+from handrail.backups.record import BackupRecord, Verification
+from handrail.backups.verification import compare_restored
+from handrail.databases.database import Database
+from handrail.errors import BackupError
+from handrail.stores.encoding import reading, writing
+from handrail.stores.store import StoreError
+from handrail.workflows.run import Equipment, Run
+
+_DUMP_ROOM = 1.1
+
+
+def make_backup(run: Run, reason: str) -> BackupRecord:
+    """Dump the database into the store. The manifest is written last: a backup without one does not exist."""
+    kit = run.equipment
+    _check_room(kit)
+    key = artifact_key(kit.environment, run.id, kit.compression)
+    with run.step("backup", f"backing up to {kit.store.place}") as done:
+        started = kit.clock()
+        with kit.store.open_write(key) as out, writing(out, key, kit.compression) as writer:
+            report = kit.database.dump(writer.sink)
+            writer.finish()
+            artifact = writer.artifact()
+        record = BackupRecord(
+            id=run.id,
+            run_id=run.id,
+            created_at=started,
+            environment=kit.environment,
+            database=str(kit.database.address),
+            engine=kit.database.address.engine,
+            format=report.format,
+            tool=report.tool,
+            server_version=report.server,
+            revisions=report.revisions,
+            artifact=artifact,
+            fingerprint=report.fingerprint,
+            facts=report.facts,
+            seconds=(kit.clock() - started).total_seconds(),
+            reason=reason,
+            git_commit=kit.git_commit(),
+            handrail_version=kit.handrail_version,
+        )
+        with kit.store.open_write(manifest_key(kit.environment, run.id)) as out:
+            out.write(write_manifest(record))
+        tables = len(record.fingerprint.tables)
+        done["backup"] = record.id
+        done["text"] = (
+            f"backup {record.id}: {artifact.size / 1e6:.1f} MB in {record.seconds:.1f} s, "
+            f"{tables} tables, {record.fingerprint.rows:,} rows"
+        )
+    return record
+
+
+def _check_room(kit: Equipment) -> None:
+    free = kit.store.free_bytes()
+    size = kit.database.facts().size_bytes
+    if free is not None and kit.compression == "none" and free < size * _DUMP_ROOM:
+        raise StoreError(
+            f"the store {kit.store.place} has no room for a backup",
+            why=f"the database has {size / 1e6:.0f} MB, {free / 1e6:.0f} MB are free",
+            hint="make room, or set `store` of the environment to another place",
+        )
+
+
+@contextmanager
+def restored(run: Run, record: BackupRecord) -> Iterator[Database]:
+    """A scratch database that holds the backup's content, dropped at exit."""
+    kit = run.equipment
+    with kit.database.scratch(run.id) as scratch:
+        load_artifact(kit, record, scratch)
+        yield scratch
+
+
+def load_artifact(kit: Equipment, record: BackupRecord, target: Database) -> None:
+    """Load the backup into an empty database. BackupError when the stored bytes are not what was written."""
+    with kit.store.open_read(record.artifact.key) as source, reading(source, record.artifact) as content:
+        target.load(content)
+
+
+def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: float) -> Verification:
+    """Compare the restored copy with what the manifest says of the source; the result is stored beside it."""
+    kit = run.equipment
+    with run.step("verify", "comparing the restored copy with the source") as done:
+        differences = compare_restored(record.fingerprint, scratch.fingerprint(), record.facts, scratch.facts())
+        verification = Verification(kit.clock(), run.id, seconds, differences)
+        with kit.store.open_write(verification_key(kit.environment, record.id, run.id)) as out:
+            out.write(write_verification(verification))
+        if differences:
+            raise BackupError(
+                f"backup {record.id} does not restore to what the source was",
+                why="; ".join(differences[:5]),
+                hint="the live database is untouched; make another backup: handrail backup create",
+                code="HR521",
+            )
+        done["text"] = (
+            f"restored in {seconds:.1f} s and equal to the source: "
+            f"{len(record.fingerprint.tables)} tables, {record.fingerprint.rows:,} rows"
+        )
+    return verification
+
+
+@contextmanager
+def verified_copy(run: Run, record: BackupRecord) -> Iterator[Database]:
+    """Restore, compare, and lend the copy: what was just proven is what is rehearsed on."""
+    kit = run.equipment
+    with run.equipment.database.scratch(run.id) as scratch:
+        started = kit.clock()
+        with run.step("restore copy", "restoring the backup into a scratch database") as done:
+            load_artifact(kit, record, scratch)
+            seconds = (kit.clock() - started).total_seconds()
+            done["text"] = f"restored into a scratch database in {seconds:.1f} s"
+        verify_restored(run, record, scratch, seconds)
+        yield scratch
+
+
+def read_catalog(kit: Equipment) -> Catalog:
+    """All backups of the environment, newest first, rebuilt from the manifests in the store."""
+    keys = kit.store.keys(f"{kit.environment}/")
+    records, unreadable = [], []
+    for key in (key for key in keys if key.endswith("/manifest.json")):
+        folder = key.removesuffix("manifest.json")
+        try:
+            record = read_manifest(_read(kit, key), name=key)
+            marks = [other for other in keys if other.startswith(f"{folder}verified-")]
+            verifications = tuple(read_verification(_read(kit, mark), name=mark) for mark in marks)
+            records.append(replace(record, verifications=verifications))
+        except ManifestError as error:
+            unreadable.append((key, f"{error.message}: {error.why}"))
+    records.sort(key=lambda record: record.created_at, reverse=True)
+    return Catalog(tuple(records), tuple(unreadable))
+
+
+def _read(kit: Equipment, key: str) -> bytes:
+    with kit.store.open_read(key) as source:
+        return source.read()

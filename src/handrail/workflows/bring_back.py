@@ -1,0 +1,131 @@
+"""Bring a database back after a failed apply: rollback has happened, then the proven downgrade, then the restore."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from handrail.backups.record import BackupRecord
+from handrail.errors import BroughtBack, HandrailError, NotBroughtBack
+from handrail.facts import Fingerprint
+from handrail.guard.plan import Undo
+from handrail.journal.journal import EventKind
+from handrail.migrations.revision import RevisionPath
+from handrail.migrator.migrator import ProjectFacts
+from handrail.stores.encoding import reading
+from handrail.workflows.run import Run
+
+#: Asks a person; None when nobody can be asked.
+Ask = Callable[[str], bool] | None
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """What this run may use: its backup, and whether its rehearsal proved the downgrade."""
+
+    facts: ProjectFacts
+    path: RevisionPath
+    undo: tuple[Undo, ...]
+    backup: BackupRecord | None = None
+    downgrade_proven: bool = False
+
+
+def bring_back(run: Run, way: WayBack, cause: HandrailError, ask: Ask) -> HandrailError:
+    """Undo what was committed, by the gentlest means that is allowed; returns the error to raise.
+
+    `cause` is what went wrong. BroughtBack when the database is as before, NotBroughtBack (and a marker in the
+    journal that blocks the next run) when it is not.
+    """
+    database = run.equipment.database
+    if database.revisions() == way.path.start:
+        run.note(EventKind.UNDO_DONE, Undo.ROLLBACK.name.lower())
+        run.say("undo", "the transaction was rolled back: nothing of the upgrade remains", "done")
+        return _brought_back(cause, "the transaction was rolled back; no row written by others was lost")
+    reasons: list[str] = []
+    how = _undo(run, way, ask, reasons)
+    if how:
+        return _brought_back(cause, how)
+    run.note(EventKind.WITHHELD, data={"reasons": "; ".join(reasons), "cause": cause.message})
+    return NotBroughtBack(
+        cause.message,
+        why=f"{cause.why}; the database stays as it is because {', and '.join(reasons)}".lstrip("; "),
+        hint="look at it, then decide with: handrail recover (the next upgrade is blocked until then)",
+        code="HR801",
+    )
+
+
+def _undo(run: Run, way: WayBack, ask: Ask, reasons: list[str]) -> str:
+    """What brought the database back, in words; "" when nothing did, and then `reasons` say why."""
+    if Undo.DOWNGRADE in way.undo and way.downgrade_proven:
+        failed = _downgrade(run, way)
+        if failed is None:
+            return "the downgrade that the rehearsal had proven was run; no write was lost"
+        reasons.append(f"the downgrade failed: {failed}")
+    elif Undo.DOWNGRADE in way.undo:
+        reasons.append("the rehearsal could not prove the downgrade")
+    if way.backup is None:
+        reasons.append("this run has no backup")
+    elif not may_restore(run, way.undo, way.backup, ask):
+        reasons.append("the restore was withheld")
+    else:
+        try:
+            kept, lost = restore_in_place(run, way.backup)
+        except HandrailError as error:
+            reasons.append(f"the restore failed: {error.message} ({error.why})")
+        else:
+            return f"backup {way.backup.id} was restored; {lost}; the failed database is {kept}"
+    return ""
+
+
+def _brought_back(cause: HandrailError, how: str) -> BroughtBack:
+    why = f"{cause.why.rstrip('.')}. " if cause.why else ""
+    hint = cause.hint or "repair the script, then run handrail upgrade again"
+    return BroughtBack(cause.message, why=f"{why}The database was brought back: {how}.", hint=hint, code="HR701")
+
+
+def _downgrade(run: Run, way: WayBack) -> str | None:
+    kit = run.equipment
+    run.note(EventKind.UNDO_STARTED, "downgrade")
+    try:
+        now = replace(way.facts, current=kit.database.revisions())
+        target = way.path.start[0] if way.path.start else "base"
+        kit.migrator.run(kit.migrator.path(now, target), run_id=run.id, limits=kit.limits)
+    except HandrailError as error:
+        return error.message
+    if kit.database.revisions() != way.path.start:
+        return f"the database is at {', '.join(kit.database.revisions()) or 'base'}"
+    run.note(EventKind.UNDO_DONE, "downgrade")
+    run.say("undo", f"downgraded to {', '.join(way.path.start) or 'base'}", "done")
+    return None
+
+
+def may_restore(run: Run, undo: tuple[Undo, ...], backup: BackupRecord, ask: Ask) -> bool:
+    """Whether the policy, or the person it asks, lets this run restore its backup."""
+    if Undo.RESTORE not in undo:
+        return False
+    if run.equipment.policy.restore == "auto":
+        return True
+    return ask is not None and ask(f"Restore backup {backup.id} over {run.equipment.database.address}?")
+
+
+def restore_in_place(run: Run, backup: BackupRecord) -> tuple[str, str]:
+    """Replace the live content by the backup; returns the name of what was kept aside, and what was lost in words."""
+    kit = run.equipment
+    lost = written_since(backup.fingerprint, kit.database.fingerprint()) if kit.database.exists() else "nothing lost"
+    run.note(EventKind.UNDO_STARTED, "restore", {"backup": backup.id})
+    run.say("undo", f"restoring backup {backup.id}", "started")
+    with kit.store.open_read(backup.artifact.key) as source, reading(source, backup.artifact) as content:
+        kept = kit.database.replace(content, aside=f"failed_{run.id}")
+    run.note(EventKind.UNDO_DONE, "restore", {"aside": kept})
+    run.say("undo", f"restored backup {backup.id}; the failed database is kept as {kept}", "done")
+    return kept, lost
+
+
+def written_since(backup: Fingerprint, now: Fingerprint) -> str:
+    """How many rows came or went since the backup, in words (rows that were only changed cannot be counted)."""
+    deltas = []
+    for table in backup.tables:
+        found = now.table(table.table)
+        if found is not None and found.rows != table.rows:
+            deltas.append(f"{table.table} {found.rows - table.rows:+d}")
+    return f"rows since the backup: {', '.join(deltas)}" if deltas else "no table has gained or lost rows since"

@@ -1,0 +1,126 @@
+"""Settle interrupted runs: look where the database stands, then finish the run or undo it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from handrail.backups.record import BackupRecord
+from handrail.errors import ApprovalMissing, HandrailError, NotBroughtBack
+from handrail.guard.plan import Undo
+from handrail.journal.journal import EventKind, JournalEvent, JournalledRun
+from handrail.migrations.revision import Direction, RevisionPath
+from handrail.migrator.migrator import ProjectFacts
+from handrail.workflows.backup import read_catalog
+from handrail.workflows.bring_back import Ask, WayBack, bring_back, restore_in_place
+from handrail.workflows.run import Equipment, Listener, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How one run was settled. `result` is "never applied", "done", "undone", "restored", "kept" or "cleaned"."""
+
+    run_id: str
+    result: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person wants done with a run whose restore was withheld: "restore", "keep", or "" (not decided)."""
+
+    wanted: str = ""
+    ask: Ask = None
+
+
+def recover(kit: Equipment, project: ProjectFacts, decision: Decision, listener: Listener) -> tuple[Settled, ...]:
+    """Settle every open run of this database, oldest first; () when there is none."""
+    address = str(kit.database.address)
+    with kit.database.lock("recover", wait=kit.lock_wait):
+        runs = [run for run in kit.journal.open_runs() if run.started.data.get("database") == address]
+        return tuple(_settle(kit, project, run, decision, listener) for run in runs)
+
+
+def _settle(
+    kit: Equipment, project: ProjectFacts, journalled: JournalledRun, decision: Decision, listener: Listener
+) -> Settled:
+    run = Run(journalled.run_id, kit, listener)
+    for line in kit.database.end_leftovers(journalled.run_id):
+        run.say("recover", line)
+    if journalled.last(EventKind.WITHHELD):
+        result, detail = _decide_withheld(run, journalled, decision)
+    else:
+        result, detail = _finish_or_undo(run, project, journalled, decision)
+    kit.journal.append(JournalEvent(run.id, kit.clock(), EventKind.RUN_ENDED, data={"result": result}))
+    return Settled(run.id, result, detail)
+
+
+def _ids(journalled: JournalledRun, key: str) -> tuple[str, ...]:
+    return tuple(sorted(filter(None, journalled.started.data.get(key, "").split(","))))
+
+
+def _named(revisions: tuple[str, ...]) -> str:
+    return ", ".join(revisions) or "base"
+
+
+def _finish_or_undo(run: Run, project: ProjectFacts, journalled: JournalledRun, decision: Decision) -> tuple[str, str]:
+    """The stamp says where the run was killed: revisions are committed together with their stamp."""
+    database = run.equipment.database
+    now = database.revisions() if database.exists() else ()
+    start, target = _ids(journalled, "start"), _ids(journalled, "target")
+    if journalled.last(EventKind.STEP_STARTED, "apply") is None or (not target and not start):
+        return "never applied", "it was interrupted before it touched the database"
+    if now == target and journalled.last(EventKind.UNDO_STARTED) is None:
+        return "done", f"all its revisions are committed and were proven; the database is at {_named(target)}"
+    if now == start:
+        return "undone", f"nothing of it remains; the database is at {_named(start)}"
+    if now not in (start, target) and not _is_between(journalled, now):
+        raise NotBroughtBack(
+            f"the database is at {_named(now)}, where run {run.id} never was",
+            why=f"it went from {_named(start)} to {_named(target)}; somebody else has moved the database since",
+            hint="when the database is as you want it: handrail recover --keep",
+        )
+    return _undo(run, project, journalled, decision)
+
+
+def _is_between(journalled: JournalledRun, now: tuple[str, ...]) -> bool:
+    committed = [e.data.get("revision", "") for e in journalled.events if e.kind is EventKind.COMMITTED]
+    between = journalled.started.data.get("revisions", "").split(",")
+    return bool(committed) or any(revision in between for revision in now)
+
+
+def _undo(run: Run, project: ProjectFacts, journalled: JournalledRun, decision: Decision) -> tuple[str, str]:
+    direction = Direction(journalled.started.data.get("direction", "upgrade"))
+    rehearsed = journalled.last(EventKind.STEP_DONE, "rehearse")
+    proven = rehearsed is not None and rehearsed.data.get("downgrade_proven") == "true"
+    path = RevisionPath(direction, _ids(journalled, "start"), _ids(journalled, "target"), ())
+    facts = replace(project, current=run.equipment.database.revisions())
+    allowed = {"auto": True, "ask": True, "never": decision.wanted == "restore"}[run.equipment.policy.restore]
+    undo = (Undo.ROLLBACK, Undo.DOWNGRADE, *((Undo.RESTORE,) if allowed else ()))
+    way = WayBack(facts, path, undo, _own_backup(run), proven)
+    ended = bring_back(run, way, HandrailError(f"run {run.id} was interrupted while applying"), decision.ask)
+    if isinstance(ended, NotBroughtBack):
+        raise ended
+    return "undone", ended.why
+
+
+def _own_backup(run: Run) -> BackupRecord | None:
+    """This run's backup only; another run's would throw away what was written since."""
+    return next((record for record in read_catalog(run.equipment).records if record.run_id == run.id), None)
+
+
+def _decide_withheld(run: Run, journalled: JournalledRun, decision: Decision) -> tuple[str, str]:
+    backup = _own_backup(run)
+    if decision.wanted == "keep":
+        return "kept", "the database stays as it is, by your decision"
+    wants = decision.wanted == "restore" or (
+        decision.ask is not None and backup is not None and decision.ask(f"Restore backup {backup.id} of that run?")
+    )
+    if wants and backup is not None:
+        kept, lost = restore_in_place(run, backup)
+        return "restored", f"backup {backup.id} was restored; {lost}; the failed database is {kept}"
+    withheld = journalled.last(EventKind.WITHHELD)
+    raise ApprovalMissing(
+        f"run {run.id} failed and its restore was withheld",
+        why=withheld.data.get("reasons", "") if withheld else "",
+        hint="handrail recover --restore brings its backup back; handrail recover --keep leaves the database as it is",
+    )

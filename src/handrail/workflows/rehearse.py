@@ -1,0 +1,149 @@
+"""Rehearse a path on a restored copy: up, compare, down and up again where it can, everything measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from handrail.backups.record import BackupRecord
+from handrail.databases.database import Database
+from handrail.errors import HandrailError, RehearsalFailed
+from handrail.facts import DatabaseFacts, Fingerprint, FingerprintRequest
+from handrail.migrations.operations import Operation, RevisionRun
+from handrail.migrations.reading import read_script
+from handrail.migrations.revision import Direction, RevisionPath
+from handrail.migrator.migrator import MigrationEvent, MigrationFailed, ProjectFacts
+from handrail.rehearsal.compare import verdict
+from handrail.rehearsal.expectation import Expectation, column_groups, expect
+from handrail.rehearsal.report import RehearsalReport
+from handrail.workflows.run import Run
+
+#: Opens another restored copy, for the rare case that a script touches what reading it could not foresee.
+OpenCopy = Callable[[], AbstractContextManager[Database]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What the rehearsal leaves for the apply: the report, what to expect, the digests of the start by the column
+    groups that may not change, and the schema it ended with."""
+
+    report: RehearsalReport
+    expectation: Expectation
+    known: Fingerprint
+    facts_after: DatabaseFacts
+
+
+def read_operations(path: RevisionPath) -> dict[str, tuple[Operation, ...]]:
+    """Operations per revision as far as reading the scripts shows them."""
+    readings = {revision.id: read_script(revision) for revision in path.revisions}
+    if path.direction is Direction.UPGRADE:
+        return {id_: reading.upgrade.operations for id_, reading in readings.items()}
+    return {id_: reading.downgrade.operations for id_, reading in readings.items()}
+
+
+def executed(runs: tuple[RevisionRun, ...]) -> dict[str, tuple[Operation, ...]]:
+    return {run.revision: run.operations for run in runs}
+
+
+def rehearse(
+    run: Run, project: ProjectFacts, path: RevisionPath, backup: BackupRecord, copy: Database, open_copy: OpenCopy
+) -> Rehearsal:
+    """Run the path on `copy`. Raises RehearsalFailed when a script fails there or loses something."""
+    with run.step("rehearse", f"running {len(path.revisions)} revision(s) on the copy") as done:
+        predicted, _ = column_groups(expect(path, read_operations(path), backup.facts), backup.facts)
+        known = _with_groups(backup.fingerprint, predicted, copy)
+        broken_before = _broken(copy)
+        runs = _run(run, path, copy)
+        expectation = expect(path, executed(runs), backup.facts)
+        before_request, after_request = column_groups(expectation, backup.facts)
+        if _lacks(known, before_request):
+            with open_copy() as fresh:
+                known = _with_groups(known, before_request, fresh)
+        after, facts_after = copy.fingerprint(after_request), copy.facts()
+        judged = verdict(known, after, backup.facts, facts_after, expectation, broken_before, _broken(copy))
+        if not judged.is_lossless:
+            raise RehearsalFailed(
+                "the rehearsal changed what no script declared",
+                why="; ".join(judged.failures),
+                hint=judged.hint or "repair the script; the live database is untouched",
+                code="HR602",
+            )
+        proven, why_not = _there_and_back(run, project, path, backup, copy, after)
+        report = RehearsalReport(path, runs, judged, proven, why_not)
+        done["text"] = "; ".join(report.lines())
+        done["downgrade_proven"] = str(proven).lower()
+    return Rehearsal(report, expectation, known, facts_after)
+
+
+def _run(run: Run, path: RevisionPath, copy: Database) -> tuple[RevisionRun, ...]:
+    def heard(event: MigrationEvent) -> None:
+        if event.kind == "revision":
+            run.say("rehearse", f"{path.direction.value} {event.revision}")
+
+    limits = run.equipment.limits
+    try:
+        return run.equipment.migrator.run(path, on=copy.address, run_id=run.id, limits=limits, on_event=heard).runs
+    except MigrationFailed as error:
+        where = f"{error.position.path}:{error.position.line}: " if error.position else ""
+        raise RehearsalFailed(
+            f"the rehearsal failed in revision {error.revision}: {where}{error.message}",
+            why=error.why,
+            hint=error.hint or "repair the script and run the command again; the live database is untouched",
+            code="HR601",
+        ) from error
+
+
+def _there_and_back(
+    run: Run, project: ProjectFacts, path: RevisionPath, backup: BackupRecord, copy: Database, after: Fingerprint
+) -> tuple[bool, str]:
+    """Whether downgrade leads back to the start exactly and upgrade then to the same end; else why not."""
+    if path.direction is not Direction.UPGRADE:
+        return False, "this run is a downgrade"
+    if len(path.start) > 1:
+        return False, "the database stood at several heads"
+    migrator, limits = run.equipment.migrator, run.equipment.limits
+    try:
+        there = replace(project, current=path.target)
+        back = migrator.path(there, path.start[0] if path.start else "base")
+        down = migrator.run(back, on=copy.address, run_id=run.id, limits=limits)
+        way = expect(back, executed(down.runs), backup.facts)
+        judged = verdict(backup.fingerprint, copy.fingerprint(), backup.facts, copy.facts(), way.returning(), (), ())
+        if not judged.is_lossless:
+            return False, f"after downgrade: {'; '.join(judged.failures)}"
+        migrator.run(path, on=copy.address, run_id=run.id, limits=limits)
+        same_groups = {table.table: tuple(group.columns for group in table.digests) for table in after.tables}
+        if copy.fingerprint(same_groups).tables != after.tables:
+            return False, "upgrading again gave other rows"
+    except HandrailError as error:
+        return False, error.message
+    return True, ""
+
+
+def _broken(database: Database) -> tuple[str, ...]:
+    return database.broken_references()
+
+
+def _lacks(known: Fingerprint, request: FingerprintRequest) -> bool:
+    for name, groups in request.items():
+        table = known.table(name)
+        if table is not None and any(table.digest(group) is None for group in groups):
+            return True
+    return False
+
+
+def _with_groups(known: Fingerprint, request: FingerprintRequest, copy: Database) -> Fingerprint:
+    """`known` with the digests of `request` that it lacks, computed on an untouched copy."""
+    if not _lacks(known, request):
+        return known
+    return merge(known, copy.fingerprint(request))
+
+
+def merge(one: Fingerprint, other: Fingerprint) -> Fingerprint:
+    """The digests of both, which are of the same content."""
+    tables = []
+    for table in one.tables:
+        more = other.table(table.table)
+        extra = tuple(d for d in more.digests if table.digest(d.columns) is None) if more else ()
+        tables.append(replace(table, digests=table.digests + extra))
+    return replace(one, tables=tuple(tables))

@@ -1,0 +1,98 @@
+"""What every workflow works with: the equipment of an environment, and a run that journals and reports each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from handrail.databases.database import Database
+from handrail.guard.plan import Policy
+from handrail.health_check import HealthCheck
+from handrail.journal.journal import EventKind, Journal, JournalEvent
+from handrail.migrator.migrator import Limits, Migrator
+from handrail.stores.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One line for whoever watches: `state` is "started", "detail", "done", "failed" or "warning"."""
+
+    step: str
+    state: str
+    text: str
+
+
+Listener = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """The adapters and settings of one environment, chosen by wiring."""
+
+    environment: str
+    database: Database
+    migrator: Migrator
+    store: Store
+    journal: Journal
+    policy: Policy
+    limits: Limits
+    clock: Callable[[], datetime]
+    new_run_id: Callable[[], str]
+    git_commit: Callable[[], str]
+    handrail_version: str
+    compression: str = "zstd"
+    lint_level: str = "error"
+    lock_wait: float = 30.0
+    prove_budget: float = 2.0
+    maintenance: bool = False
+    health: HealthCheck | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: its id, and the two places that hear of each step, journal first."""
+
+    id: str
+    equipment: Equipment
+    listener: Listener
+    warnings: list[str] = field(default_factory=list)
+
+    def note(self, kind: EventKind, step: str = "", data: Mapping[str, str] | None = None) -> None:
+        """Append to the journal; returns when it is on the disk."""
+        self.equipment.journal.append(JournalEvent(self.id, self.equipment.clock(), kind, step, data or {}))
+
+    def say(self, step: str, text: str, state: str = "detail") -> None:
+        self.listener(Progress(step, state, text))
+
+    def warn(self, step: str, text: str) -> None:
+        self.warnings.append(text)
+        self.say(step, text, "warning")
+
+    @contextmanager
+    def step(self, step: str, text: str, data: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
+        """Journal a step before and after. What the block puts into the yielded mapping goes into the journal with
+        the step's end; the key "text" of it is what watchers are told."""
+        self.note(EventKind.STEP_STARTED, step, data)
+        self.say(step, text, "started")
+        done: dict[str, str] = {}
+        try:
+            yield done
+        except BaseException as error:
+            self.note(EventKind.STEP_FAILED, step, {"error": str(error)[:500] or type(error).__name__})
+            self.say(step, str(error), "failed")
+            raise
+        self.note(EventKind.STEP_DONE, step, done)
+        self.say(step, done.get("text", text), "done")
+
+
+def start_run(equipment: Equipment, listener: Listener, command: str, data: Mapping[str, str]) -> Run:
+    """Begin a run: the first event says what was asked of which database."""
+    run = Run(equipment.new_run_id(), equipment, listener)
+    run.note(
+        EventKind.RUN_STARTED,
+        data={"command": command, "environment": equipment.environment, "database": str(equipment.database.address)}
+        | dict(data),
+    )
+    return run

@@ -1,0 +1,217 @@
+"""The guarded run: lint, lock, backup, verify, rehearse, apply, prove, health; brought back when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from handrail.backups.record import BackupRecord
+from handrail.errors import BackupError, HandrailError, LintRefused, PartlyDone, RehearsalFailed, UsageError
+from handrail.facts import WriteActivity
+from handrail.guard.plan import ApplyPlan, Refusal, StepKind, plan_apply
+from handrail.health_check import HealthResult
+from handrail.journal.journal import EventKind
+from handrail.lint.finding import Finding
+from handrail.migrations.revision import RevisionPath
+from handrail.migrator.migrator import ProjectFacts
+from handrail.rehearsal.compare import Verdict
+from handrail.workflows.apply import apply_path, prove_after
+from handrail.workflows.backup import make_backup, restored, verified_copy
+from handrail.workflows.bring_back import Ask, WayBack, bring_back
+from handrail.workflows.lint_path import lint_path, stopping
+from handrail.workflows.rehearse import Rehearsal, rehearse
+from handrail.workflows.run import Equipment, Listener, Run, start_run
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for. `ask` is None when nobody can be asked."""
+
+    command: str
+    path: RevisionPath
+    project: ProjectFacts
+    ask: Ask = None
+    with_lint: bool = True
+    with_backup: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished run did. With nothing pending `run_id` is "" and nothing was taken, backed up or written."""
+
+    path: RevisionPath
+    run_id: str = ""
+    backup: BackupRecord | None = None
+    rehearsal: Rehearsal | None = None
+    proof: Verdict | None = None
+    health: HealthResult | None = None
+    findings: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Evidence:
+    """What the steps so far have produced."""
+
+    activity: WriteActivity
+    backup: BackupRecord | None = None
+    rehearsal: Rehearsal | None = None
+
+
+def make_plan(kit: Equipment, request: Request) -> tuple[ApplyPlan | Refusal, tuple[Finding, ...]]:
+    """The plan that `guarded_run` would follow, and all findings; nothing is touched."""
+    exists = not request.project.database_missing and kit.database.exists()
+    facts = kit.database.facts() if exists else None
+    findings = lint_path(request.project, request.path, facts)
+    stops = stopping(findings, kit.lint_level) if request.with_lint else ()
+    has_data = bool(facts and facts.tables) and request.with_backup
+    return plan_apply(request.path, stops, kit.policy, kit.database.capabilities, has_data=has_data), findings
+
+
+def guarded_run(kit: Equipment, request: Request, listener: Listener) -> Outcome:
+    """Do the path, or leave the database as it was. Raises HandrailError; its exit code says in what state it is."""
+    if request.path.is_empty:
+        return Outcome(request.path)
+    plan, findings = make_plan(kit, request)
+    if isinstance(plan, Refusal):
+        raise _refused(plan)
+    begun = kit.clock()
+    run = start_run(kit, listener, request.command, _described(request.path))
+    try:
+        with kit.database.lock(run.id, wait=kit.lock_wait):
+            _check_nothing_open(run)
+            _check_unmoved(run, request)
+            outcome = _locked_run(run, request, plan)
+    except BaseException as error:
+        if run_is_settled(kit, run.id):
+            run.note(EventKind.RUN_ENDED, data={"result": type(error).__name__})
+        raise
+    run.note(EventKind.RUN_ENDED, data={"result": "done"})
+    seconds = (kit.clock() - begun).total_seconds()
+    return Outcome(
+        request.path,
+        run.id,
+        outcome.backup,
+        outcome.rehearsal,
+        outcome.proof,
+        outcome.health,
+        findings,
+        tuple(run.warnings),
+        seconds,
+    )
+
+
+def run_is_settled(kit: Equipment, run_id: str) -> bool:
+    """False while the database of this run may be neither old nor new, or a withheld restore waits for a decision."""
+    journalled = next((item for item in kit.journal.runs() if item.run_id == run_id), None)
+    return journalled is None or journalled.last(EventKind.WITHHELD) is None
+
+
+def _refused(refusal: Refusal) -> HandrailError:
+    error: HandrailError = LintRefused("the pending scripts are refused", why="; ".join(refusal.reasons))
+    if refusal.exit_code is not LintRefused.exit_code:
+        error = UsageError("the run is refused", why="; ".join(refusal.reasons))
+    error.hint = refusal.way_out
+    return error
+
+
+def _described(path: RevisionPath) -> dict[str, str]:
+    return {
+        "direction": path.direction.value,
+        "start": ",".join(path.start),
+        "target": ",".join(path.target),
+        "revisions": ",".join(revision.id for revision in path.revisions),
+    }
+
+
+def _check_nothing_open(run: Run) -> None:
+    """We hold the lock, so any other open run of this database is a dead one."""
+    mine = run.equipment
+    for other in mine.journal.open_runs():
+        if other.run_id != run.id and other.started.data.get("database") == str(mine.database.address):
+            raise PartlyDone(
+                f"the run {other.run_id} of {other.started.at:%Y-%m-%d %H:%M} was interrupted",
+                why="until it is settled nobody knows whether the database is the old or the new one",
+                hint="handrail recover",
+            )
+
+
+def _check_unmoved(run: Run, request: Request) -> None:
+    database = run.equipment.database
+    now = database.revisions() if database.exists() else ()
+    if now != tuple(sorted(request.path.start)):
+        raise UsageError(
+            f"the database moved to {', '.join(now) or 'base'} while this run was waiting",
+            why="another upgrade has finished in between",
+            hint="run the same command again",
+            code="HR201",
+        )
+
+
+def _locked_run(run: Run, request: Request, plan: ApplyPlan) -> Outcome:
+    database = run.equipment.database
+    evidence = _Evidence(database.activity() if database.exists() else WriteActivity())
+    if plan.step(StepKind.BACKUP):
+        with _may_be_missed(run, plan, StepKind.BACKUP):
+            _back_up_and_rehearse(run, request, plan, evidence)
+    applying = plan.step(StepKind.APPLY)
+    way = WayBack(
+        request.project,
+        request.path,
+        applying.undo if applying else (),
+        evidence.backup,
+        evidence.rehearsal is not None and evidence.rehearsal.report.downgrade_proven,
+    )
+    try:
+        applied = apply_path(run, request.project, request.path, evidence.backup, evidence.rehearsal)
+        proof = prove_after(run, request.path, applied, evidence.activity, evidence.backup, evidence.rehearsal)
+        health = _check_health(run) if plan.step(StepKind.HEALTH) else None
+    except (HandrailError, KeyboardInterrupt) as error:
+        cause = error if isinstance(error, HandrailError) else HandrailError("the run was cancelled")
+        raise bring_back(run, way, cause, request.ask) from error
+    return Outcome(request.path, backup=evidence.backup, rehearsal=evidence.rehearsal, proof=proof, health=health)
+
+
+def _back_up_and_rehearse(run: Run, request: Request, plan: ApplyPlan, evidence: _Evidence) -> None:
+    backup = make_backup(run, f"{request.path.direction.value} to {', '.join(request.path.target) or 'base'}")
+    evidence.backup = backup
+    with verified_copy(run, backup) as copy:
+        if plan.step(StepKind.REHEARSE):
+            with _may_be_missed(run, plan, StepKind.REHEARSE):
+                evidence.rehearsal = rehearse(
+                    run, request.project, request.path, backup, copy, lambda: restored(run, backup)
+                )
+
+
+@contextmanager
+def _may_be_missed(run: Run, plan: ApplyPlan, kind: StepKind) -> Iterator[None]:
+    """Turn a step that could not be *done* into a warning where the policy says optional. A rehearsal that failed,
+    or a backup that proved wrong, always stops the run."""
+    step = plan.step(kind)
+    try:
+        yield
+    except RehearsalFailed:
+        raise
+    except BackupError as error:
+        if step is None or not step.may_be_missed or error.code in ("HR520", "HR521"):
+            raise
+        run.warn(kind.value, f"{error.message} ({error.why}); going on: {kind.value} is optional here")
+
+
+def _check_health(run: Run) -> HealthResult:
+    check = run.equipment.health
+    if check is None:
+        return HealthResult(True, "no health check is configured")
+    with run.step("health", "asking the application whether it is well") as done:
+        result = check()
+        if not result.is_well:
+            raise HandrailError(
+                "the application is not well after the upgrade",
+                why=result.detail,
+                hint="look at the application's log; the upgrade itself had succeeded",
+                code="HR730",
+            )
+        done["text"] = result.detail
+    return result
