@@ -1,0 +1,52 @@
+# One list of commands, called by people, hooks and CI alike. `make` shows it.
+# Everything is set up on first use; PYTHON=/path/to/python3 chooses the interpreter, ARGS=... goes to pytest.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-long test-matrix check format bench docs clean
+
+PY := .venv/bin/python
+PYTEST := -m pytest -q
+MATRIX := tests/unit tests/workflows tests/migrator
+
+help: ## list these verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+
+setup: ## install handrail and its tools into .venv (done by the others when needed)
+	@scripts/setup.sh .venv newest
+
+demo: setup ## play the guide's story on SQLite, and on PostgreSQL where its binaries are at hand
+	@$(PY) scripts/demo.py
+
+test: setup ## run the tests, PostgreSQL included, without the campaigns
+	$(PY) $(PYTEST) -n 2 --dist loadfile -m "not long" $(ARGS)
+
+test-long: setup ## run the campaigns: kills at random moments, planted changes, large databases
+	$(PY) $(PYTEST) -m long $(ARGS)
+
+test-matrix: setup ## run the unit, workflow and migrator tests on the oldest and the newest libraries
+	@scripts/setup.sh .venv-low oldest constraints/low.txt
+	@echo "== oldest supported: $$(.venv-low/bin/python --version), constraints/low.txt"
+	.venv-low/bin/python $(PYTEST) -n 2 --dist loadfile -m "not long" $(MATRIX) $(ARGS)
+	@echo "== newest: $$($(PY) --version)"
+	$(PY) $(PYTEST) -n 2 --dist loadfile -m "not long" $(MATRIX) $(ARGS)
+
+check: setup ## format, lint, types, floors, budgets: what must hold before a commit
+	.venv/bin/ruff format --check --quiet .
+	.venv/bin/ruff check --quiet .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PY) scripts/budgets.py
+
+format: setup ## let ruff format and repair what it can
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+bench: setup ## measure against alembic, cp, zstd and pg_dump; results go to bench/results/
+	$(PY) bench/run.py $(ARGS)
+
+docs: setup ## write the pages that come from the code, and test all pages against it
+	$(PY) scripts/docs.py
+
+clean: ## remove what the other verbs made, environments included
+	rm -rf .venv .venv-low .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The sample application of the company puddingcamp: people book study sessions."""

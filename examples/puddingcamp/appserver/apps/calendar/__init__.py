@@ -1,0 +1,1 @@
+"""What is booked: study sessions and who attended them."""
