@@ -69,13 +69,15 @@ class ColumnFacts:
 
 @dataclass(frozen=True, slots=True)
 class TableFacts:
-    """A table: columns in their order; `rows_estimate` is None when the engine has no statistic."""
+    """A table: columns in their order; `rows_estimate` is None when the engine has no statistic.
+
+    Estimate and size are measurements, not schema: tables that differ in them alone are equal."""
 
     name: TableName
     columns: tuple[ColumnFacts, ...]
     primary_key: tuple[str, ...] = ()
-    rows_estimate: int | None = None
-    size_bytes: int | None = None
+    rows_estimate: int | None = field(default=None, compare=False)
+    size_bytes: int | None = field(default=None, compare=False)
 
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)

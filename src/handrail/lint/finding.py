@@ -53,12 +53,18 @@ class Finding:
         where = f"{self.file}:{self.line}:{self.column}: " if self.file else ""
         return f"{where}{self.severity} {self.rule} {self.message}"
 
+    def lines(self) -> tuple[str, ...]:
+        """The finding for a reader: what and where, why it matters, what to write instead."""
+        hint = [f"  write: {self.fix_hint}"] if self.fix_hint and self.fix_hint not in self.message else []
+        return (str(self), f"  why: {self.why}", *hint)
 
-def remaining(findings: Sequence[Finding], level: Severity | None) -> tuple[Finding, ...]:
-    """The findings that stop a run whose level is `level`: those at least as severe; None stops for nothing."""
-    if level is None:
+
+def remaining(findings: Sequence[Finding], level: str) -> tuple[Finding, ...]:
+    """The findings that stop a run whose level is `level`: those at least as severe; "off" stops for nothing."""
+    if level == "off":
         return ()
-    return tuple(finding for finding in findings if finding.severity.weight >= level.weight)
+    least = Severity(level).weight
+    return tuple(finding for finding in findings if finding.severity.weight >= least)
 
 
 def apply_edits(source: str, edits: Sequence[Edit]) -> str:

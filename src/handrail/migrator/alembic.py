@@ -26,11 +26,11 @@ from handrail.migrator.migrator import (
     ProjectFacts,
     ProofRequest,
 )
-from handrail.migrator.process import Child, Silence
+from handrail.migrator.process import STARTING_SILENCE, Child, Silence
 from handrail.migrator.protocol import ProjectPlace, Request, decode
 
-#: How long env.py may be silent when it only looks.
-_LOOKING_SILENCE = 120.0
+#: The server gets the first chance to end a statement, since it says more about it.
+_SERVER_FIRST = 1.0
 
 
 class AlembicMigrator:
@@ -143,7 +143,7 @@ class AlembicMigrator:
         result: list[Any] = []
         failure: dict[str, Any] | None = None
         try:
-            with Child(request, python=self._python, environment=self._environment, silence=_LOOKING_SILENCE) as child:
+            with Child(request, python=self._python, environment=self._environment) as child:
                 for message in child.messages():
                     if message["kind"] == "result":
                         result.append(message["result"])
@@ -151,7 +151,7 @@ class AlembicMigrator:
                         failure = message
         except Silence:
             raise ProjectError(
-                f"env.py did nothing for {_LOOKING_SILENCE:g} s",
+                f"env.py did nothing for {STARTING_SILENCE:g} s",
                 why="it hangs, or waits for a server that does not answer",
                 hint="alembic current must work first",
             ) from None
@@ -167,6 +167,7 @@ class AlembicMigrator:
 
     def _run_until_done(self, request: Request, limits: Limits, progress: _Progress) -> None:
         """Run the rest of the path again, after a pause, as long as only locks stand in the way."""
+        silence = limits.statement_timeout and limits.statement_timeout + _SERVER_FIRST
         from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
         retrying = Retrying(
@@ -178,9 +179,7 @@ class AlembicMigrator:
             for attempt in retrying:
                 with attempt:
                     rest = dataclasses.replace(request, path=without_sources(progress.rest()))
-                    with Child(
-                        rest, python=self._python, environment=self._environment, silence=limits.statement_timeout
-                    ) as child:
+                    with Child(rest, python=self._python, environment=self._environment, silence=silence) as child:
                         progress.follow(child, limits)
                     progress.end(child)
         except RetryError as error:
@@ -282,8 +281,9 @@ class _Progress:
         if final["final"] and final["error"] is not None:
             raise error_of(final["error"])
         statement = f" at: {final['statement']}" if final["statement"] else ""
-        self._event(MigrationEvent("lock_wait", final["revision"], final["why"] + statement))
-        raise LockWait(final["why"] + statement)
+        text = final["why"] + statement + (f"; {final['holders']}" if final["holders"] else "")
+        self._event(MigrationEvent("lock_wait", final["revision"], text))
+        raise LockWait(text)
 
     def _complete(self, error: HandrailError) -> HandrailError:
         if isinstance(error, MigrationFailed):
@@ -292,8 +292,9 @@ class _Progress:
         return error
 
     def _silent(self, child: Child, limits: Limits) -> NoReturn:
+        seconds = limits.statement_timeout if self.current else STARTING_SILENCE
         raise MigrationFailed(
-            f"the script of revision {self.current} did nothing for {limits.statement_timeout:g} s",
+            f"{self._running()} did nothing for {seconds:g} s",
             why="it was ended, and its transaction rolled back",
             hint="find out what it waits for, or raise statement_timeout",
             revision=self.current,
@@ -301,10 +302,12 @@ class _Progress:
             output=child.output,
         )
 
+    def _running(self) -> str:
+        return f"the script of revision {self.current}" if self.current else "env.py"
+
     def _died(self, child: Child) -> NoReturn:
-        what = f"the script of revision {self.current}" if self.current else "env.py"
         raise MigrationFailed(
-            f"{what} ended the process that runs Alembic",
+            f"{self._running()} ended the process that runs Alembic",
             why=f"{_ending(child.status)}; {_last_words(child.output)}",
             hint="a script must not leave by os._exit; if it was killed, look for the out-of-memory killer",
             revision=self.current,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from handrail.migrator.project import steps_of
 from handrail.migrator.protocol import encode
 from handrail.migrator.recorder import Recorder, TransactionEnded, driver_connection
 from handrail.migrator.redirect import Connections, unsupported
-from handrail.migrator.sessions import Session
+from handrail.migrator.sessions import Session, is_lock_error
 
 NO_CONNECTION = "env.py gave Alembic no connection"
 MakeSession = Callable[[Connection, TableName], Session]
@@ -133,6 +133,9 @@ class GuardedEnvironment(WatchedEnvironment):
         self.heads: tuple[str, ...] = path.start
         self.current = ""
         self.broke_open = False
+        #: Who holds the lock that a script could not get, when that is why it failed.
+        self.holders = ""
+        self._waits_for_lock = False
         self._pending_heads: tuple[str, ...] = path.start
         self._external = False
         self._before: tuple[Fingerprint, DatabaseFacts] | None = None
@@ -181,9 +184,12 @@ class GuardedEnvironment(WatchedEnvironment):
 
     def _guarded(self, step: RevisionStep, run: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(**options: Any) -> None:
-            self._start(step)
             try:
+                self._start(step)
                 run(**options)
+            except Exception as error:
+                self._waits_for_lock = is_lock_error(error)
+                raise
             finally:
                 self.recorder.stop()
             self._refuse_ended_transaction()
@@ -280,7 +286,10 @@ class GuardedEnvironment(WatchedEnvironment):
         def do_rollback(dbapi_connection: Any) -> None:
             if getattr(dbapi_connection, "dbapi_connection", dbapi_connection) is ours:
                 self._refuse_inside_script("rollback")
-            rollback(dbapi_connection)
+                rollback(dbapi_connection)
+                self._ask_holders(dbapi_connection, rollback)
+            else:
+                rollback(dbapi_connection)
 
         dialect.do_commit, dialect.do_rollback = do_commit, do_rollback  # type: ignore[method-assign] # of this engine only
 
@@ -291,6 +300,14 @@ class GuardedEnvironment(WatchedEnvironment):
                 why="handrail holds the revision in one transaction, which proves it and can undo it",
                 hint=f"leave {what}() out of the script",
             )
+
+    def _ask_holders(self, dbapi_connection: Any, rollback: Callable[[Any], None]) -> None:
+        """Right after the rollback whoever held the lock probably still does."""
+        if self._waits_for_lock and self.session is not None:
+            self._waits_for_lock = False
+            with suppress(Exception):  # the connection may be closing; then nobody is named
+                self.holders = self.session.holders(self.recorder.statement)
+                rollback(dbapi_connection)
 
     def _note_commit(self) -> None:
         new = self.finished[len(self.committed) :]

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
@@ -63,7 +64,7 @@ def project_failure(error: BaseException, connections: Connections, root: Path) 
             why=last_line(error),
             hint="handrail doctor shows what is missing",
         )
-    if isinstance(error, CommandError):
+    if isinstance(error, CommandError | RevisionError):
         return ProjectError(" ".join(str(error).split()), hint=_project_hint(error), code=_code_of(error))
     where = where_in(error, root)
     place = f" ({where.path}:{where.line})" if where else ""

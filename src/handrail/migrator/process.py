@@ -19,6 +19,8 @@ from handrail.migrator.protocol import Request, encode
 _OUTPUT_KEPT = 65_536
 _CHUNK = 65_536
 _GRACE = 2.0
+#: How long env.py may be silent, in seconds, before a script runs.
+STARTING_SILENCE = 120.0
 
 
 class Silence(Exception):
@@ -32,7 +34,9 @@ class Child:
     reaches only the parent, which then ends the child in order.
     """
 
-    def __init__(self, request: Request, *, python: str, environment: Mapping[str, str], silence: float) -> None:
+    def __init__(
+        self, request: Request, *, python: str, environment: Mapping[str, str], silence: float = STARTING_SILENCE
+    ) -> None:
         self._silence = silence or None
         self._output = bytearray()
         self._buffer = bytearray()
@@ -81,9 +85,9 @@ class Child:
             os.write(self._control, word.encode() + b"\n")
 
     def messages(self) -> Iterator[dict[str, Any]]:
-        """The child's messages until it closes its end. Raises Silence."""
+        """The child's messages until it closes its end. Raises Silence; `silence` bounds scripts, not their start."""
         assert self._process.stdout is not None  # noqa: S101 - asked for above
-        bound = self._silence
+        bound: float | None = STARTING_SILENCE
         with selectors.DefaultSelector() as selector:
             selector.register(self._events, selectors.EVENT_READ, self._read_events)
             selector.register(self._process.stdout, selectors.EVENT_READ, self._read_output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from handrail.errors import ProjectError
 from handrail.migrations.revision import Direction, Revision, RevisionPath
 from handrail.migrator.protocol import ProjectPlace
 
+_BROKEN_GRAPH = re.compile(r"^Revision .* (is present more than once|is not present)$")
 _BACK = re.compile(r"^(?P<of>.*)-(?P<steps>\d+)$")
 
 
@@ -42,11 +44,27 @@ def load_scripts(config: Config) -> ScriptDirectory:
     scripts = ScriptDirectory.from_config(config)
     if not (Path(scripts.dir) / "env.py").is_file():
         raise ProjectError(
-            f"there is no env.py in {scripts.dir}",
+            f"there is no env.py in {Path(scripts.dir).absolute()}",
             why="script_location does not name a folder that `alembic init` made",
             hint="correct script_location, or run: alembic init alembic",
         )
-    scripts.get_heads()
+    with warnings.catch_warnings(record=True) as noted:
+        warnings.simplefilter("always")
+        problem: Exception | None = None
+        try:
+            scripts.get_heads()
+        except KeyError as error:  # how Alembic ends on a down_revision that no script has
+            problem = error
+    for warning in noted:
+        if _BROKEN_GRAPH.search(str(warning.message)):
+            raise ProjectError(
+                str(warning.message),
+                why=f"the scripts in {Path(scripts.dir).absolute()} do not form one history",
+                hint="each `revision` must be in one script only, and each `down_revision` must exist",
+            ) from problem
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if problem is not None:
+        raise problem
     return scripts
 
 

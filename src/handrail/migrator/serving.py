@@ -249,6 +249,7 @@ class _Server:
             revision=environment.current,
             statement=statement,
             why=self.secrets().hide(last_line(error)),
+            holders=environment.holders,
             error=as_message(error, self.secrets()) if isinstance(error, HandrailError) else None,
             final=is_final,
         )

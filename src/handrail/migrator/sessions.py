@@ -30,6 +30,14 @@ class LockingGuard(SessionGuard, Protocol):
 SqliteGuards = Callable[[sqlite3.Connection, Limits, TableName], SessionGuard]
 PostgresGuards = Callable[[Query, Limits, TableName], LockingGuard]
 
+_HOLDERS = """
+    SELECT DISTINCT a.pid, a.application_name, a.state, l.relation::pg_catalog.regclass::pg_catalog.text
+    FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid)
+    JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'm')
+    WHERE l.granted AND l.locktype = 'relation' AND a.pid <> pg_catalog.pg_backend_pid() AND c.oid >= 16384
+    AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+    ORDER BY 1, 4
+"""
 _LOCK_STATES = frozenset({"55P03", "40P01"})
 
 
@@ -64,8 +72,8 @@ class Session(Protocol):
         """Lock tables against the writes of others until the transaction ends."""
         ...
 
-    def holders(self) -> str:
-        """Who holds what we waited for, as far as it is known; asked after the transaction was rolled back."""
+    def holders(self, statement: str) -> str:
+        """Who holds what the statement waited for, as far as it is known; asked after the rollback."""
         ...
 
 
@@ -112,7 +120,8 @@ class SqliteSession:
     def lock(self, tables: tuple[TableName, ...]) -> None:
         """Nothing to do: BEGIN IMMEDIATE keeps every other writer out."""
 
-    def holders(self) -> str:
+    def holders(self, statement: str) -> str:
+        """SQLite does not know."""
         return ""
 
     def _refusal(self, error: sqlite3.OperationalError) -> Exception:
@@ -169,18 +178,13 @@ class PostgresSession:
     def lock(self, tables: tuple[TableName, ...]) -> None:
         self.guard.lock(tables)
 
-    def holders(self) -> str:
-        rows = self.query(
-            "SELECT DISTINCT a.pid, a.application_name, a.state, coalesce(l.relation::regclass::text, '')"
-            " FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid)"
-            " WHERE l.granted AND l.locktype = 'relation' AND a.pid <> pg_catalog.pg_backend_pid()"
-            " AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"
-            " AND l.relation >= 16384 AND l.mode <> 'AccessShareLock' OR a.state LIKE 'idle in transaction%'"
-            " AND l.relation >= 16384 AND a.pid <> pg_catalog.pg_backend_pid() ORDER BY 1, 4 LIMIT 5"
-        )
-        return "; ".join(
-            f"pid {pid} {name} ({state}) holds {table}".replace("  ", " ") for pid, name, state, table in rows
-        )
+    def holders(self, statement: str) -> str:
+        rows = self.query(_HOLDERS)
+        named = [row for row in rows if str(row[3]).rpartition(".")[2].strip('"') in statement]
+        lines = [
+            f"pid {pid} {name or 'unnamed'} ({state}) holds {table}" for pid, name, state, table in (named or rows)[:5]
+        ]
+        return "; ".join(lines)
 
 
 def make_session(

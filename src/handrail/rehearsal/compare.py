@@ -39,7 +39,7 @@ def verdict(
     return _verdict(seen, seen.rows_exactly, broken_before, broken_after, completeness)
 
 
-def verdict_live(
+def verdict_live(  # noqa: PLR0913 - evidence by name; each is measured by somebody else
     *,
     before: Fingerprint,
     after: Fingerprint,

@@ -95,7 +95,7 @@ def summarise(
     verdict_again: Verdict | None = None,
     reason: str = "",
 ) -> RehearsalReport:
-    """Draw the conclusions. `reason` is given when the way back could not be gone (a script raised, none is written)."""
+    """Draw the conclusions. `reason` says why the way back could not be gone, when it could not."""
     why_not = reason or _why_not(verdict_back, verdict_again)
     return RehearsalReport(
         path=path,

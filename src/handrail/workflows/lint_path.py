@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from handrail.facts import DatabaseFacts
-from handrail.lint.engine import lint
-from handrail.lint.finding import Finding, Severity, remaining
+from handrail.lint.engine import Stamp, lint
+from handrail.lint.finding import Finding, remaining
 from handrail.migrations.revision import RevisionPath
 from handrail.migrator.migrator import ProjectFacts
 
 
 def lint_path(project: ProjectFacts, path: RevisionPath, database: DatabaseFacts | None) -> tuple[Finding, ...]:
     """All findings about the pending scripts and the state of the history."""
-    return lint(
-        path.revisions,
-        database,
-        direction=path.direction,
-        heads=project.heads,
-        current=project.current,
-        unknown=project.unknown,
-    )
+    return lint(path, Stamp(project.heads, project.current, project.unknown), database)
 
 
 def stopping(findings: tuple[Finding, ...], level: str) -> tuple[Finding, ...]:
     """The findings that stop a run at `level` ("off" stops nothing)."""
-    return remaining(findings, None if level == "off" else Severity(level))
+    return remaining(findings, level)

@@ -6,9 +6,9 @@ not, BLOB its bytes. The tuple is written by `marshal` in format version 2 (no r
 equal bytes, on every Python), hashed by BLAKE2b-512 and read as a little-endian number. For a row with a BLOB in the
 group there is a second number, made in the same way from (that tuple, a tuple that holds 1 for each BLOB and 0 for the
 others), so that x'61' and 'a' differ; asking SQL for such rows costs less than fetching a type with every value.
-All these numbers are added modulo 2**128; the digest is the sum as 32 hexadecimal digits. A sum counts equal rows, which
-an xor would cancel. Generated columns are included when a group names them or the whole table is digested; a rowid that
-is no column is not.
+All these numbers are added modulo 2**128; the digest is the sum in 32 hexadecimal digits. A sum counts equal rows,
+which an xor would cancel. Generated columns are included when a group names them or the whole table is digested; a
+rowid that is no column is not.
 
 Skipped are views, virtual tables (the shadow tables that hold their rows are digested), SQLite's own `sqlite_…` tables
 and Alembic's version table. Column groups that a table does not have are left out of the answer: the caller sees them
