@@ -30,12 +30,13 @@ test-matrix: setup ## run the unit, workflow and migrator tests on the oldest an
 	@echo "== newest: $$($(PY) --version)"
 	$(PY) $(PYTEST) -n 2 --dist loadfile -m "not long" $(MATRIX) $(ARGS)
 
-check: setup ## format, lint, types, floors, budgets: what must hold before a commit
+check: setup ## format, lint, types, floors, budgets, pages: what must hold before a commit
 	.venv/bin/ruff format --check --quiet .
 	.venv/bin/ruff check --quiet .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PY) scripts/budgets.py
+	$(PY) scripts/docs.py --check
 
 format: setup ## let ruff format and repair what it can
 	.venv/bin/ruff format .
@@ -44,7 +45,7 @@ format: setup ## let ruff format and repair what it can
 bench: setup ## measure against alembic, cp, zstd and pg_dump; results go to bench/results/
 	$(PY) bench/run.py $(ARGS)
 
-docs: setup ## write the pages that come from the code, and test all pages against it
+docs: setup ## write the pages that come from the code
 	$(PY) scripts/docs.py
 
 clean: ## remove what the other verbs made, environments included

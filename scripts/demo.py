@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "examples" / "puddingcamp"
@@ -151,28 +153,33 @@ def on_postgresql() -> None:
     say(f"the same story on PostgreSQL {binaries[-1].version}, in a throwaway server")
     with copied() as folder, ThrowawayCluster(binaries[-1]) as cluster:
         address = cluster.address
-        where = f"host={address.host} port={address.port} user={address.user}"
-        with psycopg.connect(f"{where} dbname=postgres", autocommit=True) as connection:
+        where: dict[str, Any] = {"host": address.host, "port": address.port, "user": address.user}
+        where["password"] = address.password
+        with psycopg.connect(**where, dbname="postgres", autocommit=True) as connection:
             connection.execute("CREATE DATABASE puddingcamp")
+        where["dbname"] = "puddingcamp"
 
         def read(sql: str) -> Rows:
-            with psycopg.connect(f"{where} dbname=puddingcamp") as connection:
+            with psycopg.connect(**where) as connection:
                 return list(connection.execute(sql.encode()).fetchall())
 
         def fill() -> None:
-            with psycopg.connect(f"{where} dbname=puddingcamp") as connection, connection.cursor() as cursor:
+            with psycopg.connect(**where) as connection, connection.cursor() as cursor:
                 sql = 'INSERT INTO bookings (topic, description, "when") VALUES (%s, %s, %s)'
                 cursor.executemany(sql, ROWS)
 
-        url = f"postgresql://{address.user}@{address.host}:{address.port}/puddingcamp"
+        url = f"postgresql://{address.user}:{quote(address.password)}@{address.host}:{address.port}/puddingcamp"
         play(Story(folder, {"ENV": "staging", "STAGING_DATABASE_URL": url}, read), fill)
 
 
 def main() -> None:
     started = time.monotonic()
-    say("handrail on SQLite")
-    on_sqlite()
-    on_postgresql()
+    chosen = sys.argv[1:] or ["sqlite", "postgresql"]
+    if "sqlite" in chosen:
+        say("handrail on SQLite")
+        on_sqlite()
+    if "postgresql" in chosen:
+        on_postgresql()
     say(f"the end: everything above was really run, in {time.monotonic() - started:.0f} s")
 
 

@@ -15,6 +15,7 @@ import sys
 from handrail.databases.database import SessionGuard
 from handrail.facts import TableName
 from handrail.migrator.channel import Channel
+from handrail.migrator.forkserver import library_modules, serve_forks
 from handrail.migrator.migrator import Limits
 from handrail.migrator.protocol import Request, decode
 from handrail.migrator.sessions import LockingGuard, Query
@@ -31,6 +32,8 @@ def main(arguments: list[str]) -> int:
     from handrail.migrator.serving import serve
 
     serve(request, channel, (_sqlite_guard, functools.partial(_postgres_guard, request.run_id)))
+    if request.verb == "describe":
+        channel.send("libraries", modules=library_modules())
     return 0
 
 
@@ -53,4 +56,6 @@ def _postgres_guard(run_id: str, query: Query, limits: Limits, version_table: Ta
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "--fork-server":
+        sys.exit(serve_forks(int(sys.argv[2]), main))
     sys.exit(main(sys.argv[1:]))

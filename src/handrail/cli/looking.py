@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handrail.cli.call import HERE, Env, Json, Root, answering, equipped
-from handrail.cli.output import Output, finding_lines, size
+from handrail.cli.output import Output, size
 from handrail.errors import Drift, ProjectError
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def plan(
         made, findings = make_plan(kit, Request("plan", facts.path, facts))
         texts = project.migrator.sql(facts.path) if sql else {}
         _show_path(output, facts, texts)
-        output.lines("", *(line for finding in findings for line in finding_lines(finding)))
+        output.lines("", *(line for finding in findings for line in finding.lines()))
         if isinstance(made, Refusal):
             output.lines("handrail upgrade would refuse:", *(f"  {reason}" for reason in made.reasons))
         else:

@@ -16,7 +16,6 @@ from handrail.errors import HandrailError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from handrail.lint.finding import Finding
     from handrail.workflows.run import Progress
 
 SCHEMA_VERSION = 1
@@ -115,9 +114,3 @@ def size(count: float) -> str:
         if count < 1000:
             return f"{count:.1f} {unit}"
     return f"{count / 1000:.1f} GB"
-
-
-def finding_lines(finding: Finding) -> list[str]:
-    """A finding as people read it: what, why, the corrected code."""
-    lines = [str(finding), f"    why: {finding.why}"]
-    return [*lines, f"    write: {finding.fix_hint}"] if finding.fix_hint else lines

@@ -112,9 +112,8 @@ def _whole_history(
     try:
         outcome = project.migrator.run(path, on=address, run_id=new_run_id(), limits=project.limits())
     except MigrationFailed as error:
-        where = f"{error.position.path}:{error.position.line}: " if error.position else ""
         raise RehearsalFailed(
-            f"the history fails on PostgreSQL in revision {error.revision}: {where}{error.message}",
+            f"the history fails on PostgreSQL: {error.message}",
             why=error.why,
             hint="repair that script; your own database was not touched",
             code="HR603",

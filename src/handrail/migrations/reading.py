@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from handrail.migrations.calls import Arguments, NotUnderstood, ReadOperation, read_call, read_execute
@@ -178,9 +178,21 @@ class _Walker:
 
     def _expression(self, node: ast.expr, scope: Scope, *, is_statement: bool = False) -> None:
         """Take up every call inside an expression that asks something of the database."""
-        known = [self._call(call, scope) for call in _outer_calls(node)]
+        known = [self._call(call, scope) for call in self._calls(node, scope)]
         if is_statement and isinstance(node, ast.Call) and not any(known) and call_name(node) not in HARMLESS:
             self._miss(node, f"what {ast.unparse(node.func)}(…) does is not in upgrade() or downgrade()")
+
+    def _calls(self, node: ast.expr, scope: Scope) -> Iterable[ast.Call]:
+        """The calls to look at; the arguments of a call on op or on a batch ask for nothing of their own."""
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+        ):
+            owner = node.func.value.id
+            if owner in self.op_names or isinstance(scope.look_up(owner), Batch):
+                return (node,)
+        return _outer_calls(node)
 
     def _call(self, call: ast.Call, scope: Scope) -> bool:
         """True when the call is one that the reader knows."""

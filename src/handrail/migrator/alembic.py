@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import time
 import tomllib
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +16,8 @@ from handrail.errors import HandrailError, LockNotObtained, ProjectError
 from handrail.facts import DatabaseAddress
 from handrail.migrations.operations import RevisionRun, SourcePosition
 from handrail.migrations.revision import Revision, RevisionPath
+from handrail.migrator.forkserver import ForkServer
+from handrail.migrator.linear import linear_path
 from handrail.migrator.migrator import (
     InTransactionProof,
     Judge,
@@ -60,6 +64,7 @@ class AlembicMigrator:
         self._python = python
         self._x_args = x_args
         self._facts: ProjectFacts | None = None
+        self._server: ForkServer | None = None
         self._paths: dict[tuple[tuple[str, ...], str], RevisionPath] = {}
 
     def describe(self, target: str | None = None) -> ProjectFacts:
@@ -72,7 +77,7 @@ class AlembicMigrator:
         return facts
 
     def path(self, facts: ProjectFacts, target: str) -> RevisionPath:
-        known = self._paths.get((facts.current, target))
+        known = self._paths.get((facts.current, target)) or linear_path(facts, target)
         if known is None:
             request = Request("resolve", self._place(), target=target, current=facts.current)
             known = self._paths[facts.current, target] = decode(RevisionPath, self._look(request)[0])
@@ -138,15 +143,29 @@ class AlembicMigrator:
             x_args=self._x_args,
         )
 
+    def _fork_server(self, request: Request) -> ForkServer | None:
+        """The process that forks our children; None where a child must start afresh: elsewhere than on Linux, and when
+        engines made while importing would have to be of another kind (a rehearsal on another engine)."""
+        crosses = request.on is not None and request.project is not None and request.on.engine != request.project.engine
+        if sys.platform != "linux" or crosses:
+            return None
+        if self._server is None:
+            self._server = ForkServer(python=self._python, folder=self._root, environment=self._environment)
+            weakref.finalize(self, self._server.close)
+        return self._server
+
     def _look(self, request: Request) -> tuple[Any, str]:
         """Serve a request that runs no script; returns its result and what env.py printed."""
         result: list[Any] = []
         failure: dict[str, Any] | None = None
         try:
-            with Child(request, python=self._python, environment=self._environment) as child:
+            server = self._fork_server(request)
+            with Child(request, python=self._python, environment=self._environment, server=server) as child:
                 for message in child.messages():
                     if message["kind"] == "result":
                         result.append(message["result"])
+                    elif message["kind"] == "libraries" and server is not None:
+                        server.remember(message["modules"])
                     elif message["kind"] == "error":
                         failure = message
         except Silence:
@@ -168,18 +187,21 @@ class AlembicMigrator:
     def _run_until_done(self, request: Request, limits: Limits, progress: _Progress) -> None:
         """Run the rest of the path again, after a pause, as long as only locks stand in the way."""
         silence = limits.statement_timeout and limits.statement_timeout + _SERVER_FIRST
-        from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_random
+        server = self._fork_server(request)
+        from tenacity import RetryError, Retrying, retry_if_exception_type, wait_random
 
         retrying = Retrying(
             retry=retry_if_exception_type(LockWait),
             wait=wait_random(0.25, 0.75),
-            stop=stop_after_delay(limits.lock_retry),
+            stop=lambda _: progress.waited >= limits.lock_retry,
         )
         try:
             for attempt in retrying:
                 with attempt:
                     rest = dataclasses.replace(request, path=without_sources(progress.rest()))
-                    with Child(rest, python=self._python, environment=self._environment, silence=silence) as child:
+                    with Child(
+                        rest, python=self._python, environment=self._environment, silence=silence, server=server
+                    ) as child:
                         progress.follow(child, limits)
                     progress.end(child)
         except RetryError as error:
@@ -209,9 +231,15 @@ class _Progress:
         self._runs: dict[str, RevisionRun] = {}
         self._proofs: dict[str, InTransactionProof] = {}
         self._lock_waits = 0
+        self._waiting_since: float | None = None
         self._output = ""
         self._final: dict[str, Any] | None = None
         self._judged: BaseException | None = None
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the first of the lock waits after which nothing was committed."""
+        return 0.0 if self._waiting_since is None else time.monotonic() - self._waiting_since
 
     def rest(self) -> RevisionPath:
         """What is left to run, from where the database stands."""
@@ -253,6 +281,7 @@ class _Progress:
         elif kind == "committed":
             self.committed += message["revisions"]
             self._heads = tuple(message["heads"])
+            self._waiting_since = None
         elif kind == "proof":
             child.answer(self._ask_judge(message))
         elif kind != "quiet":
@@ -283,6 +312,7 @@ class _Progress:
         statement = f" at: {final['statement']}" if final["statement"] else ""
         text = final["why"] + statement + (f"; {final['holders']}" if final["holders"] else "")
         self._event(MigrationEvent("lock_wait", final["revision"], text))
+        self._waiting_since = self._waiting_since or time.monotonic()
         raise LockWait(text)
 
     def _complete(self, error: HandrailError) -> HandrailError:

@@ -89,8 +89,8 @@ class WatchedEnvironment(EnvironmentContext):
         is_ours = self.connections.on is not None and is_same_place(address, self.connections.on)
         if self.configured is not None and not is_ours and not is_same_place(self.configured, address):
             raise ProjectError(
-                f"env.py opened {address}, but the configured database is {self.configured}",
-                why="env.py does not take its URL from sqlalchemy.url",
+                f"env.py opened {address}, but {self.configured} was expected",
+                why="env.py does not take its URL from sqlalchemy.url, or it changed since it was looked at",
                 hint='in env.py use config.get_main_option("sqlalchemy.url"), or remove `url` from handrail\'s '
                 "configuration and choose the database as the application does (ENV=…)",
             )
@@ -151,7 +151,7 @@ class GuardedEnvironment(WatchedEnvironment):
         if self._external:
             session.begin()
         event.listen(connection, "begin", self._begin)
-        self._watch_commits(connection)
+        self._watch_commits(connection, session)
         self.recorder.attach(connection, session.guard)
         options["transaction_per_migration"] = not session.holds_whole_run
         options["transactional_ddl"] = True
@@ -271,7 +271,7 @@ class GuardedEnvironment(WatchedEnvironment):
         if self.session is not None and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
             self.session.begin()
 
-    def _watch_commits(self, connection: Connection) -> None:
+    def _watch_commits(self, connection: Connection, session: Session) -> None:
         ours, dialect = driver_connection(connection), connection.dialect
         commit, rollback = dialect.do_commit, dialect.do_rollback
 
@@ -279,7 +279,10 @@ class GuardedEnvironment(WatchedEnvironment):
             is_ours = getattr(dbapi_connection, "dbapi_connection", dbapi_connection) is ours
             if is_ours:
                 self._refuse_inside_script("commit")
-            commit(dbapi_connection)
+            try:
+                commit(dbapi_connection)
+            except Exception as error:
+                raise session.refusal(error) from error
             if is_ours:
                 self._note_commit()
 

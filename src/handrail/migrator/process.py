@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -14,8 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from handrail.migrator.forkserver import ForkedProcess, ForkServer
 from handrail.migrator.protocol import Request, encode
 
+_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^@\s]+@")
 _OUTPUT_KEPT = 65_536
 _CHUNK = 65_536
 _GRACE = 2.0
@@ -35,17 +38,26 @@ class Child:
     """
 
     def __init__(
-        self, request: Request, *, python: str, environment: Mapping[str, str], silence: float = STARTING_SILENCE
+        self,
+        request: Request,
+        *,
+        python: str,
+        environment: Mapping[str, str],
+        silence: float = STARTING_SILENCE,
+        server: ForkServer | None = None,
     ) -> None:
         self._silence = silence or None
+        self._secrets = {one.password for one in (request.project, request.on) if one is not None and one.password}
         self._output = bytearray()
         self._buffer = bytearray()
         request_in, request_out = os.pipe()
         self._events, events_out = os.pipe()
         control_in, self._control = os.pipe()
         inherited = (request_in, events_out, control_in)
+        self._process: subprocess.Popen[bytes] | ForkedProcess
         try:
-            self._process = subprocess.Popen(
+            forked = server.start(inherited) if server is not None else None
+            self._process = forked or subprocess.Popen(
                 [python, "-P", "-u", "-m", "handrail.child", *map(str, inherited)],
                 cwd=Path(request.place.root),
                 env={**os.environ, **environment},
@@ -71,8 +83,11 @@ class Child:
 
     @property
     def output(self) -> str:
-        """What env.py and the scripts printed: the last 64 KiB."""
-        return self._output.decode("utf-8", "replace")
+        """What env.py and the scripts printed: the last 64 KiB, without passwords."""
+        text = _URL_PASSWORD.sub(r"\1***@", self._output.decode("utf-8", "replace"))
+        for word in self._secrets:
+            text = text.replace(word, "***")
+        return text
 
     @property
     def status(self) -> int | None:

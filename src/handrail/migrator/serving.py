@@ -131,7 +131,7 @@ class _Server:
             config,
             scripts,
             self.connections,
-            self.configured,
+            self.configured or self.request.project,
             path=path,
             proofs=self.request.proofs or {},
             make_session=self._session,

@@ -64,6 +64,10 @@ class Session(Protocol):
         """Commit beneath SQLAlchemy, for an env.py that keeps the transaction in its own hands."""
         ...
 
+    def refusal(self, error: Exception) -> Exception:
+        """The error of a begin or a commit as it should be raised."""
+        ...
+
     def mark(self) -> str:
         """What tells this transaction from another; "" when there is none."""
         ...
@@ -103,12 +107,14 @@ class SqliteSession:
         while True:
             try:
                 self._raw.execute("BEGIN IMMEDIATE").close()
-                return
+                break
             except sqlite3.OperationalError as error:
                 if not _is_busy(error) or time.monotonic() >= deadline:
-                    raise self._refusal(error) from error
+                    raise self.refusal(error) from error
             self._channel.event("lock_wait", "", "the database is locked by another connection")
             time.sleep(0.05)
+        # From here on only readers can be in the way (when the cache spills, and at the commit), and they go away.
+        self._raw.execute(f"PRAGMA busy_timeout={max(1, round(self._limits.lock_retry * 1000))}").close()
 
     def commit(self) -> None:
         if self._raw.in_transaction:
@@ -124,7 +130,7 @@ class SqliteSession:
         """SQLite does not know."""
         return ""
 
-    def _refusal(self, error: sqlite3.OperationalError) -> Exception:
+    def refusal(self, error: Exception) -> Exception:
         if not _is_busy(error):
             return error
         return LockNotObtained(
@@ -151,6 +157,9 @@ class PostgresSession:
                 hint="leave the isolation level out; wrap single statements in op.get_context().autocommit_block()",
             )
         self.guard: LockingGuard = guards(self.query, limits, version_table)
+
+    def refusal(self, error: Exception) -> Exception:
+        return error
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Run one SQL text as it is, unseen by SQLAlchemy's events."""
@@ -233,5 +242,5 @@ def chain(error: BaseException | None) -> list[BaseException]:
     return found
 
 
-def _is_busy(error: sqlite3.Error) -> bool:
+def _is_busy(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

@@ -25,7 +25,7 @@ class TableExpectation:
     """What may happen to one table. Column names are those before the path, `added` those after it.
 
     `before` is None for a table that the path creates, `after` for one that it drops. `altered` columns may have
-    other values, `attributes` another nullability or default; `declared` ones anything but vanish, `vanishing` that too.
+    other values, `attributes` another nullability or default; `declared` anything but vanish, `vanishing` also that.
     `rows_declared`: any change of rows; `rows_added`: more rows (bulk_insert).
     """
 

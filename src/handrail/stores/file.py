@@ -135,7 +135,7 @@ class _ObjectFile(io.FileIO):
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """All files below `root`; a folder that cannot be listed raises (it must not look empty), a missing root does not."""
+    """All files below `root`, none when it is missing. An unreadable folder raises: it must not look empty."""
     if not root.exists():
         return
 

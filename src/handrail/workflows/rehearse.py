@@ -85,11 +85,10 @@ def _run(run: Run, path: RevisionPath, copy: Database) -> tuple[RevisionRun, ...
     try:
         return run.equipment.migrator.run(path, on=copy.address, run_id=run.id, limits=limits, on_event=heard).runs
     except MigrationFailed as error:
-        where = f"{error.position.path}:{error.position.line}: " if error.position else ""
         raise RehearsalFailed(
-            f"the rehearsal failed in revision {error.revision}: {where}{error.message}",
+            f"the rehearsal failed: {error.message}",
             why=error.why,
-            hint=error.hint or "repair the script and run the command again; the live database is untouched",
+            hint=f"{error.hint or 'repair the script and run the command again'}; the live database is untouched",
             code="HR601",
         ) from error
 

@@ -97,7 +97,7 @@ class NotNullWithoutDefault:
             file=script.revision.path,
             line=read.call.lineno,
             column=read.call.col_offset,
-            message=f"{what}; write: {hint}",
+            message=what,
             why=self.why,
             fix_hint=hint,
             edits=(edit,),

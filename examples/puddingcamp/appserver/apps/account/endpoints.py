@@ -8,8 +8,8 @@ from sqlmodel import col, select
 
 from appserver.apps.account.models import User
 from appserver.apps.account.schemas import UserCreate, UserRead
-from appserver.sessions import Session
 from appserver.schemas import Id
+from appserver.sessions import Session
 
 router = APIRouter(prefix="/users", tags=["account"])
 

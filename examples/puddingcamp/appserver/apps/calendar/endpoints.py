@@ -10,8 +10,8 @@ from appserver.apps.account.models import User
 from appserver.apps.calendar.enums import AttendanceStatus
 from appserver.apps.calendar.models import Booking
 from appserver.apps.calendar.schemas import BookingCreate, BookingPatch, BookingRead
-from appserver.sessions import Session
 from appserver.schemas import Id
+from appserver.sessions import Session
 
 router = APIRouter(prefix="/bookings", tags=["calendar"])
 

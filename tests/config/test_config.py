@@ -1,0 +1,317 @@
+"""What configuration means: where it is found, which environment holds, and what is said when it cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from handrail.config import Config, Environment, Health, LintLevel, Need, RestorePolicy, load_config, parse_duration
+from handrail.errors import ConfigError, ExitCode
+
+
+def load(
+    folder: Path, text: str | None = None, env: str | None = None, environ: dict[str, str] | None = None
+) -> Config:
+    if text is not None:
+        (folder / "handrail.toml").write_text(text, encoding="utf-8")
+    return load_config(folder, env=env, environ=environ or {})
+
+
+def refused(folder: Path, text: str, env: str | None = None) -> tuple[str, str, str]:
+    """Message (with the file as FILE), why and hint."""
+    with pytest.raises(ConfigError) as caught:
+        load(folder, text, env)
+    error = caught.value
+    assert error.exit_code is ExitCode.USAGE
+    file = str(folder / "handrail.toml")
+    return error.message.replace(file, "FILE"), error.why.replace(file, "FILE"), error.hint
+
+
+DEVELOPMENT = Environment(backup=Need.OPTIONAL, rehearse=Need.OPTIONAL, restore=RestorePolicy.AUTO)
+
+
+def test_without_configuration_the_defaults_hold(tmp_path: Path) -> None:
+    names = ("development", "staging", "production")
+    assert load(tmp_path) == Config(
+        tmp_path, None, "development", DEVELOPMENT, names, alembic_ini=None, section="alembic", is_named=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("development", DEVELOPMENT),
+        ("staging", Environment(restore=RestorePolicy.AUTO)),
+        ("production", Environment()),
+        ("blue", Environment()),
+    ],
+)
+@pytest.mark.parametrize("text", [None, "", 'default = "staging"'], ids=["no file", "empty", "default"])
+def test_the_environments_that_everybody_has(
+    tmp_path: Path, name: str, settings: Environment, text: str | None
+) -> None:
+    config = load(tmp_path, text, name)
+    assert (config.name, config.settings, config.is_named) == (name, settings, True)
+
+
+EVERYTHING = """
+default = "blue"
+alembic = "db/alembic.ini"
+section = "other"
+
+[environments.blue]
+url = "env:BLUE_URL"
+backup = "off"
+rehearse = "optional"
+restore = "never"
+lint = "info"
+store = "/srv/backups"
+compression = "none"
+lock_timeout = "250ms"
+lock_retry = "2min"
+lock_wait = 5
+statement_timeout = "1h"
+prove_budget = 0.5
+maintenance = true
+rehearse_server = "env:SCRATCH_URL"
+
+[environments.blue.health]
+command = "python manage.py check"
+timeout = "90s"
+"""
+
+
+def test_every_key(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "alembic.ini").write_text("[other]\n")
+    config = load(tmp_path, EVERYTHING)
+    assert config == Config(
+        root=tmp_path,
+        source=tmp_path / "handrail.toml",
+        name="blue",
+        settings=Environment(
+            url="env:BLUE_URL",
+            backup=Need.OFF,
+            rehearse=Need.OPTIONAL,
+            restore=RestorePolicy.NEVER,
+            lint=LintLevel.INFO,
+            store="/srv/backups",
+            compression="none",
+            lock_timeout=0.25,
+            lock_retry=120.0,
+            lock_wait=5.0,
+            statement_timeout=3600.0,
+            prove_budget=0.5,
+            maintenance=True,
+            rehearse_server="env:SCRATCH_URL",
+            health=Health(command="python manage.py check", timeout=90.0),
+        ),
+        names=("blue",),
+        alembic_ini=tmp_path / "db" / "alembic.ini",
+        section="other",
+        is_named=True,
+    )
+    assert config.settings.model_fields_set == set(Environment.model_fields)
+    environ = {"BLUE_URL": "sqlite:///b.db", "SCRATCH_URL": "postgresql://s/"}
+    assert (config.url(environ), config.rehearse_server(environ)) == ("sqlite:///b.db", "postgresql://s/")
+
+
+@pytest.mark.parametrize(
+    ("short", "health"),
+    [
+        ("http://127.0.0.1/health", Health(url="http://127.0.0.1/health")),
+        ("https://x/health", Health(url="https://x/health")),
+        ("curl -f x", Health(command="curl -f x")),
+    ],
+)
+def test_health_in_one_word(tmp_path: Path, short: str, health: Health) -> None:
+    assert load(tmp_path, f'[environments.development]\nhealth = "{short}"').settings.health == health
+
+
+def test_what_is_written_wins_over_the_environments_own_defaults(tmp_path: Path) -> None:
+    settings = load(tmp_path, '[environments.development]\nbackup = "required"').settings
+    assert (settings.backup, settings.rehearse, settings.restore) == (Need.REQUIRED, Need.OPTIONAL, RestorePolicy.AUTO)
+
+
+@pytest.mark.parametrize(
+    ("env", "environ", "text", "expected"),
+    [
+        ("production", {"ENV": "staging"}, 'default = "blue"', "production"),
+        (None, {"ENV": "staging"}, 'default = "blue"', "staging"),
+        (None, {"ENV": ""}, 'default = "blue"', "blue"),
+        (None, {}, "", "development"),
+    ],
+)
+def test_which_environment(tmp_path: Path, env: str | None, environ: dict[str, str], text: str, expected: str) -> None:
+    assert load(tmp_path, text, env, environ).name == expected
+
+
+def test_handrail_toml_alone_counts_when_both_are_there(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.handrail]\ndefault = "staging"\n')
+    assert load(tmp_path).name == "staging"
+    assert load(tmp_path).source == tmp_path / "pyproject.toml"
+    assert load(tmp_path, 'default = "production"').name == "production"
+
+
+def test_the_project_is_found_from_a_folder_below(tmp_path: Path) -> None:
+    (tmp_path / "alembic.ini").write_text("[alembic]\n")
+    below = tmp_path / "app" / "models"
+    below.mkdir(parents=True)
+    config = load_config(below, env=None, environ={})
+    assert (config.root, config.alembic_ini) == (tmp_path, tmp_path / "alembic.ini")
+
+
+def test_a_literal_url_is_taken_as_it_is(tmp_path: Path) -> None:
+    config = load(tmp_path, '[environments.development]\nurl = "sqlite:///x.db"')
+    assert (config.url({}), config.rehearse_server({})) == ("sqlite:///x.db", None)
+
+
+@pytest.mark.parametrize("environ", [{}, {"DATABASE_URL": ""}])
+def test_a_variable_that_is_not_set(tmp_path: Path, environ: dict[str, str]) -> None:
+    config = load(tmp_path, '[environments.production]\nurl = "env:DATABASE_URL"', "production")
+    with pytest.raises(ConfigError) as caught:
+        config.url(environ)
+    error = caught.value
+    assert (error.message, error.why, error.hint) == (
+        "the environment variable DATABASE_URL is not set",
+        '`url = "env:DATABASE_URL"` of the environment production takes the database URL from it',
+        "export DATABASE_URL=postgresql://user@host/database, or choose another environment with --env",
+    )
+
+
+ENVIRONMENT_KEYS = (
+    "url, backup, rehearse, restore, lint, store, compression, lock_timeout, lock_retry, lock_wait, "
+    "statement_timeout, prove_budget, maintenance, rehearse_server, health"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "known", "hint"),
+    [
+        ('defualt = "x"', "defualt", "default, alembic, section, environments", "did you mean `default`?"),
+        ("zzz = 1", "zzz", "default, alembic, section, environments", "remove it, or see docs/configuration.md"),
+        (
+            "[environments.production]\nlock_time = 1",
+            "environments.production.lock_time",
+            ENVIRONMENT_KEYS,
+            "did you mean `lock_timeout`?",
+        ),
+        (
+            "[environments.health]\nbakcup = 1",
+            "environments.health.bakcup",
+            ENVIRONMENT_KEYS,
+            "did you mean `backup`?",
+        ),
+        (
+            '[environments."a.b"]\nbakcup = 1',
+            "environments.a.b.bakcup",
+            ENVIRONMENT_KEYS,
+            "did you mean `backup`?",
+        ),
+        (
+            '[environments.production.health]\nulr = "http://x"',
+            "environments.production.health.ulr",
+            "url, command, timeout",
+            "did you mean `url`?",
+        ),
+    ],
+)
+def test_an_unknown_key_is_an_error_with_a_suggestion(
+    tmp_path: Path, text: str, where: str, known: str, hint: str
+) -> None:
+    assert refused(tmp_path, text) == (f"`{where}` in FILE is not a setting", f"the settings there are: {known}", hint)
+
+
+LIST = "docs/configuration.md lists every key"
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "why"),
+    [
+        ('backup = "yes"', "backup", "Input should be 'required', 'optional' or 'off', not 'yes'"),
+        ('lint = "fatal"', "lint", "Input should be 'error', 'warning', 'info' or 'off', not 'fatal'"),
+        ('compression = "gzip"', "compression", "Input should be 'zstd' or 'none', not 'gzip'"),
+        (
+            'lock_wait = "soon"',
+            "lock_wait",
+            'a duration is written like "100ms", "5s", "2min" or "1h", not \'soon\'',
+        ),
+        ("lock_timeout = 0", "lock_timeout", "Input should be greater than or equal to 0.001, not 0.0"),
+        ("lock_wait = -1", "lock_wait", "Input should be greater than or equal to 0, not -1.0"),
+        ("statement_timeout = inf", "statement_timeout", "Input should be a finite number, not inf"),
+        ("health = {}", "health", "give either `url` or `command`"),
+        ('health = {url = "http://x", command = "y"}', "health", "give either `url` or `command`"),
+        ('health = {url = "file:///etc/passwd"}', "health", "`url` begins with http:// or https://"),
+        ('health = ""', "health", "`command` is empty"),
+        ("health = 'echo \"'", "health", "No closing quotation"),
+        ("url = 5", "url", "Input should be a valid string"),
+    ],
+)
+def test_an_unusable_value_is_told(tmp_path: Path, line: str, key: str, why: str) -> None:
+    message, told, hint = refused(tmp_path, f"[environments.production]\n{line}")
+    assert message == f"`environments.production.{key}` in FILE cannot be used"
+    assert (told.replace("not 0,", "not 0.0,").replace("not -1,", "not -1.0,"), hint) == (why, LIST)
+
+
+def test_a_url_in_the_wrong_place_is_not_repeated(tmp_path: Path) -> None:
+    text = 'environments.production = "postgresql://app:s3cret@db/app"'
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    for text in (caught.value.message, caught.value.why, caught.value.hint, str(caught.value.__cause__)):
+        assert "s3cret" not in text
+
+
+def test_an_unknown_environment(tmp_path: Path) -> None:
+    text = "[environments.blue]\n[environments.green]\n"
+    names = "development, staging, production, blue, green"
+    assert refused(tmp_path, text, "gren") == (
+        "there is no environment 'gren'",
+        f"FILE and the defaults know: {names}",
+        "did you mean --env green?",
+    )
+    assert refused(tmp_path, text, "zzz")[2] == "add [environments.zzz] there, or choose one of these"
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", " ", ".hidden", "운영"])
+def test_a_name_that_cannot_be_a_folder(tmp_path: Path, name: str) -> None:
+    text = f'[environments."{name}"]'
+    assert refused(tmp_path, text) == (
+        f"{name!r} cannot be the name of an environment",
+        "it names folders: letters, digits, dot, dash and underscore can be used",
+        "choose another name",
+    )
+
+
+def test_broken_toml(tmp_path: Path) -> None:
+    message, why, hint = refused(tmp_path, "default = \n")
+    assert (message, hint) == ("FILE is not valid TOML", "correct that line")
+    assert why.startswith("Invalid value (at line 1")
+
+
+def test_a_section_that_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool]\nhandrail = 5\n")
+    with pytest.raises(ConfigError, match=r"`tool.handrail` in .* is not a table"):
+        load(tmp_path)
+
+
+def test_an_ini_that_is_not_there(tmp_path: Path) -> None:
+    assert refused(tmp_path, 'alembic = "db/x.ini"') == (
+        f"{tmp_path}/db/x.ini is not a file",
+        "`alembic` in FILE names it",
+        "correct the path there",
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("100ms", 0.1), ("5s", 5.0), (" 2 min ", 120.0), ("1h", 3600.0), ("0.5s", 0.5), (7, 7.0), (1.5, 1.5)],
+)
+def test_durations(value: object, seconds: float) -> None:
+    assert parse_duration(value) == seconds
+
+
+@pytest.mark.parametrize("value", ["", "5", "s", "-5s", "5d", "nans", "infs", "1.2.3s", "5 s s", True, None, []])
+def test_what_is_no_duration(value: object) -> None:
+    with pytest.raises(ValueError, match=r'^a duration is written like "100ms", "5s", "2min" or "1h"$'):
+        parse_duration(value)

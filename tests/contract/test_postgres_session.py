@@ -1,0 +1,214 @@
+"""The PostgreSQL guard inside the migrating process: by psycopg, by asyncpg, in and outside a transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # ships no types
+import psycopg
+import pytest
+
+from handrail.databases.postgres.database import PostgresDatabase
+from handrail.databases.postgres.quoting import identifier, literal
+from handrail.databases.postgres.session import PostgresSessionGuard
+from handrail.facts import DatabaseAddress, HeldLock, TableName
+from support.postgres import PostgresServer
+
+ODD = TableName('A "b" %s :c 한글')
+ODD_SQL = '"A ""b"" %s :c 한글"'
+THINGS = TableName("things")
+
+
+@pytest.fixture
+def address(postgres_server: PostgresServer) -> Iterator[DatabaseAddress]:
+    address = postgres_server.clone()
+    postgres_server.execute(
+        address,
+        [
+            "CREATE TABLE alembic_version (version_num text)",
+            "CREATE TABLE things (id serial PRIMARY KEY, note text, at timestamptz DEFAULT '2024-01-10 00:00+09')",
+            "INSERT INTO things (note) VALUES ('a'), (NULL), ('')",
+            f"CREATE TABLE {ODD_SQL} (a integer)",
+        ],
+    )
+    yield address
+    postgres_server.drop(address.database)
+
+
+@pytest.fixture
+def connection(
+    postgres_server: PostgresServer, address: DatabaseAddress
+) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with postgres_server.connect(address) as connection:
+        yield connection
+
+
+def guard_on(connection: psycopg.Connection[tuple[object, ...]], **words: Any) -> PostgresSessionGuard:
+    def query(sql: str, /) -> Sequence[Sequence[Any]]:
+        cursor = connection.execute(sql.encode(), ())  # the empty parameters make psycopg read every percent sign
+        return cursor.fetchall() if cursor.description else ()
+
+    return PostgresSessionGuard(query, lock_timeout=0.1, **words)
+
+
+def settings(connection: psycopg.Connection[tuple[object, ...]]) -> dict[object, object]:
+    rows = connection.execute("SELECT name, setting FROM pg_settings WHERE name <> 'transaction_read_only'").fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
+def test_prepare_bounds_waits_and_names_the_session(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    before = settings(connection)
+    guard_on(connection, statement_timeout=2.5, run_id="run-1").prepare()
+    changed = {name: value for name, value in settings(connection).items() if before[name] != value}
+    assert changed == {
+        "application_name": "handrail:run-1",
+        "lock_timeout": "100",
+        "statement_timeout": "2500",
+        "client_connection_check_interval": "1000",
+    }
+
+
+def test_readings_see_uncommitted_changes_and_leave_nothing(
+    connection: psycopg.Connection[tuple[object, ...]], address: DatabaseAddress
+) -> None:
+    guard, database = guard_on(connection), PostgresDatabase(address)
+    assert guard.fingerprint(None) == database.fingerprint()
+    assert guard.facts().tables == database.facts().tables
+    connection.execute("BEGIN")
+    connection.execute("SET LOCAL TimeZone TO 'Asia/Seoul'")
+    connection.execute("SET search_path TO public, pg_catalog")
+    connection.execute("UPDATE things SET note = 'changed' WHERE id = 1")
+    connection.execute("ALTER TABLE things ADD COLUMN status text NOT NULL DEFAULT 'S'")
+    before, state = settings(connection), guard.state()
+    inside, facts = guard.fingerprint({THINGS: (("id",), ("id", "note", "at"))}), guard.facts()
+    assert settings(connection) == before
+    assert guard.state() == state
+    things = facts.table(THINGS)
+    assert things is not None
+    assert things.column_names() == ("id", "note", "at", "status")
+    connection.execute("COMMIT")
+    after = database.fingerprint({THINGS: (("id",), ("id", "note", "at"))})
+    assert after == inside
+    assert settings(connection)["search_path"] == "public, pg_catalog"
+
+
+def test_locks_and_rewrites_of_the_own_transaction_are_seen(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    guard = guard_on(connection)
+    idle = guard.state()
+    assert idle.locks == frozenset()
+    assert set(idle.storage) == {THINGS, ODD}
+    connection.execute("BEGIN")
+    connection.execute("ALTER TABLE things ADD COLUMN b integer DEFAULT 1")
+    cheap = guard.state()
+    assert cheap.storage == idle.storage
+    assert cheap.locks == {HeldLock(THINGS, "AccessExclusive")}
+    connection.execute("ALTER TABLE things ALTER COLUMN id TYPE bigint")
+    rewritten = guard.state()
+    assert rewritten.storage[THINGS] != idle.storage[THINGS]
+    assert rewritten.storage[ODD] == idle.storage[ODD]
+    connection.execute(f"DROP TABLE {ODD_SQL}".encode())
+    dropped = guard.state()
+    assert HeldLock(ODD, "AccessExclusive") in dropped.locks
+    assert set(dropped.storage) == {THINGS}
+    connection.execute("ROLLBACK")
+    assert guard.state() == idle
+
+
+def test_lock_keeps_writers_out_and_lets_readers_in(
+    connection: psycopg.Connection[tuple[object, ...]], postgres_server: PostgresServer, address: DatabaseAddress
+) -> None:
+    guard = guard_on(connection)
+    connection.execute("BEGIN")
+    guard.lock([THINGS, ODD])
+    assert guard.state().locks == {HeldLock(THINGS, "ShareRowExclusive"), HeldLock(ODD, "ShareRowExclusive")}
+    with postgres_server.connect(address) as other:
+        other.execute("SET lock_timeout = '20ms'")
+        assert other.execute("SELECT count(*) FROM things").fetchone() == (3,)
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            other.execute("DELETE FROM things")
+    connection.execute("ROLLBACK")
+
+
+def test_what_does_not_hold_is_named(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    guard = guard_on(connection)
+    assert guard.broken_references() == ()
+    connection.execute("ALTER TABLE things ADD CONSTRAINT late CHECK (note <> 'a') NOT VALID")
+    connection.execute("INSERT INTO things (note) VALUES ('b'), ('b')")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        connection.execute("CREATE UNIQUE INDEX CONCURRENTLY once ON things (note)")
+    assert guard.broken_references() == (
+        "things: constraint late is NOT VALID: CHECK ((note <> 'a'::text)) NOT VALID",
+        "things: index once is INVALID: CREATE UNIQUE INDEX once ON public.things USING btree (note)",
+    )
+
+
+def test_an_error_in_a_reading_leaves_the_transaction_usable(
+    connection: psycopg.Connection[tuple[object, ...]],
+) -> None:
+    guard = guard_on(connection)
+    connection.execute("BEGIN")
+    connection.execute("CREATE TABLE hidden (a integer)")
+    connection.execute("ALTER TABLE hidden ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    connection.execute("CREATE ROLE nobody_special")
+    connection.execute("GRANT USAGE, CREATE ON SCHEMA public TO nobody_special")
+    connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO nobody_special")
+    connection.execute("SET LOCAL ROLE nobody_special")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        guard.fingerprint(None)
+    assert connection.execute("SELECT 1").fetchone() == (1,)
+    connection.execute("ROLLBACK")
+
+
+def test_asyncpg_serves_as_well(postgres_server: PostgresServer, address: DatabaseAddress) -> None:
+    database = PostgresDatabase(address)
+
+    async def talk(act: Callable[[PostgresSessionGuard], object]) -> object:
+        connection = await asyncpg.connect(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            database=address.database,
+        )
+        loop = asyncio.get_running_loop()
+
+        def query(sql: str, /) -> Sequence[Sequence[Any]]:
+            return asyncio.run_coroutine_threadsafe(connection.fetch(sql), loop).result()  # type: ignore[no-any-return]
+
+        try:
+            return await asyncio.to_thread(act, PostgresSessionGuard(query, lock_timeout=0.1))
+        finally:
+            await connection.close()
+
+    def act(guard: PostgresSessionGuard) -> object:
+        guard.prepare()
+        return guard.fingerprint(None), guard.facts().objects, guard.state().storage.keys(), guard.broken_references()
+
+    fingerprint, objects, stored, broken = asyncio.run(talk(act))  # type: ignore[misc]  # the tuple above
+    assert fingerprint == database.fingerprint()
+    assert objects == database.facts().objects
+    assert stored == {THINGS, ODD}
+    assert broken == ()
+
+
+@pytest.mark.parametrize("name", ["a", 'a"b', "a'b", "%s %(x)s %", "back\\slash", 'U&"', "한글 🍮", " ", ":a"])
+def test_names_and_values_survive_quoting(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+    for conforming in ("on", "off"):
+        connection.execute(f"SET standard_conforming_strings TO {conforming}".encode())
+        connection.execute(b"SET escape_string_warning TO off")
+        if conforming == "off" and "%" in name:
+            continue  # U& identifiers need the setting, which `reading.SETTINGS` fixes
+        text = f"SELECT {literal(name)}::text AS {identifier(name)}"
+        assert "%" not in text
+        cursor = connection.execute(text.encode(), ())
+        assert cursor.description is not None
+        assert (cursor.description[0].name, cursor.fetchone()) == (name, (name,))
+
+
+def test_a_nul_is_refused() -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        identifier("a\0b")
+    with pytest.raises(ValueError, match="NUL"):
+        literal("\0")

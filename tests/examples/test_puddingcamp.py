@@ -1,0 +1,345 @@
+"""The sample application: its settings, its endpoints, and its history run by plain Alembic, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from support.postgres import PostgresServer
+
+SOURCE = Path(__file__).parents[2] / "examples" / "puddingcamp"
+FIRST, SECOND = "5a1f0c3d2b4e", "8c2d47e9b1a0"
+SECOND_SCRIPT = f"{SECOND}_add_attendance_status_to_bookings.py"
+ROWS = [(1, "Python", "파이썬 학습", "2024-01-10"), (2, "FastAPI", "API 개발", "2024-01-15")]
+NOT_COPIED = ("__pycache__", "local.db*", ".handrail")
+
+Call = tuple[str, str, Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _importable() -> Iterator[None]:
+    sys.path.insert(0, str(SOURCE))
+    yield
+    sys.path.remove(str(SOURCE))
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A copy of the application on a database of its own."""
+
+    folder: Path
+    environment: dict[str, str]
+    sync_url: str
+
+    def alembic(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "alembic", *arguments]
+        variables = {**os.environ, **self.environment}
+        return subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, check=False)
+
+    def upgrade(self, target: str) -> None:
+        result = self.alembic("upgrade", target)
+        assert result.returncode == 0, result.stderr
+
+    def make_head(self) -> None:
+        """What `upgrade head` makes, without the time of its process; that both are the same is tested."""
+        engine = create_engine(self.sync_url, poolclass=NullPool)
+        import_module("appserver.models").metadata.create_all(engine)
+        self.run("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        self.run(f"INSERT INTO alembic_version VALUES ('{SECOND}')")
+
+    def revision(self) -> str:
+        ((revision,),) = self.run("SELECT version_num FROM alembic_version")
+        return str(revision)
+
+    def replace_second_script(self, story: str) -> None:
+        shutil.copy(SOURCE / "story" / story, self.folder / "alembic" / "versions" / SECOND_SCRIPT)
+
+    def run(self, sql: str, *rows: dict[str, object]) -> list[tuple[Any, ...]]:
+        engine = create_engine(self.sync_url, poolclass=NullPool)
+        with engine.begin() as connection:
+            result = connection.execute(text(sql), list(rows) or None)
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    def insert_rows(self, **more: str) -> None:
+        when = ":when" if self.sync_url.startswith("sqlite") else "CAST(:when AS DATE)"
+        names, values = "".join(f", {name}" for name in more), "".join(f", :{name}" for name in more)
+        rows = [{**dict(zip(("id", "topic", "description", "when"), row, strict=True)), **more} for row in ROWS]
+        columns = f'id, topic, description, "when"{names}'
+        self.run(f"INSERT INTO bookings ({columns}) VALUES (:id, :topic, :description, {when}{values})", *rows)
+
+    def call(self, *calls: Call) -> list[tuple[int, Any]]:
+        """Answer requests by the application itself, one after the other: (status, body) of each."""
+        return asyncio.run(self._call(calls))
+
+    async def _call(self, calls: tuple[Call, ...]) -> list[tuple[int, Any]]:
+        httpx = import_module("httpx")
+        settings = import_module("appserver.config").Settings("test", self.sync_url)
+        app = import_module("appserver.app").create_app(settings)
+        try:
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                answers = [await client.request(verb, path, json=body) for verb, path, body in calls]
+        finally:
+            await app.state.engine.dispose()
+        return [(answer.status_code, answer.json()) for answer in answers]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SOURCE, tmp_path / "puddingcamp", ignore=shutil.ignore_patterns(*NOT_COPIED)))
+
+
+class OnSQLite:
+    @pytest.fixture
+    def project(self, folder: Path) -> Project:
+        return Project(folder, {"ENV": "development"}, f"sqlite:///{folder / 'local.db'}")
+
+
+class OnPostgreSQL:
+    @pytest.fixture
+    def project(self, folder: Path, postgres_server: PostgresServer) -> Iterator[Project]:
+        address = postgres_server.clone()
+        where = f"{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
+        environment = {"ENV": "staging", "STAGING_DATABASE_URL": f"postgres://{where}"}
+        yield Project(folder, environment, f"postgresql+psycopg://{where}")
+        postgres_server.drop(address.database)
+
+
+# --- settings
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, ("development", "sqlite:///./local.db")),
+        ({"ENV": "development", "DATABASE_URL": "postgresql://p/d"}, ("development", "sqlite:///./local.db")),
+        ({"ENV": "staging", "STAGING_DATABASE_URL": "postgresql://s/d"}, ("staging", "postgresql://s/d")),
+        ({"ENV": "production", "DATABASE_URL": "postgresql://p/d"}, ("production", "postgresql://p/d")),
+        ({"ENV": "prod", "DATABASE_URL": "postgresql://p/d"}, ("prod", "postgresql://p/d")),
+    ],
+)
+def test_the_database_is_chosen_by_env(environ: dict[str, str], expected: tuple[str, str]) -> None:
+    settings = import_module("appserver.config").load_settings(environ)
+    assert (settings.environment, settings.database_url) == expected
+
+
+@pytest.mark.parametrize(("env", "name"), [("staging", "STAGING_DATABASE_URL"), ("production", "DATABASE_URL")])
+def test_a_missing_url_is_named(env: str, name: str) -> None:
+    config = import_module("appserver.config")
+    with pytest.raises(config.MissingSettingError) as caught:
+        config.load_settings({"ENV": env})
+    assert str(caught.value) == (
+        f"ENV is '{env}', so the database URL must be in ${name}, but that is not set. "
+        f"Set {name}=postgresql://user:password@host/database, or ENV=development for the file local.db."
+    )
+
+
+def test_settings_do_not_show_the_password() -> None:
+    settings = import_module("appserver.config").Settings("production", "postgresql://u:secret@h/d")
+    assert repr(settings) == "Settings(environment='production')"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("sqlite:///./local.db", "sqlite+aiosqlite:///./local.db"),
+        ("sqlite+aiosqlite:////tmp/a.db", "sqlite+aiosqlite:////tmp/a.db"),
+        ("postgres://u:p%40@h:5433/d", "postgresql+psycopg://u:p%40@h:5433/d"),
+        ("postgres+asyncpg://h/d", "postgresql+psycopg://h/d"),
+        ("postgresql://h/d?sslmode=require", "postgresql+psycopg://h/d?sslmode=require"),
+        ("postgresql+psycopg2://h/d", "postgresql+psycopg://h/d"),
+        ("postgresql+psycopg://h/d", "postgresql+psycopg://h/d"),
+    ],
+)
+def test_a_url_is_translated_to_its_async_driver(given: str, expected: str) -> None:
+    url = import_module("appserver.db").async_url(given)
+    assert url.render_as_string(hide_password=False) == expected
+
+
+def test_another_engine_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="not on mysql"):
+        import_module("appserver.db").async_url("mysql+pymysql://h/d")
+
+
+def test_each_status_has_one_text_and_a_korean_label() -> None:
+    status = import_module("appserver.apps.calendar.enums").AttendanceStatus
+    assert [(member.name, member.value, member.label) for member in status] == [
+        ("SCHEDULED", "SCHEDULED", "예정"),
+        ("ATTENDED", "ATTENDED", "출석"),
+        ("NO_SHOW", "NO_SHOW", "결석"),
+        ("CANCELLED", "CANCELLED", "취소"),
+        ("SAME_DAY_CANCEL", "SAME_DAY_CANCEL", "당일 취소"),
+        ("LATE", "LATE", "지각"),
+    ]
+
+
+# --- history, by plain Alembic
+
+BOOKINGS = 'SELECT id, topic, description, CAST("when" AS VARCHAR(10)){more} FROM bookings ORDER BY id'
+REMINDERS = "SELECT description, reminder FROM bookings ORDER BY id"
+
+
+class HistorySuite:
+    def test_the_second_revision_fails_on_rows_until_it_is_repaired(self, project: Project) -> None:
+        project.upgrade(FIRST)
+        project.insert_rows()
+        assert project.run(BOOKINGS.format(more="")) == ROWS
+        assert project.run("SELECT id, username, email FROM users") == []
+
+        unsafe = project.alembic("upgrade", "head")
+        assert unsafe.returncode == 1
+        assert ("NOT NULL column" in unsafe.stderr) or ("contains null values" in unsafe.stderr)
+        assert project.run(BOOKINGS.format(more="")) == ROWS
+        assert project.revision() == FIRST
+
+        project.replace_second_script("repaired_add_attendance_status.py")
+        project.upgrade("head")
+        assert project.run(BOOKINGS.format(more=", attendance_status")) == [(*row, "SCHEDULED") for row in ROWS]
+        assert project.alembic("check").stdout == "No new upgrade operations detected.\n"
+
+        assert project.alembic("downgrade", "-1").returncode == 0
+        assert project.run(BOOKINGS.format(more="")) == ROWS
+
+    def test_autogenerate_writes_the_second_script_and_the_models_agree_with_it(self, project: Project) -> None:
+        script = project.folder / "alembic" / "versions" / SECOND_SCRIPT
+        committed = script.read_text()
+        project.upgrade(FIRST)
+        script.unlink()
+        message = "add attendance_status to bookings"
+        result = project.alembic("revision", "--autogenerate", "--rev-id", SECOND, "-m", message)
+        assert result.returncode == 0, result.stderr
+        assert _without_date(script.read_text()) == _without_date(committed)
+
+        project.upgrade("head")
+        assert project.alembic("check").stdout == "No new upgrade operations detected.\n"
+
+    @pytest.mark.parametrize(
+        ("story", "expected"),
+        [
+            ("add_reminder.py", [("파이썬 학습", None), ("API 개발", None)]),
+            ("lossy_add_reminder.py", [("파이썬", None), ("API", None)]),
+        ],
+    )
+    def test_what_a_third_script_of_the_story_does(self, project: Project, story: str, expected: list[Any]) -> None:
+        project.make_head()
+        project.insert_rows(attendance_status="LATE")
+        shutil.copy(SOURCE / "story" / story, project.folder / "alembic" / "versions" / story)
+        project.upgrade("head")
+        assert project.run(REMINDERS) == expected
+
+    def test_the_broken_script_of_the_story_fails(self, project: Project) -> None:
+        project.make_head()
+        shutil.copy(SOURCE / "story" / "broken_add_reminder.py", project.folder / "alembic" / "versions" / "broken.py")
+        result = project.alembic("upgrade", "head")
+        last = result.stderr.splitlines()[-1]
+        assert (result.returncode, last) == (1, "RuntimeError: the reminder service does not answer")
+        assert project.revision() == SECOND
+
+    def test_offline_mode_writes_sql(self, project: Project) -> None:
+        result = project.alembic("upgrade", "head", "--sql")
+        assert result.returncode == 0, result.stderr
+        assert "ALTER TABLE bookings ADD COLUMN attendance_status VARCHAR(50) NOT NULL;" in result.stdout
+
+
+class TestHistoryOnSQLite(OnSQLite, HistorySuite):
+    pass
+
+
+class TestHistoryOnPostgreSQL(OnPostgreSQL, HistorySuite):
+    pass
+
+
+def _without_date(source: str) -> list[str]:
+    return [line.rstrip() for line in source.splitlines() if not line.startswith("Create Date")]
+
+
+# --- endpoints
+
+PYTHON = {"topic": "Python", "description": "파이썬 학습", "when": "2024-01-10"}
+PYTHON_READ = {"id": 1, **PYTHON, "user_id": None, "attendance_status": "SCHEDULED", "attendance_label": "예정"}
+KIM = {"username": "kim", "email": "kim@example.com"}
+BAD_CALLS: list[tuple[Call, int]] = [
+    (("GET", "/bookings/7", None), 404),
+    (("PATCH", "/bookings/7", {"topic": "x"}), 404),
+    (("GET", "/users/7", None), 404),
+    (("GET", "/bookings/99999999999999999999", None), 422),
+    (("GET", "/bookings?attendance_status=scheduled", None), 422),
+    (("POST", "/bookings", {**PYTHON, "attendance_status": "scheduled"}), 422),
+    (("POST", "/bookings", {**PYTHON, "topic": ""}), 422),
+    (("POST", "/bookings", {**PYTHON, "topic": "가" * 121}), 422),
+    (("POST", "/bookings", {**PYTHON, "description": "a\0b"}), 422),
+    (("POST", "/bookings", {**PYTHON, "when": "2024-02-30"}), 422),
+    (("POST", "/bookings", {**PYTHON, "user_id": 7}), 422),
+    (("POST", "/bookings", {**PYTHON, "status": "LATE"}), 422),
+    (("PATCH", "/bookings/1", {"topic": None}), 422),
+    (("PATCH", "/bookings/1", {"attendance_status": "GONE"}), 422),
+    (("POST", "/users", {"username": "kim", "email": "nobody"}), 422),
+]
+
+
+class EndpointSuite:
+    def test_bookings_are_created_listed_and_patched(self, project: Project) -> None:
+        api = {"topic": "FastAPI", "when": "2024-01-15", "user_id": 1, "attendance_status": "LATE"}
+        api_read = {"id": 2, **api, "description": "", "attendance_label": "지각"}
+        patched = {**PYTHON_READ, "attendance_status": "ATTENDED", "attendance_label": "출석"}
+        project.make_head()
+        assert project.call(
+            ("POST", "/users", KIM),
+            ("GET", "/users", None),
+            ("GET", "/users/1", None),
+            ("POST", "/users", {**KIM, "email": "k@example.com"}),
+            ("POST", "/bookings", PYTHON),
+            ("POST", "/bookings", api),
+            ("GET", "/bookings", None),
+            ("PATCH", "/bookings/1", {"attendance_status": "ATTENDED"}),
+            ("PATCH", "/bookings/2", {"user_id": None}),
+            ("GET", "/bookings/1", None),
+            ("GET", "/bookings?attendance_status=LATE", None),
+        ) == [
+            (201, {"id": 1, **KIM}),
+            (200, [{"id": 1, **KIM}]),
+            (200, {"id": 1, **KIM}),
+            (409, {"detail": "a user with this username or email exists"}),
+            (201, PYTHON_READ),
+            (201, api_read),
+            (200, [PYTHON_READ, api_read]),
+            (200, patched),
+            (200, {**api_read, "user_id": None}),
+            (200, patched),
+            (200, [{**api_read, "user_id": None}]),
+        ]
+
+    def test_bad_requests_are_refused_and_change_nothing(self, project: Project) -> None:
+        project.make_head()
+        calls = [call for call, _ in BAD_CALLS]
+        created, *answers, listed = project.call(("POST", "/bookings", PYTHON), *calls, ("GET", "/bookings", None))
+        assert [(call, status) for call, (status, _) in zip(calls, answers, strict=True)] == BAD_CALLS
+        assert (created, listed) == ((201, PYTHON_READ), (200, [PYTHON_READ]))
+
+    def test_health_asks_the_database(self, project: Project) -> None:
+        assert project.call(("GET", "/health", None)) == [(200, {"status": "ok"})]
+
+
+class TestEndpointsOnSQLite(OnSQLite, EndpointSuite):
+    pass
+
+
+class TestEndpointsOnPostgreSQL(OnPostgreSQL, EndpointSuite):
+    pass
+
+
+def test_health_fails_without_a_database_and_does_not_say_which(tmp_path: Path) -> None:
+    lost = Project(tmp_path, {}, "postgresql://u:secret@127.0.0.1:1/d")
+    assert lost.call(("GET", "/health", None)) == [(503, {"detail": "the database does not answer"})]

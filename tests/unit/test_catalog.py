@@ -1,0 +1,99 @@
+"""Which backup is meant, and what is said when none is."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handrail.backups.catalog import artifact_key, choose, manifest_key, verification_key
+from handrail.backups.record import BackupRecord, Verification
+from handrail.errors import BackupError
+from unit.test_manifest import FAILED, PROOF, RECORD
+
+
+def backup(id_: str, hours: int, *verifications: Verification) -> BackupRecord:
+    created = RECORD.created_at + timedelta(hours=hours)
+    return replace(RECORD, id=id_, created_at=created, verifications=verifications)
+
+
+OLD = backup("20260101_a1", 1, PROOF)
+MIDDLE = backup("20260102_b2", 2, FAILED, PROOF)
+NEW = backup("20260102_b23", 3, FAILED)
+ALL = (MIDDLE, NEW, OLD)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("latest", NEW),
+        ("verified", MIDDLE),
+        ("20260101_a1", OLD),
+        ("20260101", OLD),
+        ("20260102_b23", NEW),
+        ("20260102_b2", MIDDLE),  # a whole id, although another begins with it
+    ],
+)
+def test_one_is_chosen(wanted: str, expected: BackupRecord) -> None:
+    assert choose(ALL, wanted) == expected
+
+
+@pytest.mark.parametrize(
+    ("records", "wanted", "code", "message", "why", "hint"),
+    [
+        ((), "latest", "HR501", "there is no backup yet", "", "make one: handrail backup create"),
+        (ALL, "nope", "HR502", "no backup has the id 'nope'", "", "handrail backup list shows all ids"),
+        ((OLD,), "", "HR502", "no backup has the id ''", "", "handrail backup list shows all ids"),
+        (
+            ALL,
+            "20260102",
+            "HR502",
+            "2 backups have an id that begins with 20260102",
+            "20260102_b23, 20260102_b2",
+            "handrail backup list shows all ids",
+        ),
+        (
+            (NEW,),
+            "verified",
+            "HR503",
+            "no backup has been verified yet",
+            "",
+            "verify one: handrail backup verify 20260102_b23",
+        ),
+    ],
+    ids=["none yet", "unknown", "empty", "ambiguous", "unverified"],
+)
+def test_a_refusal_says_what_to_type(
+    records: tuple[BackupRecord, ...], wanted: str, code: str, message: str, why: str, hint: str
+) -> None:
+    with pytest.raises(BackupError) as caught:
+        choose(records, wanted)
+    error = caught.value
+    assert (error.code, error.message, error.why, error.hint) == (code, message, why, hint)
+
+
+@given(hours=st.lists(st.integers(0, 1000), min_size=1, max_size=8, unique=True), data=st.data())
+def test_verified_is_the_newest_proven_one_in_whatever_order(hours: list[int], data: st.DataObject) -> None:
+    proven = data.draw(st.sets(st.sampled_from(hours), min_size=1))
+    records = [backup(f"id{hour}", hour, PROOF if hour in proven else FAILED) for hour in hours]
+    random.Random(len(hours)).shuffle(records)
+    assert choose(records, "verified").id == f"id{max(proven)}"
+    assert choose(records, "latest").id == f"id{max(hours)}"
+
+
+def test_when_a_backup_was_proven() -> None:
+    later = replace(PROOF, at=PROOF.at + timedelta(days=1))
+    record = backup("x", 0, later, PROOF, FAILED)
+    assert (record.is_verified, record.verified_at) == (True, later.at)
+    assert (NEW.is_verified, NEW.verified_at) == (False, None)
+
+
+def test_keys_lie_together() -> None:
+    assert artifact_key("production", "1", "zstd") == "production/1/artifact.zst"
+    assert artifact_key("production", "1", "none") == "production/1/artifact"
+    assert manifest_key("production", "1") == "production/1/manifest.json"
+    assert verification_key("production", "1", "r2") == "production/1/verified-r2.json"

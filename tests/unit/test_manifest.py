@@ -1,0 +1,203 @@
+"""A manifest is read back as it was written, or refused: no altered byte gives another record."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handrail.backups.manifest import (
+    ManifestError,
+    read_manifest,
+    read_verification,
+    write_manifest,
+    write_verification,
+)
+from handrail.backups.record import BackupRecord, StoredArtifact, Verification
+from handrail.facts import (
+    Capability,
+    ColumnFacts,
+    DatabaseFacts,
+    Fingerprint,
+    GroupDigest,
+    ObjectKind,
+    SchemaObject,
+    TableFacts,
+    TableFingerprint,
+    TableName,
+)
+
+BOOKINGS = TableName('예약 "x"', "app")
+FACTS = DatabaseFacts(
+    engine="postgresql",
+    version="15.18",
+    capabilities=frozenset({Capability.TRANSACTIONAL_DDL, Capability.LOCK_OBSERVATION}),
+    tables=(
+        TableFacts(
+            BOOKINGS,
+            (ColumnFacts("id", "integer", nullable=False), ColumnFacts("주제", "text", True, "'a\\b\n'", True, "C")),
+            primary_key=("id",),
+            rows_estimate=2,
+            size_bytes=8192,
+        ),
+        TableFacts(TableName("empty"), ()),
+    ),
+    objects=(
+        SchemaObject(ObjectKind.INDEX, "ix", BOOKINGS, "CREATE INDEX …", is_valid=False),
+        SchemaObject(ObjectKind.ENUM, "status", None, "SCHEDULED\nATTENDED"),
+    ),
+    size_bytes=1 << 40,
+)
+FINGERPRINT = Fingerprint(
+    algorithm="pg-1",
+    tables=(TableFingerprint(BOOKINGS, 2, (GroupDigest(("id", "주제"), "00ff"), GroupDigest((), "")), seconds=0.25),),
+    sequences=(("bookings_id_seq", 9223372036854775807),),
+)
+RECORD = BackupRecord(
+    id="20260218_030000_9f3a2c",
+    run_id="20260218_030000_9f3a2c",
+    created_at=datetime(2026, 2, 18, 3, 0, 0, 123456, tzinfo=UTC),
+    environment="production",
+    database="postgresql://app@db/app",
+    engine="postgresql",
+    format="pg_dump custom",
+    tool="pg_dump 15.18",
+    server_version="15.18",
+    revisions=("c3a1", "d4b2"),
+    artifact=StoredArtifact("production/1/artifact.zst", 4711, "af13", "zstd"),
+    fingerprint=FINGERPRINT,
+    facts=FACTS,
+    seconds=1.5,
+    reason="upgrade to c3a1 — 예약",
+    git_commit="0123456789ab",
+    handrail_version="0.1",
+)
+PROOF = Verification(datetime(2026, 2, 18, 3, 5, tzinfo=UTC), "r2", 0.75)
+FAILED = Verification(datetime(2026, 2, 18, 3, 6, tzinfo=UTC), "r3", 2.0, ("table a is missing", "둘"))
+
+
+def test_a_record_is_read_as_it_was_written() -> None:
+    read = read_manifest(write_manifest(RECORD), name="m")
+    assert read == RECORD
+    assert read.created_at.tzinfo is not None
+    assert read.fingerprint.tables[0].seconds == 0.25
+
+
+@pytest.mark.parametrize("verification", [PROOF, FAILED])
+def test_a_verification_is_read_as_it_was_written(verification: Verification) -> None:
+    assert read_verification(write_verification(verification), name="v") == verification
+
+
+def test_verifications_are_documents_of_their_own() -> None:
+    assert read_manifest(write_manifest(replace(RECORD, verifications=(PROOF,))), name="m") == RECORD
+
+
+def test_the_manifest_is_versioned_json() -> None:
+    document = json.loads(write_manifest(RECORD))
+    assert list(document) == ["handrail", "version", "seal", "backup"]
+    assert (document["handrail"], document["version"]) == ("backup", 1)
+    assert document["backup"]["artifact"] == {
+        "key": "production/1/artifact.zst",
+        "size": 4711,
+        "digest": "af13",
+        "compression": "zstd",
+    }
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x10, 0x80])
+def test_no_altered_byte_gives_another_record(flip: int) -> None:
+    data = write_manifest(replace(RECORD, facts=replace(FACTS, tables=FACTS.tables[:1])))
+    whole = read_manifest(data, name="m")
+    refused = 0
+    for offset in range(len(data)):
+        altered = bytearray(data)
+        altered[offset] ^= flip
+        try:
+            assert read_manifest(bytes(altered), name="m") == whole
+        except ManifestError as error:
+            assert error.exit_code == 5
+            refused += 1
+    assert refused > len(data) * 0.6, "all but the white space"
+
+
+def test_every_cut_is_refused() -> None:
+    data = write_manifest(RECORD).rstrip()
+    for length in range(len(data)):
+        with pytest.raises(ManifestError, match="m is not a backup manifest"):
+            read_manifest(data[:length], name="m")
+
+
+def altered(**changes: object) -> bytes:
+    return json.dumps(json.loads(write_manifest(RECORD)) | changes).encode()
+
+
+NEVER = "this backup cannot be trusted: choose another one (handrail backup list)"
+
+
+def test_an_altered_manifest_says_so() -> None:
+    body = json.loads(write_manifest(RECORD))["backup"] | {"revisions": []}
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(altered(backup=body), name="production/1/manifest.json")
+    error = caught.value
+    assert (error.message, error.why, error.hint) == (
+        "production/1/manifest.json was altered",
+        "its seal does not match its content",
+        NEVER,
+    )
+
+
+def test_a_newer_manifest_says_so() -> None:
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(altered(version=2), name="m")
+    error = caught.value
+    assert (error.message, error.why, error.hint) == (
+        "m was written by another handrail",
+        "its version is 2, this handrail reads 1",
+        "upgrade handrail: pip install -U handrail",
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\0", b"null", b"[]", b"5", b'"backup"', b"{}", b"\xff\xfe{", b"[" * 200_000, write_verification(PROOF)],
+    ids=range(10),
+)
+def test_what_is_no_manifest_is_refused(data: bytes) -> None:
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(data, name="m")
+    assert (caught.value.message, caught.value.hint) == ("m is not a backup manifest", NEVER)
+
+
+@pytest.mark.parametrize("body", [None, [], "x", {"id": "\ud800"}])
+def test_a_body_of_another_shape_is_refused(body: object) -> None:
+    with pytest.raises(ManifestError, match="m was altered"):
+        read_manifest(altered(backup=body), name="m")
+
+
+names = st.text(st.characters(codec="utf-8"), max_size=12)
+
+
+@given(
+    rows=st.integers(0, 2**63),
+    name=names,
+    digests=st.lists(st.tuples(st.lists(names).map(tuple), names), max_size=3),
+    sequences=st.lists(st.tuples(names, st.integers(-(2**63), 2**63 - 1)), max_size=3).map(tuple),
+    at=st.datetimes(timezones=st.just(UTC)),
+    seconds=st.floats(0, 1e9),
+)
+def test_any_record_survives(
+    rows: int,
+    name: str,
+    digests: list[tuple[tuple[str, ...], str]],
+    sequences: tuple[tuple[str, int], ...],
+    at: datetime,
+    seconds: float,
+) -> None:
+    table = TableFingerprint(TableName(name), rows, tuple(GroupDigest(*one) for one in digests))
+    fingerprint = Fingerprint("a", (table,), sequences)
+    record = replace(RECORD, fingerprint=fingerprint, created_at=at, seconds=seconds, reason=name)
+    assert read_manifest(write_manifest(record), name="m") == record

@@ -1,0 +1,329 @@
+"""The verdict over before and after, with literals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from handrail.facts import (
+    ColumnFacts,
+    DatabaseFacts,
+    Fingerprint,
+    GroupDigest,
+    ObjectKind,
+    SchemaObject,
+    TableFingerprint,
+    TableName,
+    WriteActivity,
+)
+from handrail.migrations.operations import Operation, OperationKind
+from handrail.rehearsal.compare import (
+    Classification,
+    ColumnCompleteness,
+    Method,
+    TableProof,
+    Verdict,
+    verdict,
+    verdict_live,
+)
+from handrail.rehearsal.expectation import Expectation, column_groups, expect
+from unit.building import facts, operation, path_of, revision, table, thing
+
+K, C = OperationKind, Classification
+BOOKINGS, USERS = TableName("bookings"), TableName("users")
+START = facts(table("bookings", "id", "topic", key=("id",)), table("users", "id", "name"))
+ROWS = {"bookings": 2, "users": 5}
+
+
+def expected(*operations: Operation, source: str = "", start: DatabaseFacts = START) -> Expectation:
+    return expect(path_of(revision(source)), {"1a2b": operations}, start)
+
+
+def prints(
+    names: dict[TableName, tuple[tuple[str, ...], ...]], rows: dict[str, int], changed: str = "", **more: int
+) -> Fingerprint:
+    """A fingerprint in which digests tell the number of columns, and differ for the table `changed`."""
+    tables = [
+        TableFingerprint(
+            name,
+            rows.get(name.name, 0),
+            tuple(GroupDigest(group, f"{len(group)}{'!' if name.name == changed else ''}") for group in groups),
+        )
+        for name, groups in names.items()
+    ]
+    return Fingerprint("toy", tuple(tables), tuple(more.items()))
+
+
+def judge(
+    found: Expectation,
+    after: DatabaseFacts,
+    *,
+    rows: dict[str, int] | None = None,
+    changed: str = "",
+    start: DatabaseFacts = START,
+) -> Verdict:
+    one, other = column_groups(found, start)
+    return verdict(prints(dict(one), ROWS), prints(dict(other), rows or ROWS, changed), start, after, found)
+
+
+def test_nothing_changed() -> None:
+    found = judge(Expectation(), START)
+    assert found == Verdict(
+        (
+            TableProof(BOOKINGS, C.UNCHANGED, Method.EXACT, 2, 2),
+            TableProof(USERS, C.UNCHANGED, Method.EXACT, 5, 5),
+        )
+    )
+    assert found.is_lossless
+    assert found.summary() == "2 tables unchanged (exact)"
+    assert found.lines() == ("bookings: unchanged (exact, 2 rows)", "users: unchanged (exact, 5 rows)")
+
+
+def test_an_added_column_is_as_declared() -> None:
+    after = facts(table("bookings", "id", "topic", "attendance_status", key=("id",)), table("users", "id", "name"))
+    found = judge(expected(operation(K.ADD_COLUMN, "bookings", "attendance_status")), after)
+    assert found.is_lossless
+    assert found.lines()[0] == "bookings: changed as declared (exact, 2 rows): added attendance_status"
+
+
+def test_an_undeclared_update_says_how_to_declare_it() -> None:
+    raw = operation(K.EXECUTE, sql="UPDATE bookings SET topic = upper(topic) WHERE id > 1", line=21)
+    found = judge(expected(raw), START, changed="bookings")
+    assert not found.is_lossless
+    assert found.failures == ("bookings: changed though not declared (exact, 2 rows): values changed in id, topic",)
+    assert (
+        found.hint == "if this is meant, add to versions/x.py:21 the comment line: # handrail: changes bookings.topic"
+    )
+    declared = expected(raw, source="# handrail: changes bookings.topic\n")
+    assert judge(declared, START).is_lossless
+
+
+@pytest.mark.parametrize(("number", "text"), [(1, "1 row is gone (2 before, 1 after)"), (4, "2 rows are new (2 before, 4 after)")])  # fmt: skip
+def test_rows_gone_or_new(number: int, text: str) -> None:
+    raw = operation(K.EXECUTE, sql='DELETE FROM "bookings"', line=9)
+    found = judge(expected(raw), START, rows={"bookings": number, "users": 5}, changed="bookings")
+    assert found.tables[0].details == (text,)
+    assert found.hint == "if this is meant, add to versions/x.py:9 the comment line: # handrail: changes bookings"
+
+
+def test_a_table_that_vanished_and_one_that_was_dropped() -> None:
+    after = facts(START.tables[0])
+    found = judge(expected(operation(K.EXECUTE, sql="DROP TABLE users", line=3)), after)
+    assert found.failures == ("users: changed though not declared (none, 5 rows): the table is gone",)
+    assert found.hint == "if this is meant, add to versions/x.py:3 the comment line: # handrail: drops users"
+    assert judge(expected(operation(K.DROP_TABLE, "users")), after).is_lossless
+    assert judge(expected(source="# handrail: drops users\n"), after).is_lossless
+    assert not judge(expected(source="# handrail: changes users\n"), after).is_lossless
+
+
+def column(**changes: object) -> ColumnFacts:
+    plain = ColumnFacts("topic", "TEXT", True, "''", collation="C")
+    return replace(plain, **changes)  # type: ignore[arg-type] - fields by name
+
+
+@pytest.mark.parametrize(
+    ("changes", "text", "is_altered_enough"),
+    [
+        ({"type": "INTEGER"}, "column topic: type was TEXT and is INTEGER", False),
+        ({"nullable": False}, "column topic: nullable was yes and is no", True),
+        ({"default": None}, "column topic: default was '' and is none", True),
+        ({"collation": None}, "column topic: collation was C and is none", False),
+        ({"generated": True}, "column topic: generated was no and is yes", False),
+        ({"name": "title"}, "column topic is gone", False),
+    ],
+)
+def test_attributes_of_a_column(changes: dict[str, object], text: str, is_altered_enough: bool) -> None:
+    start = facts(table("bookings", "id", column()))
+    after = facts(table("bookings", "id", column(**changes)))
+    found = judge(expected(start=start), after, start=start)
+    assert found.tables[0].details == (text,)
+    altered = expected(operation(K.ALTER_COLUMN, "bookings", "topic"), start=start)
+    assert judge(altered, after, start=start).is_lossless is is_altered_enough
+    converted = expected(operation(K.ALTER_COLUMN, "bookings", "topic", changes_values=True), start=start)
+    assert judge(converted, after, start=start).is_lossless is ("name" not in changes)
+    assert judge(expected(source="# handrail: drops bookings.topic\n", start=start), after, start=start).is_lossless
+
+
+def test_the_primary_key_may_not_change_by_itself() -> None:
+    after = facts(table("bookings", "id", "topic"), START.tables[1])
+    assert judge(Expectation(), after).tables[0].details == ("the primary key was id and is none",)
+    assert judge(expected(operation(K.DROP_CONSTRAINT, "bookings", name="pk")), after).is_lossless
+
+
+INDEX = thing(ObjectKind.INDEX, "ix_topic", "bookings", "CREATE INDEX ix_topic ON bookings (topic)")
+TRIGGER = thing(
+    ObjectKind.TRIGGER, "log", "bookings", "CREATE TRIGGER log AFTER UPDATE ON bookings BEGIN SELECT 1; END"
+)
+CHECK = thing(ObjectKind.CONSTRAINT, "CHECK (topic <> '')", "bookings", "CHECK (topic <> '')")
+VIEW = thing(ObjectKind.VIEW, "topics", None, "CREATE VIEW topics AS SELECT topic FROM bookings")
+
+
+def with_objects(*objects: SchemaObject, tables: DatabaseFacts = START) -> DatabaseFacts:
+    return replace(tables, objects=objects)
+
+
+@pytest.mark.parametrize("lost", [INDEX, TRIGGER, CHECK, VIEW], ids=lambda thing: str(thing.kind))
+def test_objects_that_a_rebuild_loses(lost: SchemaObject) -> None:
+    found = judge(Expectation(), START, start=with_objects(lost))
+    text = f"{lost.kind} {lost.name} is gone"
+    where = "" if lost.table is None else "bookings: changed though not declared (exact, 2 rows): "
+    assert found.failures == (where + text,)
+
+
+@pytest.mark.parametrize("old", [INDEX, TRIGGER, CHECK], ids=lambda thing: str(thing.kind))
+def test_objects_go_with_their_table_or_by_their_own_drop(old: SchemaObject) -> None:
+    start = with_objects(old)
+    without = facts(START.tables[1])
+    assert judge(expected(operation(K.DROP_TABLE, "bookings")), without, start=start).is_lossless
+    dropped = expected(operation(K.DROP_CONSTRAINT, "bookings", name=old.name))
+    assert judge(dropped, START, start=start).is_lossless
+    assert judge(expected(source="# handrail: changes bookings\n"), START, start=start).is_lossless
+
+
+def test_an_object_of_a_dropped_column_goes_with_it() -> None:
+    after = facts(table("bookings", "id", key=("id",)), START.tables[1])
+    found = judge(expected(operation(K.DROP_COLUMN, "bookings", "topic")), after, start=with_objects(INDEX))
+    assert found.is_lossless
+
+
+def test_a_rename_renames_in_definitions() -> None:
+    operations = (
+        operation(K.RENAME_TABLE, "bookings", new_table="visits"),
+        operation(K.ALTER_COLUMN, "visits", "topic", to="title"),
+    )
+    tables = facts(table("visits", "id", "title", key=("id",)), START.tables[1])
+    renamed = thing(ObjectKind.INDEX, "ix_topic", "visits", 'CREATE INDEX ix_topic ON "visits" ("title")')
+    view = replace(VIEW, definition='CREATE VIEW topics AS SELECT "title" FROM "visits"')
+    start = with_objects(INDEX, VIEW)
+    rows = {"visits": 2, "users": 5}
+    same = judge(expected(*operations), with_objects(renamed, view, tables=tables), rows=rows, start=start)
+    assert same.failures == ()
+    other = replace(renamed, definition="CREATE INDEX ix_topic ON visits (id)")
+    found = judge(expected(*operations), with_objects(other, view, tables=tables), rows=rows, start=start)
+    assert found.tables[0].details == (
+        "index ix_topic changed: was CREATE INDEX ix_topic ON bookings (topic), is CREATE INDEX ix_topic ON visits (id)",
+    )
+
+
+def test_an_index_that_became_invalid() -> None:
+    after = with_objects(replace(INDEX, is_valid=False))
+    found = judge(Expectation(), after, start=with_objects(INDEX))
+    assert found.tables[0].details == ("index ix_topic is not valid any more",)
+
+
+def test_enum_labels() -> None:
+    enum = thing(ObjectKind.ENUM, "status", None, "A\nB")
+    more, fewer = replace(enum, definition="A\nX\nB"), replace(enum, definition="A")
+    start = with_objects(enum)
+    assert judge(Expectation(), with_objects(more), start=start).is_lossless
+    assert judge(Expectation(), START, start=start).is_lossless
+    assert judge(Expectation(), with_objects(fewer), start=start).failures == ("enum status changed: was A B, is A",)
+    assert judge(expected(source="# handrail: changes status\n"), with_objects(fewer), start=start).is_lossless
+
+
+def test_counters_do_not_go_back() -> None:
+    one, other = column_groups(Expectation(), START)
+    before = prints(dict(one), ROWS, bookings=10, free_seq=7)
+    back = prints(dict(other), ROWS, bookings=9)
+    found = verdict(before, back, START, START, Expectation())
+    assert found.failures == (
+        "bookings: changed though not declared (exact, 2 rows): the counter bookings went back from 10 to 9",
+        "the counter free_seq is gone (it stood at 7)",
+    )
+    forth = prints(dict(other), ROWS, bookings=12, free_seq=7)
+    assert verdict(before, forth, START, START, Expectation()).is_lossless
+
+
+def test_new_broken_references_fail_old_ones_do_not() -> None:
+    one, other = column_groups(Expectation(), START)
+    before, after = prints(dict(one), ROWS), prints(dict(other), ROWS)
+    found = verdict(before, after, START, START, Expectation(), ("a: 1 row",), ("a: 1 row", "b: 2 rows"))
+    assert found.failures == ("broken reference: b: 2 rows",)
+
+
+def test_what_was_not_digested_is_not_called_proven() -> None:
+    empty = Fingerprint("toy", ())
+    found = verdict(empty, empty, START, START, Expectation())
+    assert found.not_proven == (BOOKINGS, USERS)
+    assert (found.is_lossless, found.summary()) == (True, "2 tables not proven (none)")
+    one, _ = column_groups(Expectation(), START)
+    half = verdict(prints(dict(one), ROWS), empty, START, START, Expectation())
+    assert not half.is_lossless
+    other = replace(prints(dict(one), ROWS), algorithm="else")
+    assert not verdict(prints(dict(one), ROWS), other, START, START, Expectation()).is_lossless
+
+
+def test_added_columns_hold_their_default() -> None:
+    after = facts(
+        table("bookings", "id", "topic", ColumnFacts("status", "TEXT", False, "'A'"), key=("id",)), START.tables[1]
+    )
+
+    def with_evidence(nulls: int, others: int, source: str = "") -> tuple[str, ...]:
+        found = expected(operation(K.ADD_COLUMN, "bookings", "status"), source=source)
+        one, other = column_groups(found, START)
+        evidence = ColumnCompleteness(BOOKINGS, "status", 2, nulls, others)
+        before, now = prints(dict(one), ROWS), prints(dict(other), ROWS)
+        return verdict(before, now, START, after, found, completeness=[evidence]).tables[0].details
+
+    assert with_evidence(0, 0) == ("added status",)
+    assert with_evidence(1, 0) == ("status is NOT NULL and 1 row is without a value",)
+    assert with_evidence(0, 2) == ("2 rows are not filled with the default of status",)
+    assert with_evidence(0, 2, "# handrail: changes bookings.status\n") == ("added status", "may change: status")
+
+
+def live(
+    *,
+    rows: int = 2,
+    changed: str = "bookings",
+    writes: tuple[int, int, int] | None = (0, 0, 0),
+    exact: tuple[TableName, ...] = (),
+    maintenance: bool = False,
+    rehearsed: DatabaseFacts = START,
+) -> Verdict:
+    one, other = column_groups(Expectation(), START)
+    then = WriteActivity({BOOKINGS: (100, 50, 7), USERS: (5, 0, 0)})
+    now = then
+    if writes is not None:
+        now = WriteActivity({BOOKINGS: (100 + writes[0], 50 + writes[1], 7 + writes[2]), USERS: (5, 0, 0)})
+    return verdict_live(
+        before=prints(dict(one), ROWS),
+        after=prints(dict(other), {"bookings": rows, "users": 5}, changed),
+        facts_before=START,
+        facts_after=START,
+        rehearsed=rehearsed,
+        expectation=Expectation(),
+        exact=exact,
+        activity_before=then if writes is not None else WriteActivity(),
+        activity_after=now,
+        maintenance=maintenance,
+    )
+
+
+def first(found: Verdict) -> tuple[Classification, Method, bool]:
+    return found.tables[0].classification, found.tables[0].method, found.is_lossless
+
+
+def test_live_proofs() -> None:
+    assert first(live(changed="")) == (C.UNCHANGED, Method.EXACT, True)
+    assert first(live()) == (C.CHANGED_UNDECLARED, Method.EXACT, False)
+    assert first(live(writes=(0, 1, 0))) == (C.UNCHANGED, Method.COUNTED, True)
+    assert first(live(rows=4, writes=(3, 0, 1))) == (C.UNCHANGED, Method.COUNTED, True)
+    assert first(live(rows=1, writes=(3, 0, 0))) == (C.CHANGED_UNDECLARED, Method.COUNTED, False)
+    assert first(live(rows=1, writes=(0, 3, 0))) == (C.CHANGED_UNDECLARED, Method.COUNTED, False)
+    assert first(live(writes=None)) == (C.NOT_PROVEN, Method.NONE, False)
+    assert first(live(exact=(BOOKINGS,))) == (C.UNCHANGED, Method.EXACT, True)
+    assert first(live(writes=(0, 1, 0), maintenance=True)) == (C.CHANGED_UNDECLARED, Method.EXACT, False)
+
+
+def test_live_says_what_others_wrote() -> None:
+    line = "bookings: unchanged (counted, 2 rows before, 4 after): others inserted 3, updated 0, deleted 1 meanwhile"
+    assert live(rows=4, writes=(3, 0, 1)).lines()[0] == line
+
+
+def test_live_schema_must_be_as_rehearsed() -> None:
+    rehearsed = facts(table("bookings", "id", "topic", "status"), START.tables[1], objects=[INDEX])
+    assert live(changed="", rehearsed=rehearsed).failures == (
+        "table bookings is not as rehearsed",
+        "index ix_topic is not there, unlike rehearsed",
+    )
