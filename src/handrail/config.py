@@ -290,7 +290,7 @@ def _unknown_key(location: tuple[int | str, ...], source: Path | None) -> Config
 
 
 def _unknown_environment(name: str, names: tuple[str, ...], source: Path | None) -> ConfigError:
-    close = difflib.get_close_matches(name, names, n=1)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return ConfigError(
         f"there is no environment {name!r}",
         why=f"{source} and the defaults know: {', '.join(names)}",

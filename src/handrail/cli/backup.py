@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, equipped
-from handrail.cli.output import Output, size, to_plain
+from handrail.cli.output import size, to_plain
 from handrail.errors import BackupError, UsageError
 
 if TYPE_CHECKING:
     from handrail.backups.record import BackupRecord
-    from handrail.workflows.run import Equipment, Run
+    from handrail.workflows.run import Equipment
 
 app = typer.Typer(help="Make, list, verify and restore backups.", no_args_is_help=True, rich_markup_mode=None)
 Which = Annotated[str, typer.Argument(help="A backup's id or its beginning, latest, or verified.")]
@@ -39,18 +39,6 @@ def _summary(record: BackupRecord) -> dict[str, object]:
     }
 
 
-def _started(kit: Equipment, output: Output, command: str) -> Run:
-    from handrail.workflows.run import start_run
-
-    return start_run(kit, output.progress, command, {})
-
-
-def _ended(run: Run) -> None:
-    from handrail.journal.journal import EventKind
-
-    run.note(EventKind.RUN_ENDED, data={"result": "done"})
-
-
 @app.command()
 def create(
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove at once that it restores.")] = True,
@@ -60,19 +48,17 @@ def create(
 ) -> None:
     """Back the database up, and prove that the backup restores."""
     from handrail.workflows.backup import make_backup, verified_copy
+    from handrail.workflows.run import locked_run
 
     with answering("backup create", json) as output:
         _, facts, kit = equipped(root, env)
         if facts.database_missing or not kit.database.exists():
             raise BackupError(f"{facts.address} is not there yet", hint="handrail upgrade creates it")
-        run = _started(kit, output, "backup create")
-        try:
+        with locked_run(kit, output.progress, "backup create") as run:
             record = make_backup(run, "by hand")
             if verify:
                 with verified_copy(run, record):
                     pass
-        finally:
-            _ended(run)
         output.lines(f"{record.id}{', proven to restore' if verify else ''}")
         output.document(_summary(_chosen(kit, record.id)))
 
@@ -134,16 +120,13 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
 def verify(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Restore a backup into a scratch database and compare it with what the source was."""
     from handrail.workflows.backup import verified_copy
+    from handrail.workflows.run import locked_run
 
     with answering("backup verify", json) as output:
         _, _, kit = equipped(root, env)
         record = _chosen(kit, which)
-        run = _started(kit, output, "backup verify")
-        try:
-            with verified_copy(run, record):
-                pass
-        finally:
-            _ended(run)
+        with locked_run(kit, output.progress, "backup verify") as run, verified_copy(run, record):
+            pass
         output.lines(f"{record.id} restores, and what it restores is what the source was")
         output.document(_summary(_chosen(kit, record.id)))
 
@@ -161,6 +144,7 @@ def restore(
     """Restore a backup into a new database, or over the live one, which is kept aside."""
     from handrail.workflows.backup import load_artifact
     from handrail.workflows.bring_back import restore_in_place
+    from handrail.workflows.run import locked_run
 
     with answering("backup restore", json) as output:
         if bool(into) == in_place:
@@ -175,11 +159,7 @@ def restore(
             output.document({"backup": record.id, "into": str(target.address), "aside": None})
             return
         confirmed(asker(yes), f"replace {facts.address} by backup {record.id} of {record.created_at:%Y-%m-%d %H:%M}?")
-        run = _started(kit, output, "backup restore")
-        try:
-            with kit.database.lock(run.id, wait=kit.lock_wait):
-                kept, lost = restore_in_place(run, record)
-        finally:
-            _ended(run)
+        with locked_run(kit, output.progress, "backup restore") as run:
+            kept, lost = restore_in_place(run, record)
         output.lines(f"restored {record.id}; {lost}; the former database is kept as {kept}")
         output.document({"backup": record.id, "into": str(facts.address), "aside": kept})

@@ -33,7 +33,8 @@ for _name, _command in (
     ("stamp", moving.stamp),
     ("recover", moving.recover),
 ):
-    app.command(_name)(_command)
+    # "-1" of `downgrade -1` is a step back, not an option.
+    app.command(_name, context_settings={"ignore_unknown_options": _name == "downgrade"})(_command)
 app.add_typer(backup.app, name="backup")
 
 

@@ -55,7 +55,7 @@ def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: Rev
     from handrail.errors import BackupError
     from handrail.workflows.backup import make_backup, restored, verified_copy
     from handrail.workflows.rehearse import rehearse
-    from handrail.workflows.run import start_run
+    from handrail.workflows.run import locked_run
 
     if path.is_empty:
         output.lines(f"nothing pending: the database is at {', '.join(facts.current) or 'base'}")
@@ -65,15 +65,10 @@ def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: Rev
         raise BackupError(
             f"{facts.address} is not there yet", why="there are no rows to rehearse with", hint="handrail upgrade"
         )
-    from handrail.journal.journal import EventKind
-
-    run = start_run(kit, output.progress, "rehearse", {})
-    try:
+    with locked_run(kit, output.progress, "rehearse") as run:
         backup = make_backup(run, "rehearsal")
         with verified_copy(run, backup) as copy:
             rehearsal = rehearse(run, facts, path, backup, copy, lambda: restored(run, backup))
-    finally:
-        run.note(EventKind.RUN_ENDED, data={"result": "rehearsed"})
     output.lines(*rehearsal.report.lines())
     output.document({"backup": backup.id, "rehearsal": _report(rehearsal.report)})
 

@@ -87,6 +87,17 @@ class Run:
         self.say(step, done.get("text", text), "done")
 
 
+@contextmanager
+def locked_run(equipment: Equipment, listener: Listener, command: str) -> Iterator[Run]:
+    """A run that only makes, reads or restores backups: journalled, and the only one on its database."""
+    run = start_run(equipment, listener, command, {})
+    try:
+        with equipment.database.lock(run.id, wait=equipment.lock_wait):
+            yield run
+    finally:
+        run.note(EventKind.RUN_ENDED, data={"result": "ended"})
+
+
 def start_run(equipment: Equipment, listener: Listener, command: str, data: Mapping[str, str]) -> Run:
     """Begin a run: the first event says what was asked of which database."""
     run = Run(equipment.new_run_id(), equipment, listener)

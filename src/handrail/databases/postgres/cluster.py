@@ -149,8 +149,11 @@ class ThrowawayCluster:
         """The programs, copied into the folder when the server's account may not reach them (root's own cache)."""
         if self._account is None or all(parent.stat().st_mode & 0o001 for parent in self._bin.resolve().parents):
             return self._bin
-        shutil.copytree(self._bin.resolve().parent, self._folder / "install", symlinks=True)
-        return self._folder / "install" / self._bin.name
+        copy = self._folder / "install"
+        shutil.copytree(self._bin.resolve().parent, copy, symlinks=True)
+        for folder in (copy, copy / self._bin.name):
+            folder.chmod(0o755)
+        return copy / self._bin.name
 
     def _as_account(self) -> dict[str, Any]:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
