@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "examples" / "puddingcamp"
 SCRIPT = "8c2d47e9b1a0_add_attendance_status_to_bookings.py"
 FIRST = "5a1f0c3d2b4e"
-ROWS = (("Python", "파이썬 학습", "2024-01-10 00:00:00"), ("FastAPI", "API 개발", "2024-01-15 00:00:00"))
+ROWS = (("Python", "파이썬 학습", "2024-01-10"), ("FastAPI", "API 개발", "2024-01-15"))
 Rows = list[tuple[object, ...]]
 
 

@@ -28,7 +28,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> Iterator[object]:
     """A `support.postgres.PostgresServer`."""
-    from support.postgres import HOW_TO_GET_ONE, PostgresServer, ThrowawayCluster
+    from handrail.databases.postgres.cluster import ThrowawayCluster
+    from support.postgres import HOW_TO_GET_ONE, PostgresServer
 
     if request.param is None:
         pytest.fail(HOW_TO_GET_ONE, pytrace=False)

@@ -161,7 +161,7 @@ def test_a_command_that_ends_well(tmp_path: Path) -> None:
 
 
 def test_a_command_that_fails_tells_its_last_line(tmp_path: Path) -> None:
-    command = python('import sys; print("one"); sys.exit("no database")')
+    command = python('import sys; print("one", flush=True); sys.exit("no database")')
     assert command_check(command, timeout=0.4, folder=tmp_path)().is_well is False
     result = command_check(command, timeout=5, folder=tmp_path)
     assert result() == HealthResult(False, f"`{command}` exited 1 no database")

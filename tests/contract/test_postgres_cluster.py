@@ -57,13 +57,10 @@ def test_a_server_that_does_not_start_is_told_and_leaves_nothing(tmp_path: Path)
     broken.mkdir()
     (broken / "initdb").write_text("#!/bin/sh\necho 'no such locale' >&2\nexit 1\n")
     (broken / "initdb").chmod(0o755)
-    for parent in tmp_path.parents:
-        if os.geteuid() == 0 and parent.stat().st_uid == 0 and parent.stat().st_mode & 0o001 == 0:
-            parent.chmod(parent.stat().st_mode | 0o011)
     cluster = ThrowawayCluster(ServerBinaries(broken, 99, "99.0"))
     with pytest.raises(DatabaseUnavailable, match="initdb failed") as caught:
         cluster.__enter__()
-    assert caught.value.why
+    assert caught.value.why == "no such locale"
     assert not cluster.socket_folder.parent.exists()
 
 

@@ -133,7 +133,7 @@ def test_pg_dump_killed_in_the_middle_is_a_backup_error(
     postgres_server.execute(address, ACCOUNTS)
     run_id = f"kill-{postgres_server.version}-{os.getpid()}"
     database = PostgresDatabase(address, run_id=run_id)
-    with pytest.raises(BackupError, match="pg_dump of .* failed") as caught:
+    with pytest.raises(BackupError, match=r"pg_dump of .* failed") as caught:
         database.dump(Watched(lambda: kill_tools_of(run_id)))
     assert caught.value.why == "It ended with status -9."
 

@@ -161,7 +161,8 @@ import sys
 from handrail.databases.postgres.database import PostgresDatabase
 from handrail.facts import DatabaseAddress
 port, name = int(sys.argv[1]), sys.argv[2]
-database = PostgresDatabase(DatabaseAddress("postgresql", name, "127.0.0.1", port, "handrail", sys.stdin.readline().strip()), run_id="killed-run")
+address = DatabaseAddress("postgresql", name, "127.0.0.1", port, "handrail", sys.stdin.readline().strip())
+database = PostgresDatabase(address, run_id="killed-run")
 print("begin", flush=True)
 with open(sys.argv[3], "rb") as source:
     database.replace(source, aside="killed")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import asyncpg  # type: ignore[import-untyped]  # ships no types
 import psycopg
@@ -13,7 +13,7 @@ import pytest
 from handrail.databases.postgres.database import PostgresDatabase
 from handrail.databases.postgres.quoting import identifier, literal
 from handrail.databases.postgres.session import PostgresSessionGuard
-from handrail.facts import DatabaseAddress, HeldLock, TableName
+from handrail.facts import DatabaseAddress, Fingerprint, HeldLock, SchemaObject, TableName
 from support.postgres import PostgresServer
 
 ODD = TableName('A "b" %s :c 한글')
@@ -161,36 +161,42 @@ def test_an_error_in_a_reading_leaves_the_transaction_usable(
     connection.execute("ROLLBACK")
 
 
+class Seen(NamedTuple):
+    """What a guard reports, each by its own reading."""
+
+    fingerprint: Fingerprint
+    objects: tuple[SchemaObject, ...]
+    stored: frozenset[TableName]
+    broken: tuple[str, ...]
+
+
+def read_all(guard: PostgresSessionGuard) -> Seen:
+    guard.prepare()
+    fingerprint, stored = guard.fingerprint(None), frozenset(guard.state().storage)
+    return Seen(fingerprint, guard.facts().objects, stored, guard.broken_references())
+
+
+async def by_asyncpg(address: DatabaseAddress) -> Seen:
+    """Outside a transaction, where every statement of asyncpg stands alone."""
+    where = {"host": address.host, "port": address.port, "database": address.database}
+    connection = await asyncpg.connect(**where, user=address.user, password=address.password)
+    loop = asyncio.get_running_loop()
+
+    def query(sql: str, /) -> Sequence[Sequence[Any]]:
+        rows: Sequence[Sequence[Any]] = asyncio.run_coroutine_threadsafe(connection.fetch(sql), loop).result()
+        return rows
+
+    try:
+        return await asyncio.to_thread(read_all, PostgresSessionGuard(query, lock_timeout=0.1))
+    finally:
+        await connection.close()
+
+
 def test_asyncpg_serves_as_well(postgres_server: PostgresServer, address: DatabaseAddress) -> None:
     database = PostgresDatabase(address)
-
-    async def talk(act: Callable[[PostgresSessionGuard], object]) -> object:
-        connection = await asyncpg.connect(
-            host=address.host,
-            port=address.port,
-            user=address.user,
-            password=address.password,
-            database=address.database,
-        )
-        loop = asyncio.get_running_loop()
-
-        def query(sql: str, /) -> Sequence[Sequence[Any]]:
-            return asyncio.run_coroutine_threadsafe(connection.fetch(sql), loop).result()  # type: ignore[no-any-return]
-
-        try:
-            return await asyncio.to_thread(act, PostgresSessionGuard(query, lock_timeout=0.1))
-        finally:
-            await connection.close()
-
-    def act(guard: PostgresSessionGuard) -> object:
-        guard.prepare()
-        return guard.fingerprint(None), guard.facts().objects, guard.state().storage.keys(), guard.broken_references()
-
-    fingerprint, objects, stored, broken = asyncio.run(talk(act))  # type: ignore[misc]  # the tuple above
-    assert fingerprint == database.fingerprint()
-    assert objects == database.facts().objects
-    assert stored == {THINGS, ODD}
-    assert broken == ()
+    assert asyncio.run(by_asyncpg(address)) == Seen(
+        database.fingerprint(), database.facts().objects, frozenset({THINGS, ODD}), ()
+    )
 
 
 @pytest.mark.parametrize("name", ["a", 'a"b', "a'b", "%s %(x)s %", "back\\slash", 'U&"', "한글 🍮", " ", ":a"])

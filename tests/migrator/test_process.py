@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -26,9 +25,13 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def children() -> list[str]:
-    stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
-    return [stat for stat in stats if stat.rpartition(")")[2].split()[1] == str(os.getpid())]
+def leaves_its_pid(folder: Path) -> tuple[Script, Path]:
+    """A project whose script writes its process id into a file and hangs."""
+    pid_file = folder / "pid"
+    text = f"import os, time\nopen({str(pid_file)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    hanging = Script("a1", None, text)
+    make_project(folder, revisions=(hanging,))
+    return hanging, pid_file
 
 
 def test_a_silent_script_is_ended(tmp_path: Path) -> None:
@@ -41,23 +44,20 @@ def test_a_silent_script_is_ended(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_parent_ends_the_child(tmp_path: Path) -> None:
-    make_project(tmp_path, revisions=(HANGING,))
+    hanging, pid_file = leaves_its_pid(tmp_path)
 
     def interrupt(event: MigrationEvent) -> None:
         if event.kind == "revision":
+            wait_until(lambda: pid_file.exists() and pid_file.read_text() != "")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        AlembicMigrator(tmp_path).run(path_of(HANGING), on_event=interrupt)
-    assert children() == []
+        AlembicMigrator(tmp_path).run(path_of(hanging), on_event=interrupt)
+    assert not is_alive(int(pid_file.read_text()))
 
 
 def test_a_killed_parent_takes_the_child_with_it(tmp_path: Path) -> None:
-    pid_file = tmp_path / "pid"
-    hanging = Script(
-        "a1", None, f"import os, time\nopen({str(pid_file)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
-    )
-    make_project(tmp_path, revisions=(hanging,))
+    _, pid_file = leaves_its_pid(tmp_path)
     program = textwrap.dedent(f"""
         from pathlib import Path
         from handrail.migrator.alembic import AlembicMigrator

@@ -23,6 +23,7 @@ from handrail.migrator.migrator import (
 )
 from support.postgres import PostgresServer
 from support.projects import BOOKINGS, STATUS, SYNC_ENV, Script, make_project, path_of
+from support.projects import ENVIRONMENTS as ENVIRONMENTS_BY_STYLE
 
 DRIVERS = {"psycopg": "sync", "psycopg-async": "async", "asyncpg": "async"}
 QUICK = Limits(lock_timeout=0.1, lock_retry=1.0, statement_timeout=30)
@@ -253,9 +254,21 @@ def test_autocommit_engines_are_refused(place: Place) -> None:
         place.run_c3("pass", env=env)
 
 
+PRAGMA_ON_CONNECT = """
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+@event.listens_for(Engine, "connect")
+def foreign_keys(connection, record):
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+"""
+
+
 def test_a_sqlite_project_runs_its_whole_history_on_postgresql(place: Place) -> None:
     for style, url in (("sync", "sqlite:///local.db"), ("async", "sqlite+aiosqlite:///local.db")):
-        folder = make_project(place.folder / style, style=style, url=url)
+        folder = make_project(place.folder / style, url=url, env=PRAGMA_ON_CONNECT + ENVIRONMENTS_BY_STYLE[style])
         migrator = AlembicMigrator(folder)
         migrator.describe()
         on = place.server.clone()

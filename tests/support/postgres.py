@@ -84,8 +84,8 @@ class PostgresServer:
         """Drop the databases whose names begin so (what `replace` keeps aside, too)."""
         with self.connect(self.cluster.address) as connection:
             rows = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix])
-            for (name,) in rows.fetchall():
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            for name in [str(row[0]) for row in rows.fetchall()]:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(str(name))))
 
     @staticmethod
     def connect(address: DatabaseAddress) -> psycopg.Connection[tuple[object, ...]]:

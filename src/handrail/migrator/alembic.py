@@ -65,6 +65,7 @@ class AlembicMigrator:
         self._x_args = x_args
         self._facts: ProjectFacts | None = None
         self._server: ForkServer | None = None
+        self._ending: weakref.finalize[..., AlembicMigrator] | None = None
         self._paths: dict[tuple[tuple[str, ...], str], RevisionPath] = {}
 
     def describe(self, target: str | None = None) -> ProjectFacts:
@@ -151,8 +152,14 @@ class AlembicMigrator:
             return None
         if self._server is None:
             self._server = ForkServer(python=self._python, folder=self._root, environment=self._environment)
-            weakref.finalize(self, self._server.close)
+            self._ending = weakref.finalize(self, self._server.close)
         return self._server
+
+    def close(self) -> None:
+        """End the process that forks children; it ends by itself with this object, or with this process."""
+        self._server = None
+        if self._ending is not None:
+            self._ending()
 
     def _look(self, request: Request) -> tuple[Any, str]:
         """Serve a request that runs no script; returns its result and what env.py printed."""

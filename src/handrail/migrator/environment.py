@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -183,6 +184,7 @@ class GuardedEnvironment(WatchedEnvironment):
             yield step
 
     def _guarded(self, step: RevisionStep, run: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(run)  # Alembic logs the step by the function's name
         def guarded(**options: Any) -> None:
             try:
                 self._start(step)

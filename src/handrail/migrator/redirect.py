@@ -132,6 +132,10 @@ class Connections:
                     hint="let env.py and the scripts use the one connection that Alembic gives them (op.get_bind())",
                 )
             redirect(dialect.name, dialect.driver, self.on, cargs, cparams)
+            if dialect.name == "postgresql" and self.project.engine == "sqlite":
+                from handrail.migrator import crossing
+
+                cparams["cursor_factory"] = crossing.AsyncCursor if dialect.is_async else crossing.Cursor
         elif self.looking and aimed.engine == "sqlite":
             self._look(aimed, cargs, cparams)
         elif self.project is not None and not is_same_place(aimed, self.project):

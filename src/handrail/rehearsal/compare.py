@@ -11,6 +11,7 @@ from handrail.rehearsal.proof import Classification, ColumnCompleteness, Method,
 from handrail.rehearsal.schema import (
     Problem,
     column_problems,
+    leftovers,
     object_problems,
     schema_differences,
     sequence_problems,
@@ -125,7 +126,9 @@ def _compare_rows(
     old, new = one.digest(kept), other.digest(tuple(expected.name_after(column) for column in kept))
     if old is None or new is None:
         return _Rows(Method.COUNTED, remark="no digest over the kept columns was taken", is_proven=False)
-    return _Rows(Method.EXACT, "" if old == new else f"values changed in {', '.join(kept)}")
+    return _Rows(
+        Method.EXACT, "" if old == new else f"values changed in {'one of ' if len(kept) > 1 else ''}{', '.join(kept)}"
+    )
 
 
 def _rows(number: int) -> str:
@@ -144,7 +147,7 @@ def _verdict(
 ) -> Verdict:
     objects = [
         *object_problems(seen.facts_before, seen.facts_after, seen.expectation),
-        *sequence_problems(seen.before, seen.after, seen.facts_before, seen.expectation),
+        *sequence_problems(seen.before, seen.after, seen.facts_before, seen.facts_after, seen.expectation),
     ]
     known = {table.name for table in seen.facts_before.tables}
     proofs, problems = [], [problem for problem in objects if problem.table not in known]
@@ -158,7 +161,10 @@ def _verdict(
     proofs.extend(_created(seen, completeness))
     broken = tuple(f"broken reference: {line}" for line in sorted(set(broken_after) - set(broken_before)))
     general = tuple(problem.text for problem in problems if problem.table not in known)
-    return Verdict(tuple(proofs), (*general, *broken), suggest(problems, seen.expectation, seen.facts_before.tables))
+    left = leftovers(seen.facts_before, seen.facts_after) if seen.expectation.returns else ()
+    return Verdict(
+        tuple(proofs), (*general, *broken, *left), suggest(problems, seen.expectation, seen.facts_before.tables)
+    )
 
 
 def _prove(

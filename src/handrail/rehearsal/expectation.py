@@ -59,6 +59,7 @@ class Expectation:
     `objects_dropped` are names of indexes and constraints with their table's name before (None: not known);
     `declared_names` are single declared words, which may also name a view, an enum or a sequence.
     `unresolved` are declared names that are no table and no column before or after.
+    `returns`: the way leads back to its start, so nothing may be left behind either.
     """
 
     tables: tuple[TableExpectation, ...] = ()
@@ -66,6 +67,7 @@ class Expectation:
     declared_names: frozenset[str] = frozenset()
     raw: tuple[RawStatement, ...] = ()
     unresolved: tuple[str, ...] = ()
+    returns: bool = False
 
     def of(self, before: TableName) -> TableExpectation:
         """What may happen to a table that is there before; nothing when the path does not speak of it."""
@@ -81,7 +83,7 @@ class Expectation:
 
     def returning(self) -> Expectation:
         """Where a way leads back to its start nothing may differ: the expectation of a round trip."""
-        return Expectation()
+        return Expectation(returns=True)
 
 
 def expect(
@@ -92,6 +94,7 @@ def expect(
     `facts` is the catalog before the path; it decides what `a.b` means in a declaration, and the case of names.
     """
     composition = Composition(() if facts is None else facts.tables)
+    objects = set() if facts is None else {thing.name for thing in facts.objects}
     raw: list[RawStatement] = []
     for revision in path.revisions:
         composition.revision(revision, operations.get(revision.id, ()))
@@ -101,7 +104,7 @@ def expect(
         objects_dropped=frozenset(composition.objects_dropped),
         declared_names=frozenset(composition.declared_names),
         raw=tuple(raw),
-        unresolved=tuple(composition.unresolved),
+        unresolved=tuple(name for name in composition.unresolved if name not in objects),
     )
 
 

@@ -45,7 +45,7 @@ def _attribute_problems(
     name = before.name
     may_convert, may_alter = name in expected.altered, name in expected.attributes
     checks = (
-        ("type", before.type, after.type, may_convert),
+        ("type", before.type, before.type if _is_same_type(before.type, after.type) else after.type, may_convert),
         ("collation", before.collation, after.collation, may_convert),
         ("generated", before.generated, after.generated, may_convert),
         ("nullable", before.nullable, after.nullable, may_alter or expected.constraints_touched),
@@ -54,6 +54,12 @@ def _attribute_problems(
     for what, old, new, is_declared in checks:
         if old != new and not is_declared:
             yield Problem(table, f"column {name}: {what} was {_shown(old)} and is {_shown(new)}", name)
+
+
+def _is_same_type(one: str, other: str) -> bool:
+    """Types are compared without regard to case and white space; SQLAlchemy spells a reflected INT as INTEGER."""
+    plain = ["".join(text.split()).casefold() for text in (one, other)]
+    return len({"integer" if text == "int" else text for text in plain}) == 1
 
 
 def _shown(value: object) -> str:
@@ -111,6 +117,8 @@ class _ObjectJudge:
         expected = self.expectation.of(thing.table)
         if expected.after is None or self.after.table(expected.after) is None or expected.rows_declared:
             return True  # it goes with its table; a table that vanished is a problem of its own
+        if thing.kind is ObjectKind.SEQUENCE and _may_reset(expected):
+            return True  # it belongs to a column that goes or is converted
         touched = expected.dropped | expected.altered | expected.declared | expected.vanishing
         return self._was_dropped(thing) or bool(touched & identifiers(thing.definition))
 
@@ -156,9 +164,10 @@ class _ObjectJudge:
 
 
 def sequence_problems(
-    before: Fingerprint, after: Fingerprint, facts: DatabaseFacts, expectation: Expectation
+    before: Fingerprint, after: Fingerprint, facts: DatabaseFacts, facts_after: DatabaseFacts, expectation: Expectation
 ) -> Iterator[Problem]:
     """Counters that went backwards or vanished: the next row could take a number that was given before."""
+    uncounted = _counting(facts) - _counting(facts_after)  # the lost attribute is the problem, its counter follows
     owners = {thing.name: thing.table for thing in facts.objects if thing.kind is ObjectKind.SEQUENCE}
     values = dict(after.sequences)
     for name, value in before.sequences:
@@ -168,14 +177,25 @@ def sequence_problems(
             continue
         new_name = name if expected is None or expected.after is None else expected.after.name
         now = values.get(name, values.get(new_name))
+        if now is None and owner in uncounted:
+            continue
         if now is None:
             yield Problem(owner, f"the counter {name} is gone (it stood at {value})", names=(name,))
         elif now < value:
             yield Problem(owner, f"the counter {name} went back from {value} to {now}", names=(name,))
 
 
+def _counting(facts: DatabaseFacts) -> set[TableName | None]:
+    """Tables whose key is said to be counted up by the table itself."""
+    return {thing.table for thing in facts.objects if thing.name.casefold() == "autoincrement"}
+
+
 def _may_reset(expected: TableExpectation) -> bool:
-    return expected.after is None or expected.rows_declared or bool(expected.dropped | expected.altered)
+    return (
+        expected.after is None
+        or expected.rows_declared
+        or bool(expected.dropped | expected.vanishing | expected.altered)
+    )
 
 
 def schema_differences(rehearsed: DatabaseFacts, live: DatabaseFacts) -> Iterator[str]:
@@ -188,6 +208,24 @@ def schema_differences(rehearsed: DatabaseFacts, live: DatabaseFacts) -> Iterato
     missing, new = set(rehearsed.objects) - set(live.objects), set(live.objects) - set(rehearsed.objects)
     for thing in sorted(missing | new, key=lambda thing: (thing.kind, thing.name, thing.definition)):
         yield f"{thing.kind} {thing.name} is {'not there' if thing in missing else 'new'}, unlike rehearsed"
+
+
+def leftovers(before: DatabaseFacts, after: DatabaseFacts) -> Iterator[str]:
+    """What is there after a way back that was not there at the start. An enum or a sequence that is left holds no
+    rows and stops no second upgrade that passes in the rehearsal."""
+    for table in after.tables:
+        known = before.table(table.name)
+        if known is None:
+            yield f"table {table.name} is left behind"
+        else:
+            more = [name for name in table.column_names() if name not in known.column_names()]
+            yield from (f"column {table.name}.{name} is left behind" for name in more)
+    there = {(thing.kind, thing.table, thing.name) for thing in before.objects}
+    for thing in after.objects:
+        is_harmless = thing.kind in (ObjectKind.ENUM, ObjectKind.SEQUENCE)
+        is_new = (thing.kind, thing.table, thing.name) not in there
+        if is_new and not is_harmless and (thing.table is None or before.table(thing.table) is not None):
+            yield f"{thing.kind} {thing.name} is left behind"
 
 
 def same_definition(before: str, after: str, renames: Iterable[tuple[str, str]] = ()) -> bool:

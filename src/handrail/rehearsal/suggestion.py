@@ -18,18 +18,24 @@ def suggest(problems: Iterable[Problem], expectation: Expectation, tables: Itera
     known = {table.name: table for table in tables}
     lines: dict[str, None] = {}
     for problem in problems:
-        if problem.table is None and not problem.names:
-            continue
-        name = TableName(problem.names[0]) if problem.table is None else problem.table
-        for line in _lines(problem, name, expectation, known.get(name)):
-            lines[line] = None
+        if problem.names:
+            lines[_object_line(problem)] = None
+        elif problem.table is not None:
+            lines.update(dict.fromkeys(_lines(problem, problem.table, expectation, known.get(problem.table))))
     return "\n".join(lines)
 
 
+def _object_line(problem: Problem) -> str:
+    """An index, constraint, trigger or view is put back, or declared by its own name; that leaves rows proven."""
+    name = problem.names[0]
+    again = f"create {name} again in the script, or, " if problem.is_loss else ""
+    return f"{again}if this is meant, say so in the script with the comment line: {marker(TableName(name))}"
+
+
 def _lines(problem: Problem, name: TableName, expectation: Expectation, table: TableFacts | None) -> Iterable[str]:
-    verb = "drops" if problem.is_loss and not problem.names else "changes"
+    verb = "drops" if problem.is_loss else "changes"
     after = expectation.of(name).after or name
-    names = {name.name, after.name, *problem.names}
+    names = {name.name, after.name}
     statements = [raw for raw in expectation.raw if names & identifiers(raw.sql)]
     if not statements:
         yield f"if this is meant, say so in the script with the comment line: {marker(name, problem.column, verb=verb)}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from handrail.backups.record import BackupRecord
 from handrail.errors import ApprovalMissing, HandrailError, NotBroughtBack
+from handrail.facts import Capability
 from handrail.guard.plan import Undo
 from handrail.journal.journal import EventKind, JournalEvent, JournalledRun
 from handrail.migrations.revision import Direction, RevisionPath
@@ -70,7 +71,10 @@ def _finish_or_undo(run: Run, project: ProjectFacts, journalled: JournalledRun, 
     if journalled.last(EventKind.STEP_STARTED, "apply") is None or (not target and not start):
         return "never applied", "it was interrupted before it touched the database"
     if now == target and journalled.last(EventKind.UNDO_STARTED) is None:
-        return "done", f"all its revisions are committed and were proven; the database is at {_named(target)}"
+        return (
+            "done",
+            f"all its revisions are committed{_how_proven(run, journalled)}; the database is at {_named(target)}",
+        )
     if now == start:
         return "undone", f"nothing of it remains; the database is at {_named(start)}"
     if now not in (start, target) and not _is_between(journalled, now):
@@ -80,6 +84,14 @@ def _finish_or_undo(run: Run, project: ProjectFacts, journalled: JournalledRun, 
             hint="when the database is as you want it: handrail recover --keep",
         )
     return _undo(run, project, journalled, decision)
+
+
+def _how_proven(run: Run, journalled: JournalledRun) -> str:
+    """Only what the journal shows: a single writer's proof is part of the commit, others are proven after it."""
+    inside = Capability.CONCURRENT_WRITERS not in run.equipment.database.capabilities
+    if journalled.last(EventKind.STEP_DONE, "prove" if not inside else "verify"):
+        return " and were proven"
+    return ", the proof was not finished (the backup is kept)" if _own_backup(run) else " without a proof"
 
 
 def _is_between(journalled: JournalledRun, now: tuple[str, ...]) -> bool:

