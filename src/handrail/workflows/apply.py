@@ -19,7 +19,7 @@ from handrail.migrator.migrator import (
     ProofRequest,
 )
 from handrail.rehearsal.compare import Verdict, verdict, verdict_live
-from handrail.rehearsal.expectation import Expectation, column_groups, expect
+from handrail.rehearsal.expectation import Expectation, column_groups, expect, expect_each
 from handrail.rehearsal.report import tables_to_prove_in_transaction
 from handrail.workflows.rehearse import Rehearsal, executed, read_operations
 from handrail.workflows.run import Run
@@ -90,14 +90,10 @@ def _expectations(
     operations = executed(rehearsal.report.runs) if rehearsal else read_operations(path)
     if Capability.WHOLE_RUN_TRANSACTION in capabilities:
         return {path.revisions[-1].id: expect(path, operations, backup.facts)}
-    return {
-        revision.id: expect(
-            RevisionPath(path.direction, path.start, path.target, (revision,)),
-            {revision.id: operations.get(revision.id, ())},
-            backup.facts,
-        )
-        for revision in path.revisions
-    }
+    facts_before = rehearsal.facts_before if rehearsal else {}
+    if len(path.revisions) > 1 and len(facts_before) < len(path.revisions):
+        return {}  # without the catalog before each revision nothing exact can be asked for
+    return expect_each(path, operations, {path.revisions[0].id: backup.facts, **facts_before})
 
 
 def _is_unclear(path: RevisionPath, revision_id: str) -> bool:
@@ -114,7 +110,8 @@ def _proof_requests(
     kit = run.equipment
     requests = {}
     for revision, expectation in expectations.items():
-        before, after = column_groups(expectation, backup.facts)
+        facts = rehearsal.facts_before.get(revision, backup.facts) if rehearsal else backup.facts
+        before, after = column_groups(expectation, facts)
         locked: tuple[TableName, ...] = ()
         if Capability.CONCURRENT_WRITERS in kit.database.capabilities:
             budget = kit.prove_budget

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from handrail.backups.record import BackupRecord
 from handrail.databases.database import Database
 from handrail.errors import HandrailError, RehearsalFailed
-from handrail.facts import DatabaseFacts, Fingerprint, FingerprintRequest
+from handrail.facts import Capability, DatabaseFacts, Fingerprint, FingerprintRequest
 from handrail.migrations.operations import Operation, RevisionRun
 from handrail.migrations.reading import read_script
 from handrail.migrations.revision import Direction, RevisionPath
@@ -32,6 +32,8 @@ class Rehearsal:
     expectation: Expectation
     known: Fingerprint
     facts_after: DatabaseFacts
+    #: The catalog before each revision, where each has a transaction of its own.
+    facts_before: Mapping[str, DatabaseFacts] = field(default_factory=dict)
 
 
 def read_operations(path: RevisionPath) -> dict[str, tuple[Operation, ...]]:
@@ -54,7 +56,8 @@ def rehearse(
         predicted, _ = column_groups(expect(path, read_operations(path), backup.facts), backup.facts)
         known = _with_groups(backup.fingerprint, predicted, copy)
         broken_before = _broken(copy)
-        runs = _run(run, path, copy)
+        facts_before: dict[str, DatabaseFacts] = {}
+        runs = _run_each(run, path, copy, facts_before)
         expectation = expect(path, executed(runs), backup.facts)
         before_request, after_request = column_groups(expectation, backup.facts)
         if _lacks(known, before_request):
@@ -73,7 +76,25 @@ def rehearse(
         report = RehearsalReport(path, runs, judged, proven, why_not)
         done["text"] = "; ".join(report.lines())
         done["downgrade_proven"] = str(proven).lower()
-    return Rehearsal(report, expectation, known, facts_after)
+    return Rehearsal(report, expectation, known, facts_after, facts_before)
+
+
+def _run_each(
+    run: Run, path: RevisionPath, copy: Database, facts_before: dict[str, DatabaseFacts]
+) -> tuple[RevisionRun, ...]:
+    """Run the path as the live database will: at once where one transaction holds it, else revision by revision, with
+    the catalog before each (a branched path is run at once)."""
+    whole = Capability.WHOLE_RUN_TRANSACTION in copy.capabilities
+    if whole or len(path.revisions) == 1 or any(len(item.down_revisions) > 1 for item in path.revisions):
+        if not whole and len(path.revisions) == 1:
+            facts_before[path.revisions[0].id] = copy.facts()
+        return _run(run, path, copy)
+    runs: list[RevisionRun] = []
+    for revision in path.revisions:
+        facts_before[revision.id] = copy.facts()
+        target = (revision.id,) if path.direction is Direction.UPGRADE else revision.down_revisions
+        runs += _run(run, RevisionPath(path.direction, copy.revisions(), target, (revision,)), copy)
+    return tuple(runs)
 
 
 def _run(run: Run, path: RevisionPath, copy: Database) -> tuple[RevisionRun, ...]:
@@ -107,7 +128,9 @@ def _there_and_back(
         back = migrator.path(there, path.start[0] if path.start else "base")
         down = migrator.run(back, on=copy.address, run_id=run.id, limits=limits)
         way = expect(back, executed(down.runs), backup.facts)
-        judged = verdict(backup.fingerprint, copy.fingerprint(), backup.facts, copy.facts(), way.returning(), (), ())
+        _, start_groups = column_groups(way.returning(), backup.facts)
+        returned = copy.fingerprint(start_groups)
+        judged = verdict(backup.fingerprint, returned, backup.facts, copy.facts(), way.returning(), (), ())
         if not judged.is_lossless:
             return False, f"after downgrade: {'; '.join(judged.failures)}"
         migrator.run(path, on=copy.address, run_id=run.id, limits=limits)

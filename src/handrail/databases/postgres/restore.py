@@ -16,6 +16,8 @@ from handrail.errors import BackupError
 from handrail.facts import DatabaseAddress
 
 _MAGIC = b"PGDMP"
+#: Linux: opening an entry opens the file anew, also one that has no name.
+_OWN_FILES = Path("/proc/self/fd")
 #: Smaller dumps are loaded by one session: starting more costs more than it gains.
 _PARALLEL_BYTES = 8 << 20
 #: The first pg_restore major version that reads an archive version.
@@ -37,8 +39,9 @@ def load(
 ) -> None:
     """Load a dump. `keep_owners` also restores owners and rights, whose roles must exist. Raises BackupError.
 
-    pg_restore works in parallel only from a file, so the stream is spooled to one that only this user can read."""
-    with tempfile.NamedTemporaryFile(prefix="handrail-load-") as spool:
+    pg_restore works in parallel only from a file, so the stream is spooled to one that only this user can read; where
+    the system can reopen a file without a name it has none, so that a killed run leaves no rows behind."""
+    with _spool_file() as spool:
         size = _spool(source, spool)
         tools = tools_for(int(server.partition(".")[0]), server, bin_dirs=bin_dirs, at_least=_reader_of(spool))
         is_newer = tools.version >= _TIMEOUT_SINCE > int(server.partition(".")[0])
@@ -50,7 +53,7 @@ def load(
         environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {_TUNING}".strip()
         with tempfile.TemporaryFile() as errors:
             done = subprocess.run(
-                [tools.pg_restore, *arguments, spool.name],
+                [tools.pg_restore, *arguments, _name_of(spool)], pass_fds=[spool.fileno()],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=environment, check=False,
             )  # fmt: skip
             if done.returncode and not (is_newer and _only_timeouts(errors)):
@@ -72,6 +75,17 @@ def _only_timeouts(errors: IO[bytes]) -> bool:
         and int(ignored.group(1)) == len(failed)
         and all('"transaction_timeout"' in line for line in failed)
     )
+
+
+def _spool_file() -> IO[bytes]:
+    if _OWN_FILES.is_dir():
+        return tempfile.TemporaryFile()
+    return tempfile.NamedTemporaryFile(prefix="handrail-load-")
+
+
+def _name_of(spool: IO[bytes]) -> str:
+    """What pg_restore, and each of its workers, opens to read the spool from its own position."""
+    return str(_OWN_FILES / str(spool.fileno())) if _OWN_FILES.is_dir() else spool.name
 
 
 def _spool(source: BinaryIO, spool: IO[bytes]) -> int:

@@ -1,15 +1,8 @@
-"""The guide's story through the command line, on both databases (G2.2, G2.3, G3.2, G5.3, G6)."""
+"""The guide's story through the command line, as tests that hold on either database (G2.2, G2.3, G3.2, G5.3, G6)."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from support.postgres import PostgresServer
-from support.story import FIRST, ROWS, SECOND, THIRD, Story, on_postgres, on_sqlite
+from support.story import FIRST, ROWS, SECOND, THIRD, Story
 
 TOPICS = [(place, topic, description) for place, (topic, description, _) in enumerate(ROWS, 1)]
 
@@ -108,39 +101,3 @@ def _no_downgrade(story: Story) -> None:
     script = next((story.folder / "alembic" / "versions").glob("8c2d*.py"))
     head, _, _ = script.read_text().partition("def downgrade")
     script.write_text(f"{head}def downgrade() -> None:\n    pass\n")
-
-
-class TestOnSQLite(Guided):
-    @pytest.fixture
-    def story(self, tmp_path: Path) -> Story:
-        story = on_sqlite(tmp_path)
-        story.fill()
-        return story
-
-
-class TestOnPostgreSQL(Guided):
-    @pytest.fixture
-    def story(self, tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Story]:
-        address = postgres_server.clone()
-        story = on_postgres(tmp_path, address)
-        story.fill()
-        yield story
-        postgres_server.drop(address.database)
-
-
-def test_no_password_is_written_anywhere(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    address = postgres_server.clone()
-    story = on_postgres(tmp_path, address)
-    story.fill()
-    story.repaired()
-    said = "".join((*story.run("upgrade", "--yes"), *story.run("status"), *story.run("doctor")))
-    wrong = {
-        **story.environment,
-        "STAGING_DATABASE_URL": story.environment["STAGING_DATABASE_URL"].replace(":", ":x", 2),
-    }
-    said += json.dumps(Story(story.folder, wrong, story.query).result("status", exits=2))
-    written = [path.read_bytes() for path in (story.folder / ".handrail").rglob("*") if path.is_file()]
-    postgres_server.drop(address.database)
-    assert address.password
-    assert address.password not in said
-    assert all(address.password.encode() not in data for data in written)

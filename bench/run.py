@@ -1,0 +1,107 @@
+"""Measure handrail against alembic, cp, zstd and pg_dump: a table on stdout, and files in bench/results."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+if TYPE_CHECKING:
+    from bench.measuring import Figure
+
+RESULTS = ROOT / "bench" / "results"
+PARTS = ("start", "guarded", "sqlite", "postgres")
+MB = 1_000_000
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all when none is named")
+    parser.add_argument("--quick", action="store_true", help="smaller databases, under 3 minutes on an idle machine")
+    parser.add_argument("--large", action="store_true", help="the guarded upgrade of 1 GB too")
+    parser.add_argument("--rounds", type=int, default=3, help="measured rounds (default 3)")
+    chosen = parser.parse_args()
+    if unknown := set(chosen.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    return chosen
+
+
+def figures(chosen: argparse.Namespace, work: Path) -> Iterator[Figure]:
+    from bench.dumping import measure_postgres, measure_sqlite
+    from bench.programs import measure_guarded, measure_start
+
+    parts, rounds = chosen.parts or PARTS, chosen.rounds
+    if "start" in parts:
+        yield from measure_start(work, rounds)
+    if "guarded" in parts:
+        yield from measure_guarded(work, 100 * MB, rounds)
+        if chosen.large:
+            yield from measure_guarded(work, 1000 * MB, rounds)
+    if "sqlite" in parts:
+        yield from measure_sqlite(work, (200 if chosen.quick else 1000) * MB, rounds)
+    if "postgres" in parts:
+        yield from measure_postgres(work, (100 if chosen.quick else 300) * MB, rounds)
+
+
+def remarks(chosen: argparse.Namespace) -> list[str]:
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("handrail", "alembic", "SQLAlchemy", "psycopg"))
+    load = " ".join(f"{one:.1f}" for one in os.getloadavg())
+    return [
+        f"{os.cpu_count()} cores, shared with other work: read the ratios, not the seconds. Load at the end: {load}.",
+        f"{platform.system()}, Python {platform.python_version()}, {libraries}.",
+        f"Medians of {chosen.rounds} rounds after one unmeasured, both sides in turn. "
+        f"{'Quick sizes.' if chosen.quick else 'Full sizes.'} Files are in the page cache.",
+        "Peak memory is that of the largest process in the tree (wait4), not the sum.",
+    ]
+
+
+def line(figure: Figure) -> tuple[str, ...]:
+    ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
+    target = "" if figure.target is None else f"<= {figure.target:g}"
+    return figure.name, figure.value, ratio, target, figure.verdict, figure.limit
+
+
+def write_results(found: list[Figure], notes: list[str], seconds: float) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    today = datetime.now(UTC)
+    body = {"at": today.isoformat(timespec="seconds"), "remarks": notes, "seconds": seconds}
+    body["figures"] = [{**asdict(one), "verdict": one.verdict} for one in found]
+    text = json.dumps(body, ensure_ascii=False, indent=1)
+    (RESULTS / f"{today:%Y-%m-%d}.json").write_text(f"{text}\n", encoding="utf-8")
+    head = ("what", "measured", "ratio", "target", "", "limit, remark")
+    rows = [head, tuple("---" for _ in head), *(line(one) for one in found)]
+    table = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+    listed = "\n".join(f"- {note}" for note in notes)
+    page = f"# Measured on {today:%Y-%m-%d %H:%M} UTC, in {seconds:.0f} s\n\n{listed}\n\n{table}\n"
+    (RESULTS / "latest.md").write_text(page, encoding="utf-8")
+
+
+def main() -> None:
+    chosen = options()
+    started = time.monotonic()
+    found: list[Figure] = []
+    print(f"{'what':<78} {'measured':>24} {'ratio':>6} {'target':>8}")
+    with tempfile.TemporaryDirectory(prefix="handrail-bench-") as work:
+        for figure in figures(chosen, Path(work)):
+            found.append(figure)
+            name, value, ratio, target, verdict, _ = line(figure)
+            print(f"{name:<78} {value:>24} {ratio:>6} {target:>8} {verdict}", flush=True)
+    notes = remarks(chosen)
+    print("", *notes, sep="\n")
+    write_results(found, notes, time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    main()

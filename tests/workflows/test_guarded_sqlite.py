@@ -1,0 +1,282 @@
+"""The guarded run in this process, with the real adapters on SQLite: what it does, and how it brings back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handrail.errors import (
+    ApprovalMissing,
+    BroughtBack,
+    LockNotObtained,
+    NotBroughtBack,
+    PartlyDone,
+    RehearsalFailed,
+)
+from handrail.guard.plan import ApplyPlan
+from handrail.health_check import HealthResult
+from handrail.journal.journal import EventKind, Journal, JournalEvent, JournalledRun
+from handrail.wiring import open_project
+from handrail.workflows.recover import Decision, Settled, recover
+from handrail.workflows.run import Equipment, Progress
+from handrail.workflows.upgrade import Outcome, Request, guarded_run, make_plan
+from support.projects import BOOKINGS, STATUS, Script, make_project, write_script
+
+TOPICS = [(1, "파이썬 학습"), (2, "API 개발")]
+OLD: tuple[Any, ...] = ("a1", TOPICS)
+NEW: tuple[Any, ...] = ("b2", [(*row, "SCHEDULED") for row in TOPICS])
+LOSSY = replace(STATUS, upgrade='op.execute("UPDATE bookings SET topic = substr(topic, 1, 3)")', downgrade="pass")
+BROKEN = replace(STATUS, upgrade=f"{STATUS.upgrade.rstrip()}\n    op.execute('INSERT INTO nowhere VALUES (1)')")
+NO_WAY_BACK = replace(STATUS, downgrade="pass")
+
+
+class PowerCut(BaseException):
+    """What no `except Exception` sees: as if the process ended here."""
+
+
+@dataclass
+class Cutting:
+    """A journal whose disk goes away at the n-th append and stays away."""
+
+    inner: Journal
+    at: int
+    seen: list[JournalEvent] = field(default_factory=list)
+
+    def append(self, event: JournalEvent) -> None:
+        self.seen.append(event)
+        if len(self.seen) >= self.at:
+            raise PowerCut(f"{event.kind.value} {event.step}")
+        self.inner.append(event)
+
+    def runs(self) -> tuple[JournalledRun, ...]:
+        return self.inner.runs()
+
+    def open_runs(self) -> tuple[JournalledRun, ...]:
+        return self.inner.open_runs()
+
+
+class Bench:
+    """A project with its database at a1, and runs on it."""
+
+    def __init__(self, folder: Path, script: Script = STATUS) -> None:
+        self.folder = make_project(folder, revisions=(BOOKINGS,))
+        self.file = folder / "local.db"
+        self.said: list[Progress] = []
+        self.project = open_project(folder, None)
+        self.run()
+        write_script(folder, script)
+        self.said.clear()
+
+    def put(self, script: Script) -> None:
+        write_script(self.folder, script)
+
+    def ready(
+        self, target: str = "head", change: Callable[[Equipment], Equipment] = lambda kit: kit
+    ) -> tuple[Equipment, Request]:
+        facts = self.project.migrator.describe(target)
+        assert facts.path is not None
+        return change(self.project.equipment(facts)), Request("upgrade", facts.path, facts)
+
+    def run(self, target: str = "head", change: Callable[[Equipment], Equipment] = lambda kit: kit) -> Outcome:
+        return guarded_run(*self.ready(target, change), self.said.append)
+
+    def recover(self, wanted: str = "") -> tuple[Settled, ...]:
+        kit, request = self.ready()
+        return recover(kit, request.project, Decision(wanted), self.said.append)
+
+    def content(self) -> tuple[Any, ...]:
+        """The stamp, and every row of bookings."""
+        with closing(sqlite3.connect(self.file)) as connection:
+            (stamp,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            return stamp, connection.execute("SELECT * FROM bookings ORDER BY id").fetchall()
+
+    def journalled(self) -> tuple[JournalledRun, ...]:
+        return self.ready()[0].journal.runs()
+
+
+def unwell(kit: Equipment, restore: str = "auto") -> Equipment:
+    policy = replace(kit.policy, has_health_check=True, restore=restore)
+    return replace(kit, policy=policy, health=lambda: HealthResult(False, "GET /health answered 500"))
+
+
+def withheld(kit: Equipment) -> Equipment:
+    return unwell(kit, "never")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_sound_upgrade_is_backed_up_rehearsed_applied_and_proven(bench: Bench) -> None:
+    outcome = bench.run()
+    assert bench.content() == NEW
+    assert (outcome.path.start, outcome.path.target, outcome.warnings, outcome.findings) == (("a1",), ("b2",), (), ())
+    assert outcome.backup is not None
+    assert (outcome.backup.id, outcome.backup.revisions, outcome.backup.fingerprint.rows) == (
+        outcome.run_id,
+        ("a1",),
+        2,
+    )
+    assert outcome.rehearsal is not None
+    assert outcome.rehearsal.report.downgrade_proven
+    assert outcome.proof is not None
+    assert outcome.proof.is_lossless
+    assert {str(one.table): one.classification.value for one in outcome.proof.tables} == {
+        "bookings": "changed as declared"
+    }
+    steps = ["backup", "restore copy", "verify", "rehearse", "apply", "prove"]
+    assert [event.step for event in bench.said if event.state == "done"] == steps
+    last = bench.journalled()[-1]
+    assert [event.step for event in last.events if event.kind is EventKind.STEP_DONE] == steps
+    assert (last.run_id, last.is_open) == (outcome.run_id, False)
+
+
+def test_at_head_nothing_is_taken_or_journalled(bench: Bench) -> None:
+    bench.run()
+    before = len(bench.journalled())
+    kit, request = bench.ready()
+    assert guarded_run(kit, request, bench.said.append) == Outcome(request.path)
+    assert len(bench.journalled()) == before
+
+
+def test_a_script_that_fails_fails_on_the_copy(bench: Bench) -> None:
+    bench.put(BROKEN)
+    file_before = bench.file.read_bytes()
+    with pytest.raises(RehearsalFailed) as raised:
+        bench.run()
+    assert "no such table: nowhere" in raised.value.why
+    assert raised.value.hint
+    assert (bench.content(), bench.file.read_bytes() == file_before) == (OLD, True)
+    assert not bench.journalled()[-1].is_open
+
+
+def test_an_undeclared_change_is_named_with_the_comment_that_declares_it(bench: Bench) -> None:
+    bench.put(LOSSY)
+    with pytest.raises(RehearsalFailed) as raised:
+        bench.run()
+    assert raised.value.why.startswith("bookings: changed though not declared")
+    assert "# handrail: changes bookings" in raised.value.hint
+    assert bench.content() == OLD
+    bench.put(replace(LOSSY, head="# handrail: changes bookings.topic"))
+    outcome = bench.run()
+    assert outcome.proof is not None
+    assert outcome.proof.is_lossless
+    assert bench.content() == ("b2", [(1, "파이썬"), (2, "API")])
+
+
+def test_a_failed_health_check_is_brought_back_by_the_proven_downgrade(bench: Bench) -> None:
+    with pytest.raises(BroughtBack) as raised:
+        bench.run(change=unwell)
+    assert raised.value.why == (
+        "GET /health answered 500. The database was brought back: the downgrade that the rehearsal had proven was run;"
+        " no write was lost."
+    )
+    assert bench.content() == OLD
+    assert not bench.journalled()[-1].is_open
+
+
+def test_without_a_proven_downgrade_the_backup_is_restored_and_the_failed_database_kept(bench: Bench) -> None:
+    bench.put(NO_WAY_BACK)
+    with pytest.raises(BroughtBack) as raised:
+        bench.run(change=unwell)
+    run_id = bench.journalled()[-1].run_id
+    assert f"backup {run_id} was restored; no table has gained or lost rows since" in raised.value.why
+    assert bench.content() == OLD
+    (kept,) = [path for path in bench.folder.iterdir() if run_id in path.name and path.is_file()]
+    with closing(sqlite3.connect(kept)) as connection:
+        assert connection.execute("SELECT * FROM bookings ORDER BY id").fetchall() == NEW[1]
+
+
+@pytest.mark.parametrize(("wanted", "result", "left"), [("keep", "kept", NEW), ("restore", "restored", OLD)])
+def test_a_withheld_restore_blocks_until_it_is_decided(
+    bench: Bench, wanted: str, result: str, left: tuple[Any, ...]
+) -> None:
+    bench.put(NO_WAY_BACK)
+    with pytest.raises(NotBroughtBack) as raised:
+        bench.run(change=withheld)
+    assert raised.value.why.endswith("the rehearsal could not prove the downgrade, and the restore was withheld")
+    assert bench.content() == NEW
+    with pytest.raises(PartlyDone) as blocked:
+        bench.run("-1")
+    assert blocked.value.hint == "handrail recover"
+    with pytest.raises(ApprovalMissing):
+        bench.recover()
+    assert [item.result for item in bench.recover(wanted)] == [result]
+    assert (bench.content(), bench.recover()) == (left, ())
+    bench.run()
+    assert bench.content() == NEW
+
+
+def test_a_run_that_finds_the_lock_held_ends_and_changes_nothing(bench: Bench) -> None:
+    kit, _ = bench.ready()
+    with kit.database.lock("another", wait=0), pytest.raises(LockNotObtained) as raised:
+        bench.run(change=lambda kit: replace(kit, lock_wait=0.05))
+    assert "another" in f"{raised.value.message} {raised.value.why}"
+    assert bench.content() == OLD
+    bench.run()
+    assert bench.content() == NEW
+
+
+def test_an_unexpected_error_after_the_commit_is_brought_back_too(bench: Bench) -> None:
+    def broken() -> HealthResult:
+        raise ZeroDivisionError("a defect of ours")
+
+    with pytest.raises(BroughtBack) as raised:
+        bench.run(change=lambda kit: replace(unwell(kit), health=broken))
+    assert "ZeroDivisionError" in raised.value.message
+    assert bench.content() == OLD
+
+
+def test_a_power_cut_at_each_journal_event_leaves_old_or_new_and_recover_ends_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    left: list[str] = []
+    old = bench.file.read_bytes()
+    for at in range(1, 100):
+        bench.file.write_bytes(old)
+        kit, request = bench.ready(change=lambda kit, at=at: replace(kit, journal=Cutting(kit.journal, at)))  # type: ignore[misc]
+        plan = make_plan(kit, request)[0]
+        assert isinstance(plan, ApplyPlan)
+        try:
+            guarded_run(kit, request, bench.said.append)
+        except PowerCut:
+            _settle(bench, left)
+        else:
+            break
+    print(f"cut at {len(left)} journal events: {left.count('a1')} old, {left.count('b2')} new")
+    assert isinstance(plan, ApplyPlan)
+    planned = {step.kind.value for step in plan.steps} - {"lint", "lock"}
+    assert {"backup", "verify", "rehearse", "apply", "prove"} == planned
+    assert len(left) >= 2 + 2 * len(planned)
+    assert set(left) == {"a1", "b2"}
+
+
+@pytest.mark.parametrize("step", ["rehearse", "apply", "prove"])
+def test_a_crash_as_a_step_starts_is_settled(bench: Bench, step: str) -> None:
+    def crash(event: Progress) -> None:
+        if (event.step, event.state) == (step, "started"):
+            raise PowerCut(step)
+
+    kit, request = bench.ready()
+    with pytest.raises(PowerCut):
+        guarded_run(kit, request, crash)
+    assert bench.journalled()[-1].is_open == (step != "rehearse")
+    _settle(bench, [])
+
+
+def _settle(bench: Bench, left: list[str]) -> None:
+    found = bench.content()
+    assert found in (OLD, NEW)
+    left.append(found[0])
+    for settled in bench.recover():
+        assert settled.result in ("never applied", "done", "undone")
+    assert bench.content() in (OLD, NEW)
+    bench.run()
+    assert bench.content() == NEW
+    assert [run for run in bench.journalled() if run.is_open] == []
