@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from handrail.databases.database import DumpReport
@@ -39,12 +39,17 @@ _BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A read-only transaction whose snapshot others may import by `id`."""
+    """A read-only transaction whose snapshot others may import by `id`.
+
+    `sequences` were read before anything is dumped: sequences stand outside of snapshots and only go forward, so what
+    is restored is never behind them.
+    """
 
     connection: psycopg.Connection[tuple[Any, ...]]
     query: Query
     id: str
     default_schema: str
+    sequences: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def hold_snapshot(address: DatabaseAddress, application: str, version_table: Tab
             tables = [qualified(found.table, schema) for found in digest.digestible(query, schema, version_table)]
             for start in range(0, len(tables), _BATCH):
                 query(f"LOCK TABLE ONLY {', ONLY '.join(tables[start : start + _BATCH])} IN ACCESS SHARE MODE")
-            yield Snapshot(connection, query, exported, schema)
+            yield Snapshot(connection, query, exported, schema, digest.sequences(query, schema))
         finally:
             connection.close()
 
@@ -77,9 +82,10 @@ def hold_snapshot(address: DatabaseAddress, application: str, version_table: Tab
 def read_beside(snapshot: Snapshot, request: FingerprintRequest | None, version_table: TableName) -> Seen:
     """Facts, fingerprint and revisions of the snapshot."""
     where = {"default_schema": snapshot.default_schema}
+    fingerprint = digest.fingerprint(snapshot.query, request, version_table=version_table, **where)
     return Seen(
         catalog.facts(snapshot.query, version_table=version_table, **where),
-        digest.fingerprint(snapshot.query, request, version_table=version_table, **where),
+        replace(fingerprint, sequences=snapshot.sequences),
         catalog.revisions(snapshot.query, version_table=version_table, **where),
     )
 
