@@ -48,11 +48,13 @@ def compared(
     theirs: Callable[[], float],
     *,
     rounds: int,
+    warm: bool = True,
     target: float | None = None,
     limit: str = "",
 ) -> Figure:
-    """Run both in turn `rounds` times after one unmeasured round; each returns its own seconds."""
-    ours(), theirs()
+    """Run both in turn `rounds` times, after one unmeasured round when `warm`; each returns its own seconds."""
+    if warm:
+        ours(), theirs()
     pairs = [(ours(), theirs()) for _ in range(rounds)]
     left, right = (statistics.median(column) for column in zip(*pairs, strict=True))
     details = {"seconds": pairs, "ours": left, "theirs": right}

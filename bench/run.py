@@ -46,7 +46,7 @@ def figures(chosen: argparse.Namespace, work: Path) -> Iterator[Figure]:
     if "start" in parts:
         yield from measure_start(work, rounds)
     if "guarded" in parts:
-        yield from measure_guarded(work, 100 * MB, rounds)
+        yield from measure_guarded(work, (30 if chosen.quick else 100) * MB, rounds)
         if chosen.large:
             yield from measure_guarded(work, 1000 * MB, rounds)
     if "sqlite" in parts:
@@ -61,7 +61,7 @@ def remarks(chosen: argparse.Namespace) -> list[str]:
     return [
         f"{os.cpu_count()} cores, shared with other work: read the ratios, not the seconds. Load at the end: {load}.",
         f"{platform.system()}, Python {platform.python_version()}, {libraries}.",
-        f"Medians of {chosen.rounds} rounds after one unmeasured, both sides in turn. "
+        f"Medians of {chosen.rounds} rounds, both sides in turn. "
         f"{'Quick sizes.' if chosen.quick else 'Full sizes.'} Files are in the page cache.",
         "Peak memory is that of the largest process in the tree (wait4), not the sum.",
     ]

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 from bench.measuring import program, run_measured
@@ -120,7 +121,7 @@ def make_database(work: Path, size: int) -> Path:
         raw.execute("PRAGMA synchronous = OFF")
         raw.executemany("INSERT INTO users VALUES (?, ?, ?)", users())
         while Path(path).stat().st_size < size:
-            batch = [row for row, _ in zip(rows, range(_BATCH), strict=False)]
+            batch = islice(rows, _BATCH)
             raw.executemany('INSERT INTO bookings (topic, description, "when", user_id) VALUES (?, ?, ?, ?)', batch)
             raw.commit()
     os.sync()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -36,6 +39,35 @@ def test_a_cluster_runs_without_rights_and_leaves_nothing(postgres_server: Postg
         assert folder.stat().st_mode & 0o077 == 0
     assert not is_running(process_id)
     assert not folder.exists()
+
+
+OWNER = """
+import sys
+from pathlib import Path
+from handrail.databases.postgres.binaries import ServerBinaries
+from handrail.databases.postgres.cluster import ThrowawayCluster
+with ThrowawayCluster(ServerBinaries(Path(sys.argv[1]), int(sys.argv[2]))) as cluster:
+    print(cluster.process_id, cluster.socket_folder.parent, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_cluster_ends_when_its_owner_is_killed(postgres_server: PostgresServer) -> None:
+    binaries = postgres_server.cluster.binaries
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(binaries.bin_dir), str(binaries.version)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as owner:
+        assert owner.stdout is not None
+        process_id, folder = owner.stdout.readline().split()
+        owner.kill()
+    deadline = time.monotonic() + 30
+    while (is_running(int(process_id)) or Path(folder).exists()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(int(process_id))
+    assert not Path(folder).exists()
 
 
 def test_programs_that_the_servers_account_cannot_reach_are_copied(

@@ -39,12 +39,16 @@ _SETTINGS = (
 )
 
 
+#: Reads until this process closes the pipe or dies, then ends the server ($1) and removes the folder ($2).
+_WATCH = """read -r _; kill -QUIT "$1" 2>/dev/null; while kill -0 "$1" 2>/dev/null; do sleep 0.1; done; rm -rf "$2" """
+
+
 class ThrowawayCluster:
     """A cluster that lives as long as its `with` block; `address` leads to its `postgres` database.
 
     Connections by the socket are trusted, and its folder is closed to other users; TCP connections need the password in
     `address`, random for each cluster. As root the server runs as `postgres`, else `nobody`.
-    The folder is removed at exit; so it must not exist yet, or be empty.
+    The folder is removed at exit; so it must not exist yet, or be empty. A kill of this process ends the server, too.
     """
 
     def __init__(self, binaries: ServerBinaries, folder: Path | None = None) -> None:
@@ -55,6 +59,7 @@ class ThrowawayCluster:
         self._folder = folder or Path(tempfile.gettempdir()) / f"hr-pg-{secrets.token_hex(6)}"
         self._bin = binaries.bin_dir
         self._server: subprocess.Popen[bytes] | None = None
+        self._watch: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> DatabaseAddress:
@@ -85,6 +90,11 @@ class ThrowawayCluster:
 
     def stop(self) -> None:
         """End the server (a fast shutdown, after 10 seconds an immediate one) and remove the folder."""
+        if self._watch is not None and self._watch.stdin is not None:
+            self._watch.kill()  # first: it must not outlive the server, whose pid may then be another's
+            self._watch.wait()
+            self._watch.stdin.close()
+            self._watch = None
         if self._server is not None:
             for sign, seconds in ((signal.SIGINT, 10), (signal.SIGQUIT, 10), (signal.SIGKILL, None)):
                 self._server.send_signal(sign)
@@ -126,9 +136,20 @@ class ThrowawayCluster:
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, **self._as_account(),
                 )  # fmt: skip
             if self._await_ready():
+                self._watch_over(self._server.pid)
                 return
             if attempt == 4 or "could not bind" not in self._log():  # someone else took the port meanwhile
                 raise self._failed(f"PostgreSQL {self.binaries.release} did not start", self._log())
+
+    def _watch_over(self, server: int) -> None:
+        """Leave a shell behind that ends the server when this process is killed."""
+        self._watch = subprocess.Popen(
+            ["/bin/sh", "-c", _WATCH, "handrail-watch", str(server), str(self._folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def _await_ready(self) -> bool:
         """Wait until postmaster.pid says "ready", as pg_ctl does; False when the server ended or time is up."""
