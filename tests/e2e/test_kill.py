@@ -98,6 +98,7 @@ def test_random_moments_on_postgresql(tmp_path: Path, postgres_server: PostgresS
     at_random_moments(on_postgres(tmp_path, postgres_server.clone()), 2)
 
 
+@pytest.mark.long
 def test_every_event_on_sqlite(tmp_path: Path) -> None:
     at_every_event(on_sqlite(tmp_path))
 
