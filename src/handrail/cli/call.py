@@ -33,6 +33,7 @@ def answering(command: str, as_json: bool) -> Iterator[Output]:
     output = Output(command, as_json=as_json)
     try:
         yield output
+        output.finish()
     except HandrailError as error:
         output.error(error)
         raise typer.Exit(int(error.exit_code)) from error

@@ -48,6 +48,7 @@ class Output:
         self.command = command
         self.as_json = as_json
         self._err: Console | None = None
+        self._result: dict[str, object] = {}
 
     def lines(self, *texts: str) -> None:
         """Result lines for people; nothing with --json."""
@@ -63,10 +64,17 @@ class Output:
             self.lines("  ".join(padded).rstrip())
 
     def document(self, body: object) -> None:
-        """The result as JSON, with --json only."""
-        if self.as_json:
-            whole = {"version": SCHEMA_VERSION, "command": self.command, "result": to_plain(body)}
-            sys.stdout.write(json.dumps(whole, ensure_ascii=False, indent=2) + "\n")
+        """The result, for `finish` or `error` to print as JSON."""
+        self._result = {"result": to_plain(body)} if self.as_json else {}
+
+    def finish(self) -> None:
+        """Print the document of a call that succeeded, with --json only."""
+        if self._result:
+            self._write(self._result)
+
+    def _write(self, body: Mapping[str, object]) -> None:
+        whole = {"version": SCHEMA_VERSION, "command": self.command, **body}
+        sys.stdout.write(json.dumps(whole, ensure_ascii=False, indent=2) + "\n")
 
     def progress(self, event: Progress) -> None:
         """One step of a run, as it happens."""
@@ -74,7 +82,7 @@ class Output:
         self._console().print(text, style=_STYLES[event.state], highlight=False, markup=False, soft_wrap=True)
 
     def error(self, error: HandrailError) -> None:
-        """What happened, why, what to type next."""
+        """What happened, why, what to type next; the document holds the result too, where there was one already."""
         if self.as_json:
             body = {
                 "code": error.code,
@@ -83,8 +91,7 @@ class Output:
                 "why": error.why,
                 "hint": error.hint,
             }
-            whole = {"version": SCHEMA_VERSION, "command": self.command, "error": body}
-            sys.stdout.write(json.dumps(whole, ensure_ascii=False, indent=2) + "\n")
+            self._write({**self._result, "error": body})
         console = self._console()
         console.print(f"{error.code} {error.message}", style="bold red", highlight=False, markup=False, soft_wrap=True)
         for label, text in (("why", error.why), ("next", error.hint)):
