@@ -280,3 +280,36 @@ def _settle(bench: Bench, left: list[str]) -> None:
     bench.run()
     assert bench.content() == NEW
     assert [run for run in bench.journalled() if run.is_open] == []
+
+
+def _orphan(bench: Bench) -> None:
+    """Tables that no script knows, with a child whose parent is gone: SQLite lets it in while foreign_keys is off."""
+    with closing(sqlite3.connect(bench.file)) as connection:
+        connection.execute("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
+        connection.execute("CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES parents (id))")
+        connection.execute("INSERT INTO children VALUES (1, 99)")
+        connection.commit()
+
+
+def test_a_reference_that_was_broken_before_is_no_fault_of_the_script(bench: Bench) -> None:
+    _orphan(bench)
+    bench.run()
+    assert bench.content() == NEW
+
+
+def test_a_reference_that_the_script_breaks_is_refused(bench: Bench) -> None:
+    _orphan(bench)
+    bench.put(
+        replace(
+            STATUS,
+            upgrade="""
+            # handrail: changes children
+            op.execute("INSERT INTO children VALUES (2, 98)")
+            """,
+            downgrade="pass",
+        )
+    )
+    with pytest.raises(RehearsalFailed) as caught:
+        bench.run()
+    assert caught.value.why == "broken reference: children.parent -> parents: 2 rows"
+    assert bench.content() == OLD

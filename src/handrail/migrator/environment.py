@@ -139,7 +139,7 @@ class GuardedEnvironment(WatchedEnvironment):
         self._waits_for_lock = False
         self._pending_heads: tuple[str, ...] = path.start
         self._external = False
-        self._before: tuple[Fingerprint, DatabaseFacts] | None = None
+        self._before: tuple[Fingerprint, DatabaseFacts, tuple[str, ...]] | None = None
         self._mark = ""
         self._started = 0.0
 
@@ -207,7 +207,8 @@ class GuardedEnvironment(WatchedEnvironment):
         if request is not None:
             self.channel.send("quiet")
             self.session.lock(request.lock)
-            self._before = self.session.guard.fingerprint(request.before), self.session.guard.facts()
+            guard = self.session.guard
+            self._before = guard.fingerprint(request.before), guard.facts(), guard.broken_references()
         self._mark = self.session.mark()
         self._started = time.perf_counter()
         self.recorder.start(self.current, step.revision.path)
@@ -253,9 +254,14 @@ class GuardedEnvironment(WatchedEnvironment):
             return
         self.channel.event("proof", self.current)
         self.channel.send("quiet")
-        guard, (before, facts_before) = self.session.guard, self._before
+        guard, (before, facts_before, broken_before) = self.session.guard, self._before
         proof = InTransactionProof(
-            before, guard.fingerprint(request.after), facts_before, guard.facts(), guard.broken_references()
+            before=before,
+            after=guard.fingerprint(request.after),
+            facts_before=facts_before,
+            facts_after=guard.facts(),
+            broken_before=broken_before,
+            broken_after=guard.broken_references(),
         )
         self._before = None
         if self.channel.ask("proof", revision=self.current, proof=encode(proof)) != "go":

@@ -89,7 +89,8 @@ class InTransactionProof:
     after: Fingerprint
     facts_before: DatabaseFacts
     facts_after: DatabaseFacts
-    broken_references: tuple[str, ...] = ()
+    broken_before: tuple[str, ...] = ()
+    broken_after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

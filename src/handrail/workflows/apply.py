@@ -49,8 +49,8 @@ def apply_path(
             seen.facts_before,
             seen.facts_after,
             expectations[revision],
-            (),
-            seen.broken_references,
+            seen.broken_before,
+            seen.broken_after,
         )
         verdicts[revision] = judged
         if not judged.is_lossless:
