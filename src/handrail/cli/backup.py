@@ -9,6 +9,7 @@ import typer
 from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, equipped
 from handrail.cli.output import size, to_plain
 from handrail.errors import BackupError, UsageError
+from handrail.migrations.revision import named
 
 if TYPE_CHECKING:
     from handrail.backups.record import BackupRecord
@@ -75,7 +76,7 @@ def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None
             (
                 record.id,
                 f"{record.created_at:%Y-%m-%d %H:%M} UTC",
-                ", ".join(record.revisions) or "base",
+                named(record.revisions),
                 size(record.artifact.size),
                 f"{record.verified_at:%Y-%m-%d %H:%M}" if record.verified_at else "no",
                 record.reason,
@@ -102,7 +103,7 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
             f"id         {record.id}",
             f"made       {record.created_at:%Y-%m-%d %H:%M:%S} UTC, in {record.seconds:.1f} s, {record.reason}",
             f"database   {record.database} ({record.engine} {record.server_version})",
-            f"revision   {', '.join(record.revisions) or 'base'}",
+            f"revision   {named(record.revisions)}",
             f"git commit {record.git_commit or 'none'}",
             f"artifact   {kit.store.place}/{record.artifact.key}",
             f"           {size(record.artifact.size)}, {record.artifact.compression}, BLAKE3 {record.artifact.digest}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -83,6 +83,3 @@ def confirmed(ask: Ask, question: str) -> None:
         raise ApprovalMissing(f"not done: {question}", why="there is no terminal to ask", hint="add --yes")
     if not ask(question):
         raise ApprovalMissing(f"not done: {question}", why="the answer was no")
-
-
-Command = Callable[..., None]

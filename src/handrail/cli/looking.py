@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handrail.cli.call import HERE, Env, Json, Root, answering, equipped
-from handrail.cli.output import Output, size
+from handrail.cli.output import Output, size, to_plain
 from handrail.errors import Drift, ProjectError
+from handrail.migrations.revision import named
 
 if TYPE_CHECKING:
     from handrail.migrations.revision import Revision
     from handrail.migrator.migrator import ProjectFacts
-
-
-def _names(revisions: tuple[str, ...]) -> str:
-    return ", ".join(revisions) or "base"
 
 
 def current(env: Env = None, root: Root = HERE, json: Json = False) -> None:
@@ -43,15 +40,8 @@ def history(
             output.lines(_history_line(revision, facts))
             if verbose:
                 output.lines(f"    {revision.path}")
-        body = [{k: v for k, v in _plain(revision).items() if k != "source"} for revision in facts.revisions]
+        body = [{k: v for k, v in to_plain(revision).items() if k != "source"} for revision in facts.revisions]
         output.document({"current": facts.current, "revisions": body})
-
-
-def _plain(revision: Revision) -> dict[str, object]:
-    from handrail.cli.output import to_plain
-
-    plain: dict[str, object] = to_plain(revision)
-    return plain
 
 
 def _history_line(revision: Revision, facts: ProjectFacts) -> str:
@@ -60,7 +50,7 @@ def _history_line(revision: Revision, facts: ProjectFacts) -> str:
         *(["current"] if revision.id in facts.current else []),
     ]
     marked = f" ({', '.join(marks)})" if marks else ""
-    return f"{_names(revision.down_revisions)} -> {revision.id}{marked}, {revision.message}"
+    return f"{named(revision.down_revisions)} -> {revision.id}{marked}, {revision.message}"
 
 
 def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
@@ -77,8 +67,8 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
         output.lines(
             f"environment    {project.config.name}",
             f"database       {facts.address}{' (not there yet)' if facts.database_missing else ''}",
-            f"revision       {_names(facts.current)}",
-            f"head           {_names(facts.heads)}",
+            f"revision       {named(facts.current)}",
+            f"head           {named(facts.heads)}",
             f"pending        {', '.join(revision.id for revision in pending) or 'nothing'}",
             f"last backup    {f'{latest.id}, {size(latest.artifact.size)}' if latest else 'none'}",
             f"last verified  {verified.id if verified else 'none'}",
@@ -133,7 +123,7 @@ def plan(
         if facts.path is None:
             raise ProjectError(f"there is no way to {target}", hint="handrail history")
         if facts.path.is_empty:
-            output.lines(f"nothing pending: the database is at {_names(facts.current)}")
+            output.lines(f"nothing pending: the database is at {named(facts.current)}")
             output.document({"revisions": [], "steps": []})
             return
         made, findings = make_plan(kit, Request("plan", facts.path, facts))
@@ -160,7 +150,7 @@ def _show_path(output: Output, facts: ProjectFacts, texts: object) -> None:
     path = facts.path
     if path is None:
         return
-    output.lines(f"{path.direction.value} {_names(path.start)} -> {_names(path.target)} on {facts.address}")
+    output.lines(f"{path.direction.value} {named(path.start)} -> {named(path.target)} on {facts.address}")
     for revision in path.revisions:
         output.lines("", f"{revision.id} {revision.message} ({Path(revision.path).name})")
         if isinstance(texts, dict):

@@ -10,6 +10,7 @@ import typer
 from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, equipped, opened
 from handrail.cli.output import Output
 from handrail.errors import ProjectError, UsageError
+from handrail.migrations.revision import named
 
 if TYPE_CHECKING:
     from handrail.migrations.revision import RevisionPath
@@ -61,7 +62,7 @@ def _guarded(
     _, facts, kit = equipped(*place, target)
     path = _path(facts, target, command)
     if path.is_empty:
-        output.lines(f"nothing to do: the database is at {', '.join(facts.current) or 'base'}")
+        output.lines(f"nothing to do: the database is at {named(facts.current)}")
         output.document({"run_id": "", "revisions": [], "current": facts.current})
         return
     if not backup and kit.policy.backup == "required":
@@ -120,10 +121,10 @@ def stamp(
     """Write the revision into the version table without running any script."""
     with answering("stamp", json) as output:
         project, facts, _ = equipped(root, env)
-        confirmed(asker(yes), f"stamp {facts.address} with {target} (it is at {', '.join(facts.current) or 'base'})?")
+        confirmed(asker(yes), f"stamp {facts.address} with {target} (it is at {named(facts.current)})?")
         project.migrator.stamp(target, purge=purge)
         after = project.migrator.describe().current
-        output.lines(f"stamped: the database is at {', '.join(after) or 'base'}")
+        output.lines(f"stamped: the database is at {named(after)}")
         output.document({"before": facts.current, "current": after})
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from handrail.cli.output import Output
 from handrail.errors import ExitCode, HandrailError, RehearsalFailed, UsageError
+from handrail.migrations.revision import named
 
 if TYPE_CHECKING:
     from handrail.facts import DatabaseAddress
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def show_outcome(output: Output, outcome: Outcome) -> None:
     """The end of a guarded run."""
     path = outcome.path
-    output.lines(f"done: {path.direction.value}d to {', '.join(path.target) or 'base'} in {outcome.seconds:.1f} s")
+    output.lines(f"done: {path.direction.value}d to {named(path.target)} in {outcome.seconds:.1f} s")
     if outcome.backup:
         output.lines(f"backup {outcome.backup.id}, proven to restore")
     if outcome.proof:
@@ -58,7 +59,7 @@ def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: Rev
     from handrail.workflows.run import locked_run
 
     if path.is_empty:
-        output.lines(f"nothing pending: the database is at {', '.join(facts.current) or 'base'}")
+        output.lines(f"nothing pending: the database is at {named(facts.current)}")
         output.document({"revisions": []})
         return
     if facts.database_missing or not kit.database.exists():

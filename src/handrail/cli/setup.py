@@ -10,7 +10,9 @@ from handrail.errors import BackupError, HandrailError, UsageError
 
 if TYPE_CHECKING:
     from handrail.databases.database import Probe
+    from handrail.stores.store import Store
     from handrail.wiring import Project
+    from handrail.workflows.run import Equipment
 
 _SECTION = """\
 [{prefix}]
@@ -102,14 +104,12 @@ def _probes(project: Project) -> list[Probe]:
     ]
     if not facts.database_missing:
         probes += kit.database.probe()
-    return [*probes, _store_probe(project), _last_backup(project, facts)]
+    return [*probes, _store_probe(kit.store), _last_backup(kit)]
 
 
-def _store_probe(project: Project) -> Probe:
+def _store_probe(store: Store) -> Probe:
     from handrail.databases.database import Probe
-    from handrail.wiring import open_store
 
-    store = open_store(project.config)
     key = f"probe/{os.getpid()}"
     try:
         with store.open_write(key) as out:
@@ -122,14 +122,11 @@ def _store_probe(project: Project) -> Probe:
     return Probe("store", True, f"{store.place} can be written{room}")
 
 
-def _last_backup(project: Project, facts: object) -> Probe:
+def _last_backup(kit: Equipment) -> Probe:
     from handrail.databases.database import Probe
-    from handrail.migrator.migrator import ProjectFacts
     from handrail.workflows.backup import read_catalog
 
-    if not isinstance(facts, ProjectFacts):
-        return Probe("last backup", None, "unknown")
-    records = read_catalog(project.equipment(facts)).records
+    records = read_catalog(kit).records
     if not records:
         return Probe("last backup", None, "none yet", "handrail backup create")
     verified = "verified" if records[0].is_verified else "not verified"

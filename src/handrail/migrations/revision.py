@@ -39,3 +39,8 @@ class RevisionPath:
     @property
     def is_empty(self) -> bool:
         return not self.revisions
+
+
+def named(revisions: tuple[str, ...]) -> str:
+    """Where a database stands, for a reader: its revisions, or "base"."""
+    return ", ".join(revisions) or "base"

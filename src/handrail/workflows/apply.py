@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from handrail.backups.record import BackupRecord
 from handrail.facts import Capability, TableName, WriteActivity
 from handrail.journal.journal import EventKind
-from handrail.migrations.reading import read_script
 from handrail.migrations.revision import RevisionPath
 from handrail.migrator.migrator import (
     InTransactionProof,
@@ -21,7 +20,7 @@ from handrail.migrator.migrator import (
 from handrail.rehearsal.compare import Verdict, verdict, verdict_live
 from handrail.rehearsal.expectation import Expectation, column_groups, expect, expect_each
 from handrail.rehearsal.report import tables_to_prove_in_transaction
-from handrail.workflows.rehearse import Rehearsal, executed, read_operations
+from handrail.workflows.rehearse import Rehearsal, executed, read_bodies, read_operations
 from handrail.workflows.run import Run
 
 
@@ -53,10 +52,7 @@ def apply_path(
             seen.broken_after,
         )
         verdicts[revision] = judged
-        if not judged.is_lossless:
-            raise ProofFailed(
-                "the upgrade changed what no script declared", why="; ".join(judged.failures), hint=judged.hint
-            )
+        _require_lossless(judged)
 
     with run.step("apply", f"applying {len(path.revisions)} revision(s) to the live database") as done:
         outcome = kit.migrator.run(
@@ -66,6 +62,13 @@ def apply_path(
         waits = f", {outcome.lock_waits} lock waits" if outcome.lock_waits else ""
         done["text"] = f"{len(outcome.runs)} revision(s) applied in {seconds:.2f} s{waits}"
     return Applied(outcome, verdicts)
+
+
+def _require_lossless(judged: Verdict) -> None:
+    if not judged.is_lossless:
+        raise ProofFailed(
+            "the upgrade changed what no script declared", why="; ".join(judged.failures), hint=judged.hint
+        )
 
 
 def _hear(run: Run, path: RevisionPath) -> Callable[[MigrationEvent], None]:
@@ -85,7 +88,7 @@ def _expectations(
     each revision for itself; from the rehearsal's executed operations, or from reading when there was none."""
     if backup is None:
         return {}
-    if rehearsal is None and any(_is_unclear(path, revision.id) for revision in path.revisions):
+    if rehearsal is None and any(body.not_understood for body in read_bodies(path).values()):
         return {}
     operations = executed(rehearsal.report.runs) if rehearsal else read_operations(path)
     if Capability.WHOLE_RUN_TRANSACTION in capabilities:
@@ -94,12 +97,6 @@ def _expectations(
     if len(path.revisions) > 1 and len(facts_before) < len(path.revisions):
         return {}  # without the catalog before each revision nothing exact can be asked for
     return expect_each(path, operations, {path.revisions[0].id: backup.facts, **facts_before})
-
-
-def _is_unclear(path: RevisionPath, revision_id: str) -> bool:
-    revision = next(item for item in path.revisions if item.id == revision_id)
-    reading = read_script(revision)
-    return bool(getattr(reading, path.direction.value).not_understood)
 
 
 def _proof_requests(
@@ -146,10 +143,7 @@ def prove_after(
         if judged is None:
             run.warn("prove", "not proven: a script could not be read and was not rehearsed")
             return None
-        if not judged.is_lossless:
-            raise ProofFailed(
-                "the upgrade changed what no script declared", why="; ".join(judged.failures), hint=judged.hint
-            )
+        _require_lossless(judged)
         done["text"] = judged.summary()
     return judged
 

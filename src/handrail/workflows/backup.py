@@ -67,9 +67,12 @@ def make_backup(run: Run, reason: str) -> BackupRecord:
 
 
 def _check_room(kit: Equipment) -> None:
+    """Only an uncompressed artifact's size is known beforehand."""
     free = kit.store.free_bytes()
+    if kit.compression != "none" or free is None:
+        return
     size = kit.database.facts().size_bytes
-    if free is not None and kit.compression == "none" and free < size * _DUMP_ROOM:
+    if free < size * _DUMP_ROOM:
         raise StoreError(
             f"the store {kit.store.place} has no room for a backup",
             why=f"the database has {size / 1e6:.0f} MB, {free / 1e6:.0f} MB are free",

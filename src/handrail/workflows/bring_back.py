@@ -10,7 +10,7 @@ from handrail.errors import BroughtBack, HandrailError, NotBroughtBack
 from handrail.facts import Fingerprint
 from handrail.guard.plan import Undo
 from handrail.journal.journal import EventKind
-from handrail.migrations.revision import RevisionPath
+from handrail.migrations.revision import RevisionPath, named
 from handrail.migrator.migrator import ProjectFacts
 from handrail.stores.encoding import reading
 from handrail.workflows.run import Run
@@ -93,9 +93,9 @@ def _downgrade(run: Run, way: WayBack) -> str | None:
     except HandrailError as error:
         return error.message
     if kit.database.revisions() != way.path.start:
-        return f"the database is at {', '.join(kit.database.revisions()) or 'base'}"
+        return f"the database is at {named(kit.database.revisions())}"
     run.note(EventKind.UNDO_DONE, "downgrade")
-    run.say("undo", f"downgraded to {', '.join(way.path.start) or 'base'}", "done")
+    run.say("undo", f"downgraded to {named(way.path.start)}", "done")
     return None
 
 

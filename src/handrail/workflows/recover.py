@@ -9,7 +9,7 @@ from handrail.errors import ApprovalMissing, HandrailError, NotBroughtBack
 from handrail.facts import Capability
 from handrail.guard.plan import Undo
 from handrail.journal.journal import EventKind, JournalEvent, JournalledRun
-from handrail.migrations.revision import Direction, RevisionPath
+from handrail.migrations.revision import Direction, RevisionPath, named
 from handrail.migrator.migrator import ProjectFacts
 from handrail.workflows.backup import read_catalog
 from handrail.workflows.bring_back import Ask, WayBack, bring_back, restore_in_place
@@ -59,10 +59,6 @@ def _ids(journalled: JournalledRun, key: str) -> tuple[str, ...]:
     return tuple(sorted(filter(None, journalled.started.data.get(key, "").split(","))))
 
 
-def _named(revisions: tuple[str, ...]) -> str:
-    return ", ".join(revisions) or "base"
-
-
 def _finish_or_undo(run: Run, project: ProjectFacts, journalled: JournalledRun, decision: Decision) -> tuple[str, str]:
     """The stamp says where the run was killed: revisions are committed together with their stamp."""
     database = run.equipment.database
@@ -73,14 +69,14 @@ def _finish_or_undo(run: Run, project: ProjectFacts, journalled: JournalledRun, 
     if now == target and journalled.last(EventKind.UNDO_STARTED) is None:
         return (
             "done",
-            f"all its revisions are committed{_how_proven(run, journalled)}; the database is at {_named(target)}",
+            f"all its revisions are committed{_how_proven(run, journalled)}; the database is at {named(target)}",
         )
     if now == start:
-        return "undone", f"nothing of it remains; the database is at {_named(start)}"
+        return "undone", f"nothing of it remains; the database is at {named(start)}"
     if now not in (start, target) and not _is_between(journalled, now):
         raise NotBroughtBack(
-            f"the database is at {_named(now)}, where run {run.id} never was",
-            why=f"it went from {_named(start)} to {_named(target)}; somebody else has moved the database since",
+            f"the database is at {named(now)}, where run {run.id} never was",
+            why=f"it went from {named(start)} to {named(target)}; somebody else has moved the database since",
             hint="when the database is as you want it: handrail recover --keep",
         )
     return _undo(run, project, journalled, decision)

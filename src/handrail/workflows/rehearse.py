@@ -11,7 +11,7 @@ from handrail.databases.database import Database
 from handrail.errors import HandrailError, RehearsalFailed
 from handrail.facts import Capability, DatabaseFacts, Fingerprint, FingerprintRequest
 from handrail.migrations.operations import Operation, RevisionRun
-from handrail.migrations.reading import read_script
+from handrail.migrations.reading import FunctionReading, read_script
 from handrail.migrations.revision import Direction, RevisionPath
 from handrail.migrator.migrator import MigrationEvent, MigrationFailed, ProjectFacts
 from handrail.rehearsal.compare import verdict
@@ -36,12 +36,17 @@ class Rehearsal:
     facts_before: Mapping[str, DatabaseFacts] = field(default_factory=dict)
 
 
-def read_operations(path: RevisionPath) -> dict[str, tuple[Operation, ...]]:
-    """Operations per revision as far as reading the scripts shows them."""
+def read_bodies(path: RevisionPath) -> dict[str, FunctionReading]:
+    """What each script of the path will do, as far as reading it shows."""
     readings = {revision.id: read_script(revision) for revision in path.revisions}
     if path.direction is Direction.UPGRADE:
-        return {id_: reading.upgrade.operations for id_, reading in readings.items()}
-    return {id_: reading.downgrade.operations for id_, reading in readings.items()}
+        return {id_: reading.upgrade for id_, reading in readings.items()}
+    return {id_: reading.downgrade for id_, reading in readings.items()}
+
+
+def read_operations(path: RevisionPath) -> dict[str, tuple[Operation, ...]]:
+    """Operations per revision as far as reading the scripts shows them."""
+    return {id_: body.operations for id_, body in read_bodies(path).items()}
 
 
 def executed(runs: tuple[RevisionRun, ...]) -> dict[str, tuple[Operation, ...]]:
@@ -55,7 +60,7 @@ def rehearse(
     with run.step("rehearse", f"running {len(path.revisions)} revision(s) on the copy") as done:
         predicted, _ = column_groups(expect(path, read_operations(path), backup.facts), backup.facts)
         known = _with_groups(backup.fingerprint, predicted, copy)
-        broken_before = _broken(copy)
+        broken_before = copy.broken_references()
         facts_before: dict[str, DatabaseFacts] = {}
         runs = _run_each(run, path, copy, facts_before)
         expectation = expect(path, executed(runs), backup.facts)
@@ -64,7 +69,7 @@ def rehearse(
             with open_copy() as fresh:
                 known = _with_groups(known, before_request, fresh)
         after, facts_after = copy.fingerprint(after_request), copy.facts()
-        judged = verdict(known, after, backup.facts, facts_after, expectation, broken_before, _broken(copy))
+        judged = verdict(known, after, backup.facts, facts_after, expectation, broken_before, copy.broken_references())
         if not judged.is_lossless:
             raise RehearsalFailed(
                 "the rehearsal changed what no script declared",
@@ -140,10 +145,6 @@ def _there_and_back(
     except HandrailError as error:
         return False, error.message
     return True, ""
-
-
-def _broken(database: Database) -> tuple[str, ...]:
-    return database.broken_references()
 
 
 def _lacks(known: Fingerprint, request: FingerprintRequest) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError, HandrailError, LintRefused, PartlyDone, RehearsalFailed, UsageError
@@ -12,14 +12,14 @@ from handrail.facts import WriteActivity
 from handrail.guard.plan import ApplyPlan, Refusal, StepKind, plan_apply
 from handrail.health_check import HealthResult
 from handrail.journal.journal import EventKind
-from handrail.lint.finding import Finding
-from handrail.migrations.revision import RevisionPath
+from handrail.lint.finding import Finding, remaining
+from handrail.migrations.revision import RevisionPath, named
 from handrail.migrator.migrator import ProjectFacts
 from handrail.rehearsal.compare import Verdict
 from handrail.workflows.apply import apply_path, prove_after
 from handrail.workflows.backup import make_backup, restored, verified_copy
 from handrail.workflows.bring_back import Ask, WayBack, bring_back
-from handrail.workflows.lint_path import lint_path, stopping
+from handrail.workflows.lint_path import lint_path
 from handrail.workflows.rehearse import Rehearsal, rehearse
 from handrail.workflows.run import Equipment, Listener, Run, start_run
 
@@ -65,7 +65,7 @@ def make_plan(kit: Equipment, request: Request) -> tuple[ApplyPlan | Refusal, tu
     exists = not request.project.database_missing and kit.database.exists()
     facts = kit.database.facts() if exists else None
     findings = lint_path(request.project, request.path, facts)
-    stops = stopping(findings, kit.lint_level) if request.with_lint else ()
+    stops = remaining(findings, kit.lint_level) if request.with_lint else ()
     has_data = bool(facts and facts.tables) and request.with_backup
     return plan_apply(request.path, stops, kit.policy, kit.database.capabilities, has_data=has_data), findings
 
@@ -90,17 +90,7 @@ def guarded_run(kit: Equipment, request: Request, listener: Listener) -> Outcome
         raise
     run.note(EventKind.RUN_ENDED, data={"result": "done"})
     seconds = (kit.clock() - begun).total_seconds()
-    return Outcome(
-        request.path,
-        run.id,
-        outcome.backup,
-        outcome.rehearsal,
-        outcome.proof,
-        outcome.health,
-        findings,
-        tuple(run.warnings),
-        seconds,
-    )
+    return replace(outcome, run_id=run.id, findings=findings, warnings=tuple(run.warnings), seconds=seconds)
 
 
 def run_is_settled(kit: Equipment, run_id: str) -> bool:
@@ -145,7 +135,7 @@ def _check_unmoved(run: Run, request: Request) -> None:
     now = database.revisions() if database.exists() else ()
     if now != tuple(sorted(request.path.start)):
         raise UsageError(
-            f"the database moved to {', '.join(now) or 'base'} while this run was waiting",
+            f"the database moved to {named(now)} while this run was waiting",
             why="another upgrade has finished in between",
             hint="run the same command again",
             code="HR201",
@@ -185,7 +175,7 @@ def _cause(error: BaseException) -> HandrailError:
 
 
 def _back_up_and_rehearse(run: Run, request: Request, plan: ApplyPlan, evidence: _Evidence) -> None:
-    backup = make_backup(run, f"{request.path.direction.value} to {', '.join(request.path.target) or 'base'}")
+    backup = make_backup(run, f"{request.path.direction.value} to {named(request.path.target)}")
     evidence.backup = backup
     with verified_copy(run, backup) as copy:
         if plan.step(StepKind.REHEARSE):
