@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from handrail import __version__
 from handrail.config import Config, load_config
-from handrail.errors import UnsupportedEngine, UsageError
+from handrail.errors import RehearsalFailed, UnsupportedEngine, UsageError
 
 if TYPE_CHECKING:
     from handrail.databases.database import Database
@@ -134,6 +135,23 @@ def open_database(address: DatabaseAddress, config: Config, version_table: Table
         why="it knows SQLite and PostgreSQL, and refuses rather than guessing",
         hint="plain alembic upgrade still works",
     )
+
+
+@contextmanager
+def throwaway_server() -> Iterator[DatabaseAddress]:
+    """A PostgreSQL server of this call's own, empty. Raises RehearsalFailed where no programs are found."""
+    from handrail.databases.postgres.binaries import find_server_binaries
+    from handrail.databases.postgres.cluster import ThrowawayCluster
+
+    binaries = find_server_binaries()
+    if not binaries:
+        raise RehearsalFailed(
+            "no PostgreSQL server programs were found",
+            why="--on postgresql starts a throwaway server of its own",
+            hint="install PostgreSQL's server (Debian: apt-get install postgresql), or set HANDRAIL_PG_BIN",
+        )
+    with ThrowawayCluster(binaries[-1]) as cluster:
+        yield cluster.address
 
 
 def new_run_id() -> str:

@@ -61,10 +61,15 @@ def opened(root: Path, env: str | None) -> Project:
     return open_project(root, env)
 
 
-def equipped(root: Path, env: str | None, target: str | None = None) -> tuple[Project, ProjectFacts, Equipment]:
-    """Project, one look at it and its database (with the path to `target`), and the adapters."""
+def looked(root: Path, env: str | None, target: str | None = None) -> tuple[Project, ProjectFacts]:
+    """Project, and one look at it and its database (with the path to `target`); nothing is made."""
     project = opened(root, env)
-    facts = project.migrator.describe(target)
+    return project, project.migrator.describe(target)
+
+
+def equipped(root: Path, env: str | None, target: str | None = None) -> tuple[Project, ProjectFacts, Equipment]:
+    """The same with the adapters."""
+    project, facts = looked(root, env, target)
     return project, facts, project.equipment(facts)
 
 

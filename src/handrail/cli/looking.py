@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handrail.cli.call import HERE, Env, Json, Root, answering, equipped
+from handrail.cli.call import HERE, Env, Json, Root, answering, equipped, looked
 from handrail.cli.output import Output, size, to_plain
 from handrail.errors import Drift, ProjectError
 from handrail.migrations.revision import named
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def current(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Show the revision that the database is stamped with."""
     with answering("current", json) as output:
-        _, facts, _ = equipped(root, env)
+        _, facts = looked(root, env)
         heads = set(facts.heads)
         for revision in facts.current or ("base",):
             output.lines(f"{revision}{' (head)' if revision in heads else ''}")
@@ -35,7 +35,7 @@ def history(
 ) -> None:
     """List the migration scripts, newest first."""
     with answering("history", json) as output:
-        _, facts, _ = equipped(root, env)
+        _, facts = looked(root, env)
         for revision in facts.revisions:
             output.lines(_history_line(revision, facts))
             if verbose:
@@ -92,7 +92,7 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
 def check(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Exit 4 when revisions are pending, or when models and database differ."""
     with answering("check", json) as output:
-        project, facts, _ = equipped(root, env, "heads")
+        project, facts = looked(root, env, "heads")
         pending = [revision.id for revision in (facts.path.revisions if facts.path else ())]
         differences = [] if pending else [item.summary for item in project.migrator.differences()]
         output.document({"pending": pending, "differences": differences})
@@ -119,14 +119,14 @@ def plan(
     from handrail.workflows.upgrade import Request, make_plan
 
     with answering("plan", json) as output:
-        project, facts, kit = equipped(root, env, target)
+        project, facts = looked(root, env, target)
         if facts.path is None:
             raise ProjectError(f"there is no way to {target}", hint="handrail history")
         if facts.path.is_empty:
             output.lines(f"nothing pending: the database is at {named(facts.current)}")
             output.document({"revisions": [], "steps": []})
             return
-        made, findings = make_plan(kit, Request("plan", facts.path, facts))
+        made, findings = make_plan(project.equipment(facts), Request("plan", facts.path, facts))
         texts = project.migrator.sql(facts.path) if sql else {}
         _show_path(output, facts, texts)
         output.lines("", *(line for finding in findings for line in finding.lines()))

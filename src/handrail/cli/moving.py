@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, equipped, opened
+from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, equipped, looked, opened
 from handrail.cli.output import Output
 from handrail.errors import ProjectError, UsageError
 from handrail.migrations.revision import named
@@ -59,12 +59,13 @@ def _guarded(
 ) -> None:
     from handrail.cli.running import show_outcome
 
-    _, facts, kit = equipped(*place, target)
+    project, facts = looked(*place, target)
     path = _path(facts, target, command)
     if path.is_empty:
         output.lines(f"nothing to do: the database is at {named(facts.current)}")
         output.document({"run_id": "", "revisions": [], "current": facts.current})
         return
+    kit = project.equipment(facts)
     if not backup and kit.policy.backup == "required":
         raise UsageError(
             f"a backup is required in {kit.environment}",
@@ -120,7 +121,7 @@ def stamp(
 ) -> None:
     """Write the revision into the version table without running any script."""
     with answering("stamp", json) as output:
-        project, facts, _ = equipped(root, env)
+        project, facts = looked(root, env)
         confirmed(asker(yes), f"stamp {facts.address} with {target} (it is at {named(facts.current)})?")
         project.migrator.stamp(target, purge=purge)
         after = project.migrator.describe().current

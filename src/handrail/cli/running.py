@@ -76,8 +76,7 @@ def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: Rev
 
 def rehearse_elsewhere(output: Output, project: Project, target: str, on: str) -> None:
     """Run the whole history on an empty database of another engine: green on SQLite, red on PostgreSQL shows."""
-    from handrail.databases.postgres.binaries import find_server_binaries
-    from handrail.databases.postgres.cluster import ThrowawayCluster
+    from handrail.wiring import throwaway_server
 
     if on != "postgresql":
         raise UsageError(f"--on {on} is not known", hint="--on postgresql")
@@ -85,15 +84,8 @@ def rehearse_elsewhere(output: Output, project: Project, target: str, on: str) -
     server = project.config.rehearse_server(os.environ)
     if server:
         raise UsageError("rehearse_server with --on is not supported yet", hint="remove rehearse_server for this call")
-    binaries = find_server_binaries()
-    if not binaries:
-        raise RehearsalFailed(
-            "no PostgreSQL server programs were found",
-            why="--on postgresql starts a throwaway server of its own",
-            hint="install PostgreSQL's server (Debian: apt-get install postgresql), or set HANDRAIL_PG_BIN",
-        )
-    with ThrowawayCluster(binaries[-1]) as cluster:
-        _whole_history(output, project, facts, target, cluster.address)
+    with throwaway_server() as address:
+        _whole_history(output, project, facts, target, address)
 
 
 def _whole_history(
