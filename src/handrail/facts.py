@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -152,20 +152,47 @@ class TableFingerprint:
     def digest(self, columns: ColumnGroup) -> str | None:
         return next((group.digest for group in self.digests if group.columns == columns), None)
 
+    def having(self, groups: tuple[ColumnGroup, ...]) -> TableFingerprint | None:
+        """With the digests of these groups only; None when one is not known."""
+        known = {group.columns: group for group in self.digests}
+        if not known.keys() >= set(groups):
+            return None
+        return replace(self, digests=tuple(known[group] for group in groups))
+
+    def merged(self, other: TableFingerprint) -> TableFingerprint:
+        """With those digests of `other`, which is of the same content, that are not known here."""
+        more = tuple(group for group in other.digests if self.digest(group.columns) is None)
+        return replace(self, digests=self.digests + more)
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
     """Fingerprints of all tables (sorted by name) and the last values of sequences (AUTOINCREMENT counters on SQLite).
 
-    `algorithm` names how the digests were made; digests of different algorithms are never compared.
+    `algorithm` names how the digests were made; digests of different algorithms are never compared. `content` is a
+    digest of how the engine stores it all, where that is cheap ("" elsewhere): equal ones mean equal content, different
+    ones mean nothing.
     """
 
     algorithm: str
     tables: tuple[TableFingerprint, ...]
     sequences: tuple[tuple[str, int], ...] = ()
+    content: str = field(default="", compare=False)
 
     def table(self, name: TableName) -> TableFingerprint | None:
         return next((table for table in self.tables if table.table == name), None)
+
+    def having(self, request: FingerprintRequest) -> Fingerprint | None:
+        """With the digests of these groups only, where a table is named; None when one is not known."""
+        tables = [table.having(request[table.table]) if table.table in request else table for table in self.tables]
+        known = tuple(table for table in tables if table is not None)
+        return replace(self, tables=known) if len(known) == len(tables) else None
+
+    def merged(self, other: Fingerprint) -> Fingerprint:
+        """With those digests of `other`, which is of the same content, that are not known here."""
+        more = {table.table: table for table in other.tables}
+        tables = (table.merged(more[table.table]) if table.table in more else table for table in self.tables)
+        return replace(self, tables=tuple(tables))
 
     @property
     def rows(self) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from handrail.databases.sqlite.database import SqliteDatabase
 from handrail.databases.sqlite.session import SqliteSessionGuard
 from handrail.errors import LockNotObtained, ProjectError
 from handrail.facts import DatabaseAddress, TableName
@@ -289,6 +292,25 @@ def test_the_proof_is_made_inside_the_transaction_and_judged_before_the_commit(t
     with closing(sqlite3.connect(tmp_path / "local.db")) as connection:
         guard = SqliteSessionGuard(connection, lock_timeout=1)
         assert guard.fingerprint(TOPICS).tables == proof.after.tables
+
+
+@STYLES
+@pytest.mark.parametrize("is_unchanged", [True, False])
+def test_what_is_known_of_an_unchanged_file_is_not_read_again(tmp_path: Path, style: str, is_unchanged: bool) -> None:
+    """The digests of before are taken from the dump, here made recognisable, unless somebody wrote since."""
+    c3 = Script("c3", "b2", "pass")
+    make_project(tmp_path, style=style, url=URLS[style], revisions=(BOOKINGS, STATUS, c3))
+    database_at_b2(tmp_path / "local.db")
+    database = SqliteDatabase(DatabaseAddress("sqlite", str(tmp_path / "local.db")), work_dir=tmp_path / "work")
+    real = database.dump(io.BytesIO(), fingerprint_request=TOPICS).fingerprint
+    known = replace(real, tables=tuple(replace(table, rows=table.rows + 40) for table in real.tables))
+    if not is_unchanged:
+        with closing(sqlite3.connect(tmp_path / "local.db", isolation_level=None)) as other:
+            other.execute("UPDATE bookings SET status = 'LATE' WHERE id = 1")
+    outcome = run(tmp_path, c3, start="b2", proofs={"c3": ProofRequest(TOPICS, TOPICS, known=known)})
+    proof = outcome.proofs["c3"]
+    assert (proof.before.rows, proof.after.rows) == (42 if is_unchanged else 2, 2)
+    assert proof.after.tables == real.tables
 
 
 @STYLES

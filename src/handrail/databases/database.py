@@ -151,6 +151,12 @@ class SessionGuard(Protocol):
         """Called outside any transaction before the first revision: set timeouts, foreign keys off around batch."""
         ...
 
+    def content(self) -> str:
+        """What `Fingerprint.content` is in a dump of the same content; "" where that is not cheap.
+
+        Called right after a transaction began: what this session changes itself is not in it."""
+        ...
+
     def fingerprint(self, request: FingerprintRequest | None) -> Fingerprint:
         """Fingerprint as seen by this session, uncommitted changes included; same algorithm as Database.fingerprint."""
         ...

@@ -140,6 +140,7 @@ class GuardedEnvironment(WatchedEnvironment):
         self._pending_heads: tuple[str, ...] = path.start
         self._external = False
         self._before: tuple[Fingerprint, DatabaseFacts, tuple[str, ...]] | None = None
+        self._known: Fingerprint | None = None
         self._mark = ""
         self._started = 0.0
 
@@ -150,7 +151,7 @@ class GuardedEnvironment(WatchedEnvironment):
         self._external = connection.in_transaction()
         session.open()
         if self._external:
-            session.begin()
+            self._begin_transaction(session)
         event.listen(connection, "begin", self._begin)
         self._watch_commits(connection, session)
         self.recorder.attach(connection, session.guard)
@@ -208,7 +209,9 @@ class GuardedEnvironment(WatchedEnvironment):
             self.channel.send("quiet")
             self.session.lock(request.lock)
             guard = self.session.guard
-            self._before = guard.fingerprint(request.before), guard.facts(), guard.broken_references()
+            known = None if self._known is None else self._known.having(request.before)
+            before = guard.fingerprint(request.before) if known is None else known
+            self._before = before, guard.facts(), guard.broken_references()
         self._mark = self.session.mark()
         self._started = time.perf_counter()
         self.recorder.start(self.current, step.revision.path)
@@ -229,7 +232,7 @@ class GuardedEnvironment(WatchedEnvironment):
             self.session.commit()
             self._note_commit()
             if not is_last:
-                self.session.begin()
+                self._begin_transaction(self.session)
 
     def _refuse_ended_transaction(self) -> None:
         """The last net: a commit beneath SQLAlchemy is noticed only after it happened."""
@@ -277,7 +280,15 @@ class GuardedEnvironment(WatchedEnvironment):
 
     def _begin(self, connection: Connection) -> None:
         if self.session is not None and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            self.session.begin()
+            self._begin_transaction(self.session)
+
+    def _begin_transaction(self, session: Session) -> None:
+        """Begin, and look whether the content is still what digests are known of."""
+        session.begin()
+        request = None if self._before else self._request(self.path.revisions[0].id, is_first=not self.finished)
+        if request is not None and request.known is not None:
+            self.channel.send("quiet")
+            self._known = request.known if session.guard.content() == request.known.content else None
 
     def _watch_commits(self, connection: Connection, session: Session) -> None:
         ours, dialect = driver_connection(connection), connection.dialect

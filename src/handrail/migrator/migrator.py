@@ -73,12 +73,14 @@ class ProofRequest:
 
     `before` are column groups as the tables are before the run, `after` the same groups under the names they have
     after it (a table or column that the run renames); a table is in both or in neither. On an engine with concurrent
-    writers, `lock` names the tables to lock against writes first (SHARE ROW EXCLUSIVE), in sorted order.
+    writers, `lock` names the tables to lock against writes first (SHARE ROW EXCLUSIVE), in sorted order. `known` are
+    digests of `before` that hold if the content is still what it was (`Fingerprint.content`).
     """
 
     before: FingerprintRequest
     after: FingerprintRequest
     lock: tuple[TableName, ...] = ()
+    known: Fingerprint | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,8 @@ def _proof_requests(
             names = expectation.renamed()
             before = {name: before[name] for name in locked}
             after = {names.get(name, name): after[names.get(name, name)] for name in locked}
-        requests[revision] = ProofRequest(before, after, locked)
+        known = rehearsal.known if rehearsal else backup.fingerprint
+        requests[revision] = ProofRequest(before, after, locked, known if known.content else None)
     return requests
 
 

@@ -65,7 +65,7 @@ def rehearse(
         runs = _run_each(run, path, copy, facts_before)
         expectation = expect(path, executed(runs), backup.facts)
         before_request, after_request = column_groups(expectation, backup.facts)
-        if _lacks(known, before_request):
+        if known.having(before_request) is None:
             with open_copy() as fresh:
                 known = _with_groups(known, before_request, fresh)
         after, facts_after = copy.fingerprint(after_request), copy.facts()
@@ -147,26 +147,6 @@ def _there_and_back(
     return True, ""
 
 
-def _lacks(known: Fingerprint, request: FingerprintRequest) -> bool:
-    for name, groups in request.items():
-        table = known.table(name)
-        if table is not None and any(table.digest(group) is None for group in groups):
-            return True
-    return False
-
-
 def _with_groups(known: Fingerprint, request: FingerprintRequest, copy: Database) -> Fingerprint:
     """`known` with the digests of `request` that it lacks, computed on an untouched copy."""
-    if not _lacks(known, request):
-        return known
-    return merge(known, copy.fingerprint(request))
-
-
-def merge(one: Fingerprint, other: Fingerprint) -> Fingerprint:
-    """The digests of both, which are of the same content."""
-    tables = []
-    for table in one.tables:
-        more = other.table(table.table)
-        extra = tuple(d for d in more.digests if table.digest(d.columns) is None) if more else ()
-        tables.append(replace(table, digests=table.digests + extra))
-    return replace(one, tables=tuple(tables))
+    return known if known.having(request) is not None else known.merged(copy.fingerprint(request))

@@ -50,6 +50,9 @@ class PostgresSessionGuard:
             "SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
         )
 
+    def content(self) -> str:
+        return ""
+
     def fingerprint(self, request: FingerprintRequest | None) -> Fingerprint:
         with pinned(self._query) as schema:
             return digest.fingerprint(self._query, request, default_schema=schema, version_table=self._version_table)

@@ -22,6 +22,7 @@ from handrail.databases.sqlite.files import INCOMING, incoming, overwrite, piece
 from handrail.databases.sqlite.lock import hold_lock
 from handrail.databases.sqlite.pages import Snapshot, hold_snapshot
 from handrail.databases.sqlite.probes import probe
+from handrail.databases.sqlite.unchanged import ContentDigest, Memory
 from handrail.errors import BackupError, DatabaseUnavailable
 from handrail.facts import (
     Capability,
@@ -40,10 +41,18 @@ class SqliteDatabase:
 
     `dump` opens the file beside SQLite, and closing it drops the POSIX locks of this process on it: a program that uses
     this class must not hold other connections to the same file in the same process while it dumps (handrail runs
-    Alembic in a process of its own). `work_dir` takes scratch databases; it is made when needed.
+    Alembic in a process of its own). `work_dir` takes scratch databases; it is made when needed. A scratch database has
+    a `memory`: tables whose pages did not change are not digested again.
     """
 
-    def __init__(self, address: DatabaseAddress, *, version_table: str = "alembic_version", work_dir: Path) -> None:
+    def __init__(
+        self,
+        address: DatabaseAddress,
+        *,
+        version_table: str = "alembic_version",
+        work_dir: Path,
+        memory: Memory | None = None,
+    ) -> None:
         if address.database in ("", ":memory:") or address.database.startswith("file:"):
             raise DatabaseUnavailable(
                 f"{address.database or 'An unnamed SQLite database'!s} is not a file on disk.",
@@ -53,6 +62,7 @@ class SqliteDatabase:
         self._address = address
         self._version_table = version_table
         self._work_dir = work_dir
+        self._memory = memory
 
     @property
     def address(self) -> DatabaseAddress:
@@ -76,8 +86,18 @@ class SqliteDatabase:
             return catalog.facts(raw, version_table=self._version_table)
 
     def fingerprint(self, request: FingerprintRequest | None = None) -> Fingerprint:
+        if self._memory is not None:
+            return self._fingerprint_anew(self._memory, request)
         with reading(self._file) as raw:
             return digest.fingerprint(raw, request, version_table=self._version_table)
+
+    def _fingerprint_anew(self, memory: Memory, request: FingerprintRequest | None) -> Fingerprint:
+        check_file(self._file)
+        with translated(self._file), hold_snapshot(self._file) as snapshot:
+            known = memory.still_true(snapshot)
+            found = digest.fingerprint(snapshot.raw, request, version_table=self._version_table, known=known)
+            memory.remember(snapshot.raw, found.tables)
+        return found
 
     def revisions(self) -> tuple[str, ...]:
         with reading(self._file) as raw:
@@ -110,15 +130,16 @@ class SqliteDatabase:
         return DumpReport(FORMAT, f"sqlite {version}", version, facts, fingerprint, revisions)
 
     def _stream(self, snapshot: Snapshot, out: BinaryIO, request: FingerprintRequest | None) -> Fingerprint:
+        content = ContentDigest()
         with ThreadPoolExecutor(1) as pool:
             digesting = pool.submit(digest.fingerprint, snapshot.raw, request, version_table=self._version_table)
             try:
-                for chunk in snapshot.chunks():
+                for chunk in content.through(snapshot.chunks()):
                     out.write(chunk)
             except BaseException:
                 snapshot.raw.interrupt()
                 raise
-            return digesting.result()
+            return replace(digesting.result(), content=content.hexdigest())
 
     def load(self, source: BinaryIO) -> None:
         file = self._file
@@ -162,7 +183,8 @@ class SqliteDatabase:
     def scratch(self, run_id: str) -> Iterator[SqliteDatabase]:
         self._work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._work_dir.resolve() / f"handrail-scratch.{_safe(run_id)}.{secrets.token_hex(4)}.sqlite"
-        scratch = self.sibling(str(path))
+        address = replace(self._address, database=str(path))
+        scratch = SqliteDatabase(address, version_table=self._version_table, work_dir=self._work_dir, memory=Memory())
         try:
             scratch.create()
             yield scratch

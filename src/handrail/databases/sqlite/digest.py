@@ -22,7 +22,7 @@ import marshal
 import operator
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from operator import itemgetter, methodcaller
@@ -40,14 +40,23 @@ _to_number: Callable[[bytes, str], int] = int.from_bytes  # type: ignore[assignm
 _TO_DIGEST = methodcaller("digest")
 
 
-def fingerprint(raw: sqlite3.Connection, request: FingerprintRequest | None, *, version_table: str) -> Fingerprint:
-    """Fingerprint what this connection sees. The caller holds the snapshot; no transaction is begun or ended here."""
-    wanted = request or {}
+def fingerprint(
+    raw: sqlite3.Connection,
+    request: FingerprintRequest | None,
+    *,
+    version_table: str,
+    known: Mapping[str, TableFingerprint] | None = None,
+) -> Fingerprint:
+    """Fingerprint what this connection sees. The caller holds the snapshot; no transaction is begun or ended here.
+    `known` are the tables that hold what they held, by name: what is known of them is not read again."""
+    wanted, known = request or {}, known or {}
+    tables = []
     with as_text(raw, str):
-        names = plain_tables(raw, version_table)
-        counters = sequences(raw)
-        tables = tuple(_digest_table(raw, name, wanted.get(TableName(name))) for name in names)
-    return Fingerprint(ALGORITHM, tables, counters)
+        for name in plain_tables(raw, version_table):
+            groups = _groups(table_columns(raw, name), wanted.get(TableName(name)))
+            found = known[name].having(groups) if name in known else None
+            tables.append(found or _digest_table(raw, name, groups))
+        return Fingerprint(ALGORITHM, tuple(tables), sequences(raw))
 
 
 def sequences(raw: sqlite3.Connection) -> tuple[tuple[str, int], ...]:
@@ -66,6 +75,17 @@ def own_cursor(raw: sqlite3.Connection) -> sqlite3.Cursor:
 
 
 @contextmanager
+def plain_rows(raw: sqlite3.Connection) -> Iterator[None]:
+    """Read rows as tuples and TEXT as str for the block, then as before."""
+    before, raw.row_factory = raw.row_factory, None
+    try:
+        with as_text(raw, str):
+            yield
+    finally:
+        raw.row_factory = before
+
+
+@contextmanager
 def as_text(raw: sqlite3.Connection, factory: type[str] | type[bytes]) -> Iterator[None]:
     """Read TEXT through `factory` for the block, then as before."""
     before = raw.text_factory
@@ -76,13 +96,16 @@ def as_text(raw: sqlite3.Connection, factory: type[str] | type[bytes]) -> Iterat
         raw.text_factory = before
 
 
-def _digest_table(raw: sqlite3.Connection, name: str, groups: tuple[ColumnGroup, ...] | None) -> TableFingerprint:
+def _groups(columns: tuple[str, ...], wanted: tuple[ColumnGroup, ...] | None) -> tuple[ColumnGroup, ...]:
+    """The groups to digest: those wanted that the table has, or all its columns as one."""
+    if wanted is None:
+        return (columns,)
+    there = {column.casefold() for column in columns}
+    return tuple(group for group in dict.fromkeys(wanted) if all(column.casefold() in there for column in group))
+
+
+def _digest_table(raw: sqlite3.Connection, name: str, groups: tuple[ColumnGroup, ...]) -> TableFingerprint:
     began = time.perf_counter()
-    columns = table_columns(raw, name)
-    if groups is None:
-        groups = (columns,)
-    known = {column.casefold() for column in columns}
-    groups = tuple(group for group in dict.fromkeys(groups) if all(column.casefold() in known for column in group))
     needed = tuple(dict.fromkeys(column for group in groups for column in group))
     rows, blobs = _count(raw, name, needed)
     with as_text(raw, bytes):
@@ -94,10 +117,10 @@ def _digest_table(raw: sqlite3.Connection, name: str, groups: tuple[ColumnGroup,
 
 
 def _count(raw: sqlite3.Connection, name: str, needed: tuple[str, ...]) -> tuple[int, int]:
-    """All rows, and the rows that hold a BLOB in one of the columns."""
-    blobs = f"total({_any_blob(needed)})" if needed else "0"
-    found = own_cursor(raw).execute(f"SELECT count(*), {blobs} FROM {quoted(name)}").fetchone()  # noqa: S608 - quoted
-    return int(found[0]), int(found[1])
+    """All rows, and the rows that hold a BLOB in one of the columns (WHERE is faster than an aggregate of both)."""
+    cursor, every = own_cursor(raw), f"SELECT count(*) FROM {quoted(name)}"  # noqa: S608 - quoted
+    rows = int(cursor.execute(every).fetchone()[0])
+    return rows, int(cursor.execute(f"{every} WHERE {_any_blob(needed)}").fetchone()[0]) if needed else 0
 
 
 def _any_blob(columns: tuple[str, ...]) -> str:

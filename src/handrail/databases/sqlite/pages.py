@@ -78,6 +78,14 @@ class Snapshot:
             whole[start : start + self.page_size] = self._frame(page)
         return bytes(whole)
 
+    def page(self, number: int) -> bytes:
+        """One page; ValueError when there is none of that number."""
+        if not 0 < number <= self.page_count:
+            raise ValueError(f"page {number} of {self.page_count}")
+        if number in self.frames:
+            return self._frame(number)
+        return read_at(self.file, self.page_size, (number - 1) * self.page_size)
+
     def _frame(self, page: int) -> bytes:
         assert self.wal is not None  # noqa: S101 - frames are only known when there is a WAL
         content = read_at(self.wal, self.page_size, self.frames[page])
@@ -103,9 +111,7 @@ def hold_snapshot(path: Path) -> Iterator[Snapshot]:
         else:
             begin_snapshot(raw)
             wal, frames = None, {}
-        page_size = int(raw.execute("PRAGMA page_size").fetchone()[0])
-        page_count = int(raw.execute("PRAGMA page_count").fetchone()[0])
-        yield Snapshot(raw, page_size, page_count, file, wal, frames)
+        yield Snapshot(raw, _number(raw, "PRAGMA page_size"), _number(raw, "PRAGMA page_count"), file, wal, frames)
         if mode == "wal":
             _catch_up(raw)
 
@@ -138,12 +144,36 @@ def _fix_wal(path: Path, raw: sqlite3.Connection, last: ExitStack) -> tuple[int 
             why=f"Programs write to {path} without a pause.",
             hint="Try again when less is written.",
         )
-    newest = int(struct.unpack_from("=I", after, _INDEX_MAX_FRAME)[0])
-    backfilled = int(struct.unpack_from("=I", after, _INDEX_BACKFILLED)[0])
+    return _frames(raw, wal, after)
+
+
+def _frames(raw: sqlite3.Connection, wal: int, index: bytes) -> tuple[int | None, dict[int, int]]:
+    """The frames that a WAL index says are committed; no WAL when the file holds them all."""
+    newest = int(struct.unpack_from("=I", index, _INDEX_MAX_FRAME)[0])
+    backfilled = int(struct.unpack_from("=I", index, _INDEX_BACKFILLED)[0])
     if newest == backfilled:
         return None, {}
-    page_size = int(raw.execute("PRAGMA page_size").fetchone()[0])
-    return wal, _frame_offsets(wal, newest, page_size)
+    return wal, _frame_offsets(wal, newest, _number(raw, "PRAGMA page_size"))
+
+
+def _number(raw: sqlite3.Connection, question: str) -> int:
+    return int(raw.execute(question).fetchone()[0])
+
+
+def committed_pages(raw: sqlite3.Connection) -> Snapshot:
+    """What was committed when `raw` began to write (BEGIN IMMEDIATE): until it commits, nobody can.
+
+    The descriptors stay open, since closing them would drop the locks of `raw`: for a process that ends soon. OSError
+    when there is no file, or its WAL has no shared index (locking_mode=EXCLUSIVE).
+    """
+    path = next(str(file) for _, name, file in raw.execute("PRAGMA database_list") if name == "main")
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    wal, frames = None, dict[int, int]()
+    if raw.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        log = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        index = os.open(f"{path}-shm", os.O_RDONLY | os.O_CLOEXEC)
+        wal, frames = _frames(raw, log, os.pread(index, _INDEX_SIZE, 0))
+    return Snapshot(raw, _number(raw, "PRAGMA page_size"), _number(raw, "PRAGMA page_count"), file, wal, frames)
 
 
 def _frame_offsets(wal: int, newest: int, page_size: int) -> dict[int, int]:
