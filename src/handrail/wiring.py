@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from handrail.databases.database import Database
     from handrail.facts import DatabaseAddress, TableName
     from handrail.health_check import HealthCheck
+    from handrail.migrator.forkserver import ForkServer
     from handrail.migrator.migrator import Limits, Migrator, ProjectFacts
     from handrail.stores.store import Store
     from handrail.workflows.run import Equipment
@@ -75,8 +76,9 @@ class Project:
         return Limits(settings.lock_timeout, settings.lock_retry, settings.statement_timeout)
 
 
-def open_project(folder: Path, env: str | None) -> Project:
-    """The project that contains `folder`. Raises ConfigError; Alembic's own configuration is read when it is used."""
+def open_project(folder: Path, env: str | None, server: ForkServer | None = None) -> Project:
+    """The project that contains `folder`. Raises ConfigError; Alembic's own configuration is read when it is used.
+    `server` is one that has begun to import already."""
     from handrail.migrator.alembic import AlembicMigrator
 
     config = load_config(folder.absolute(), env=env, environ=os.environ)
@@ -86,6 +88,7 @@ def open_project(folder: Path, env: str | None) -> Project:
         name=config.section,
         url=config.url(os.environ),
         environment={"ENV": config.name} if config.is_named else {},
+        server=server,
     )
     return Project(config, migrator)
 

@@ -15,6 +15,7 @@ from handrail.cli.output import Output
 from handrail.errors import ApprovalMissing, ExitCode, HandrailError
 
 if TYPE_CHECKING:
+    from handrail.migrator.forkserver import ForkServer
     from handrail.migrator.migrator import ProjectFacts
     from handrail.wiring import Project
     from handrail.workflows.bring_back import Ask
@@ -54,16 +55,18 @@ def answering(command: str, as_json: bool) -> Iterator[Output]:
         raise typer.Exit(int(ExitCode.UNEXPECTED)) from error
 
 
-def opened(root: Path, env: str | None) -> Project:
+def opened(root: Path, env: str | None, server: ForkServer | None = None) -> Project:
     """The project of this call."""
     from handrail.wiring import open_project
 
-    return open_project(root, env)
+    return open_project(root, env, server)
 
 
 def looked(root: Path, env: str | None, target: str | None = None) -> tuple[Project, ProjectFacts]:
     """Project, and one look at it and its database (with the path to `target`); nothing is made."""
-    project = opened(root, env)
+    from handrail.migrator.forkserver import ForkServer
+
+    project = opened(root, env, ForkServer() if sys.platform == "linux" else None)  # it imports while we read
     return project, project.migrator.describe(target)
 
 

@@ -6,7 +6,6 @@ import dataclasses
 import sys
 import time
 import tomllib
-import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -42,7 +41,7 @@ class AlembicMigrator:
 
     `ini` is another configuration file, `name` its section (`alembic -n`). `url` is set as sqlalchemy.url, and
     env.py must then really open that database. `environment` is added to the child's environment (ENV=staging),
-    `x_args` are what `alembic -x` gives.
+    `x_args` are what `alembic -x` gives. `server` forks the children; without one it is started when needed.
     """
 
     def __init__(
@@ -55,6 +54,7 @@ class AlembicMigrator:
         environment: Mapping[str, str] | None = None,
         python: str = sys.executable,
         x_args: tuple[str, ...] = (),
+        server: ForkServer | None = None,
     ) -> None:
         self._root = root.resolve()
         self._ini = ini
@@ -64,8 +64,7 @@ class AlembicMigrator:
         self._python = python
         self._x_args = x_args
         self._facts: ProjectFacts | None = None
-        self._server: ForkServer | None = None
-        self._ending: weakref.finalize[..., AlembicMigrator] | None = None
+        self._server = server
         self._paths: dict[tuple[tuple[str, ...], str], RevisionPath] = {}
 
     def describe(self, target: str | None = None) -> ProjectFacts:
@@ -151,15 +150,14 @@ class AlembicMigrator:
         if sys.platform != "linux" or crosses:
             return None
         if self._server is None:
-            self._server = ForkServer(python=self._python, folder=self._root, environment=self._environment)
-            self._ending = weakref.finalize(self, self._server.close)
+            self._server = ForkServer(self._python)
         return self._server
 
     def close(self) -> None:
-        """End the process that forks children; it ends by itself with this object, or with this process."""
+        """End the process that forks children."""
+        if self._server is not None:
+            self._server.close()
         self._server = None
-        if self._ending is not None:
-            self._ending()
 
     def _look(self, request: Request) -> tuple[Any, str]:
         """Serve a request that runs no script; returns its result and what env.py printed."""

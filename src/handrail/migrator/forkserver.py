@@ -7,6 +7,7 @@ process with more than one thread never forks. Where forking is not possible the
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import json
 import os
@@ -15,6 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,15 +37,17 @@ def library_modules() -> list[str]:
 
 
 class ForkServer:
-    """The parent's end. `start` gives the same as Popen would; None when this server cannot fork."""
+    """The parent's end. `start` gives the same as Popen would; None when this server cannot fork.
 
-    def __init__(self, *, python: str, folder: Path, environment: Mapping[str, str]) -> None:
+    It begins to import at once and knows no project: make it early, and read the configuration meanwhile. It ends when
+    it is closed, with this object, or with this process.
+    """
+
+    def __init__(self, python: str = sys.executable) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         self._server = subprocess.Popen(
             [python, "-P", "-u", "-m", "handrail.child", "--fork-server", str(theirs.fileno())],
-            cwd=folder,
-            env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -52,16 +56,21 @@ class ForkServer:
         )
         theirs.close()
         self._modules: list[str] = []
+        self._end = weakref.finalize(self, _end, self._socket, self._server)
 
     def remember(self, modules: list[str]) -> None:
         """Libraries that a child needed: imported before the next fork."""
         self._modules = modules
 
-    def start(self, descriptors: tuple[int, int, int]) -> ForkedProcess | None:
-        """Fork a child that serves one request over `descriptors` (request, events, control)."""
+    def start(
+        self, descriptors: tuple[int, int, int], folder: Path, environment: Mapping[str, str]
+    ) -> ForkedProcess | None:
+        """Fork a child that serves one request over `descriptors` (request, events, control) in a folder, with more
+        environment variables."""
         output, output_in = os.pipe()
+        start = {"modules": self._modules, "folder": str(folder), "environment": dict(environment)}
         try:
-            message = json.dumps(self._modules).encode()
+            message = json.dumps(start).encode()
             self._socket.settimeout(_STARTING)
             socket.send_fds(self._socket, [message], [*descriptors, output_in])
             pid = json.loads(self._socket.recv(_MESSAGE) or b"null")
@@ -75,13 +84,14 @@ class ForkServer:
         return ForkedProcess(pid, output, self._socket)
 
     def close(self) -> None:
-        """The server ends when its socket does."""
-        self._socket.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._server.wait(5)
-        if self._server.poll() is None:
-            self._server.kill()
-            self._server.wait()
+        self._end()
+
+
+def _end(ours: socket.socket, server: subprocess.Popen[bytes]) -> None:
+    """End the server, which may be importing still. A child that runs notices by itself that its parent is gone."""
+    ours.close()
+    server.kill()
+    server.wait()
 
 
 class ForkedProcess:
@@ -129,12 +139,13 @@ def serve_forks(descriptor: int, serve: Callable[[list[str]], int]) -> int:
         message, descriptors, _, _ = socket.recv_fds(server, _MESSAGE, 4)
         if not message:
             return 0
-        _import(json.loads(message))
+        start = json.loads(message)
+        _import(start["modules"])
         if threading.active_count() > 1:
             _close(descriptors)
             server.send(b"null")
         else:
-            _fork(server, descriptors, serve)
+            _fork(server, descriptors, functools.partial(_serve, serve, start))
 
 
 def _close(descriptors: list[int]) -> None:
@@ -147,6 +158,12 @@ def _import(modules: Any) -> None:
         if name.partition(".")[0] in (*_LIBRARIES, "handrail"):
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
+
+
+def _serve(serve: Callable[[list[str]], int], start: Mapping[str, Any], arguments: list[str]) -> int:
+    os.chdir(start["folder"])
+    os.environ.update(start["environment"])
+    return serve(arguments)
 
 
 def _fork(server: socket.socket, descriptors: list[int], serve: Callable[[list[str]], int]) -> None:

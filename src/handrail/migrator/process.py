@@ -56,10 +56,11 @@ class Child:
         inherited = (request_in, events_out, control_in)
         self._process: subprocess.Popen[bytes] | ForkedProcess
         try:
-            forked = server.start(inherited) if server is not None else None
+            folder = Path(request.place.root)
+            forked = server.start(inherited, folder, environment) if server is not None else None
             self._process = forked or subprocess.Popen(
                 [python, "-P", "-u", "-m", "handrail.child", *map(str, inherited)],
-                cwd=Path(request.place.root),
+                cwd=folder,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
