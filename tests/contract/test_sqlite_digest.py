@@ -169,5 +169,5 @@ def test_factories_and_converters_of_the_connection_do_not_matter_and_stay(tmp_p
         assert odd.row_factory is sqlite3.Row
 
 
-EXPECTED_PUDDING = "0fe41d46e4c6326fab018337f63efa23"
-EXPECTED_NULL = "f40c86d7f4852ac6b0b6e83e6d1ff2ec"
+EXPECTED_PUDDING = "60f9b48c8cb2fadb30b9754c5bb6152f"
+EXPECTED_NULL = "98275c1c72ffcdca7e1acf0f6ff61706"

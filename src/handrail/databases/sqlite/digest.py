@@ -1,14 +1,14 @@
-"""Fingerprints of SQLite tables: counts and order-independent digests of typed rows, algorithm "sqlite-rows-v1".
+"""Fingerprints of SQLite tables: counts and order-independent digests of typed rows, algorithm "sqlite-rows-v2".
 
 For each row the values of a column group, in the group's order, become a Python tuple: NULL is None, INTEGER int, REAL
 float (so 1 and 1.0 differ; SQLite stores NaN as NULL), TEXT its bytes in UTF-8 whatever the file's encoding, valid or
 not, BLOB its bytes. The tuple is written by `marshal` in format version 2 (no references, no interning: equal values,
-equal bytes, on every Python), hashed by BLAKE2b-512 and read as a little-endian number. For a row with a BLOB in the
-group there is a second number, made in the same way from (that tuple, a tuple that holds 1 for each BLOB and 0 for the
-others), so that x'61' and 'a' differ; asking SQL for such rows costs less than fetching a type with every value.
-All these numbers are added modulo 2**128; the digest is the sum in 32 hexadecimal digits. A sum counts equal rows,
-which an xor would cancel. Generated columns are included when a group names them or the whole table is digested; a
-rowid that is no column is not.
+equal bytes, on every Python) and hashed to a number of 128 bits by XXH3. For a row with a BLOB in the group there is a
+second number, made in the same way from (that tuple, a tuple that holds 1 for each BLOB and 0 for the others), so that
+x'61' and 'a' differ; asking SQL for such rows costs less than fetching a type with every value. All these numbers are
+added modulo 2**128; the digest is the sum in 32 hexadecimal digits. A sum counts equal rows, which an xor would cancel.
+It guards against accidents, not against forgery. Generated columns are included when a group names them or the whole
+table is digested; a rowid that is no column is not.
 
 Skipped are views, virtual tables (the shadow tables that hold their rows are digested), SQLite's own `sqlite_…` tables
 and Alembic's version table. Column groups that a table does not have are left out of the answer: the caller sees them
@@ -17,7 +17,6 @@ as missing. The pipeline runs in C from the cursor to the sum, so its cost is cl
 
 from __future__ import annotations
 
-import hashlib
 import marshal
 import operator
 import sqlite3
@@ -25,19 +24,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
-from operator import itemgetter, methodcaller
+from operator import itemgetter
+
+from xxhash import xxh3_128_intdigest
 
 from handrail.databases.sqlite.catalog import plain_tables, quoted, table_columns
 from handrail.facts import ColumnGroup, Fingerprint, FingerprintRequest, GroupDigest, TableFingerprint, TableName
 
-ALGORITHM = "sqlite-rows-v1"
+ALGORITHM = "sqlite-rows-v2"
 Row = tuple[object, ...]
 _FORMAT = 2
 _MODULUS = 1 << 128
-# The C functions themselves, under types that `map` can follow.
 _write: Callable[[Row, int], bytes] = marshal.dumps  # type: ignore[assignment]  # typeshed's _Marshallable is closed
-_to_number: Callable[[bytes, str], int] = int.from_bytes  # type: ignore[assignment]  # byteorder is a Literal there
-_TO_DIGEST = methodcaller("digest")
 
 
 def fingerprint(
@@ -141,17 +139,16 @@ def _sum_groups(
 
 
 def _sum_rows(rows: Iterator[Row]) -> int:
-    digests = map(_TO_DIGEST, map(hashlib.blake2b, map(_write, rows, repeat(_FORMAT))))
-    return sum(map(_to_number, digests, repeat("little")))
+    return sum(map(xxh3_128_intdigest, map(_write, rows, repeat(_FORMAT))))
 
 
 def _sum_picked(rows: Iterator[Row], pickers: Sequence[Callable[[Row], Row]]) -> list[int]:
     sums = [0] * len(pickers)
-    write, digest, number = _write, hashlib.blake2b, _to_number
+    write, number = _write, xxh3_128_intdigest
     places = tuple(enumerate(pickers))
     for row in rows:
         for place, pick in places:
-            sums[place] += number(digest(write(pick(row), _FORMAT)).digest(), "little")
+            sums[place] += number(write(pick(row), _FORMAT))
     return sums
 
 
@@ -169,7 +166,7 @@ def _sum_blobs(
         for place, (pick, mark) in enumerate(zip(values, marks, strict=True)):
             if any(mark(row)):
                 written = _write((pick(row), mark(row)), _FORMAT)
-                sums[place] += _to_number(hashlib.blake2b(written).digest(), "little")
+                sums[place] += xxh3_128_intdigest(written)
     return sums
 
 
