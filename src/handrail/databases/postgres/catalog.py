@@ -110,8 +110,9 @@ def _columns(query: Query) -> dict[int, list[ColumnFacts]]:
         " ORDER BY a.attrelid, a.attnum"
     )
     columns: dict[int, list[ColumnFacts]] = {}
-    for oid, *values in rows:
-        columns.setdefault(oid, []).append(ColumnFacts(*values))
+    for oid, name, type_, nullable, default, *values in rows:
+        read = None if default is None else normalised(str(default))
+        columns.setdefault(oid, []).append(ColumnFacts(name, type_, nullable, read, *values))
     return columns
 
 
