@@ -42,7 +42,7 @@ class SqliteSessionGuard:
         return digest.fingerprint(self._raw, request, version_table=self._version_table)
 
     def content(self) -> str:
-        """The digest that a dump of the same content has, in a seventh of the time that reading the rows takes."""
+        """The digest that a dump of the same content has, without reading rows."""
         digested = ContentDigest()
         with digest.plain_rows(self._raw), suppress(OSError, BackupError, sqlite3.Error):
             for _ in digested.through(committed_pages(self._raw).chunks()):

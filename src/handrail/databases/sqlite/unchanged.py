@@ -1,6 +1,6 @@
 """Telling by their pages which tables of a file hold what they held when they were last digested.
 
-Reading pages costs a tenth of reading rows, and a migration leaves most tables alone (`ALTER TABLE … ADD COLUMN` writes
+Reading pages costs a sixth of reading rows, and a migration leaves most tables alone (`ALTER TABLE … ADD COLUMN` writes
 to the schema's pages only). A table's digests are taken over when all of this holds, else its rows are read again:
 
 * Its b-tree begins at the same page and every page of it is, byte for byte (BLAKE3, 128 bits a page), what it was.
