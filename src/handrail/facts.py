@@ -99,8 +99,9 @@ class SchemaObject:
     """An index, constraint, trigger, view, enum or sequence.
 
     `name` is unique per kind and table (unnamed constraints get their definition as name). `definition` is
-    normalised SQL text (enum: its labels joined by newlines). `is_valid` is False for an INVALID index or a
-    NOT VALID constraint.
+    normalised SQL text (enum: its labels joined by newlines), without a NOT VALID that `is_valid` tells. `is_valid` is
+    False for an INVALID index and for a constraint that does not hold for every row by the engine's word: NOT VALID
+    (only new rows are checked) or NOT ENFORCED (none are).
     """
 
     kind: ObjectKind
@@ -108,6 +109,24 @@ class SchemaObject:
     table: TableName | None
     definition: str
     is_valid: bool = True
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class BrokenReference:
+    """Rows whose foreign key points to nothing. `rows` is None when the engine cannot check the key at all (the columns
+    it points to are not unique; then `columns` is empty)."""
+
+    table: TableName
+    columns: tuple[str, ...]
+    parent: TableName
+    rows: int | None
+
+    def line(self) -> str:
+        """ "orders.customer_id -> customers: 3 rows"."""
+        key = f"{'.'.join(filter(None, (str(self.table), ','.join(self.columns))))} -> {self.parent}"
+        if self.rows is None:
+            return f"{key}: foreign key mismatch, it cannot be checked"
+        return f"{key}: {self.rows} row{'' if self.rows == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import asyncpg  # type: ignore[import-untyped]  # ships no types
@@ -13,7 +14,15 @@ import pytest
 from handrail.databases.postgres.database import PostgresDatabase
 from handrail.databases.postgres.quoting import identifier, literal
 from handrail.databases.postgres.session import PostgresSessionGuard
-from handrail.facts import DatabaseAddress, Fingerprint, HeldLock, SchemaObject, TableName
+from handrail.facts import (
+    BrokenReference,
+    DatabaseAddress,
+    Fingerprint,
+    HeldLock,
+    ObjectKind,
+    SchemaObject,
+    TableName,
+)
 from support.postgres import PostgresServer
 
 ODD = TableName('A "b" %s :c 한글')
@@ -131,17 +140,23 @@ def test_lock_keeps_writers_out_and_lets_readers_in(
     connection.execute("ROLLBACK")
 
 
-def test_what_does_not_hold_is_named(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+def test_what_was_never_checked_is_told_by_the_facts(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     guard = guard_on(connection)
-    assert guard.broken_references() == ()
     connection.execute("ALTER TABLE things ADD CONSTRAINT late CHECK (note <> 'a') NOT VALID")
     connection.execute("INSERT INTO things (note) VALUES ('b'), ('b')")
     with pytest.raises(psycopg.errors.UniqueViolation):
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY once ON things (note)")
-    assert guard.broken_references() == (
-        "things: constraint late is NOT VALID: CHECK ((note <> 'a'::text)) NOT VALID",
-        "things: index once is INVALID: CREATE UNIQUE INDEX once ON public.things USING btree (note)",
-    )
+    late = SchemaObject(ObjectKind.CONSTRAINT, "late", THINGS, "CHECK ((note <> 'a'::text))", is_valid=False)
+    assert [thing for thing in guard.facts().objects if not thing.is_valid] == [
+        late,
+        SchemaObject(
+            ObjectKind.INDEX, "once", THINGS, "CREATE UNIQUE INDEX once ON public.things USING btree (note)", False
+        ),
+    ]
+    assert guard.broken_references() == ()
+    connection.execute("UPDATE things SET note = 'c' WHERE note = 'a'")
+    connection.execute("ALTER TABLE things VALIDATE CONSTRAINT late")
+    assert replace(late, is_valid=True) in guard.facts().objects
 
 
 def test_an_error_in_a_reading_leaves_the_transaction_usable(
@@ -167,7 +182,7 @@ class Seen(NamedTuple):
     fingerprint: Fingerprint
     objects: tuple[SchemaObject, ...]
     stored: frozenset[TableName]
-    broken: tuple[str, ...]
+    broken: tuple[BrokenReference, ...]
 
 
 def read_all(guard: PostgresSessionGuard) -> Seen:

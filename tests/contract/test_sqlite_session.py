@@ -15,7 +15,7 @@ from handrail.databases.sqlite import catalog
 from handrail.databases.sqlite.database import SqliteDatabase
 from handrail.databases.sqlite.session import SqliteSessionGuard
 from handrail.errors import HandrailError
-from handrail.facts import DatabaseAddress, ObjectKind, SchemaObject, SessionState, TableName
+from handrail.facts import BrokenReference, DatabaseAddress, ObjectKind, SchemaObject, SessionState, TableName
 
 SCHEMA = """
 CREATE TABLE alembic_version (version_num TEXT);
@@ -97,13 +97,24 @@ def test_broken_references_are_counted_by_key(raw: sqlite3.Connection) -> None:
     raw.execute("CREATE TABLE parent (a INT, b INT, PRIMARY KEY (a, b))")
     raw.execute("CREATE TABLE child (a INT, b INT, FOREIGN KEY (a, b) REFERENCES parent)")
     raw.execute("INSERT INTO child VALUES (1, 1)")
-    assert guard(raw).broken_references() == ("child.a,b -> parent: 1 row", "orders.customer_id -> customers: 2 rows")
+    assert guard(raw).broken_references() == (
+        BrokenReference(TableName("child"), ("a", "b"), TableName("parent"), 1),
+        BrokenReference(TableName("orders"), ("customer_id",), TableName("customers"), 2),
+    )
+    assert [broken.line() for broken in guard(raw).broken_references()] == [
+        "child.a,b -> parent: 1 row",
+        "orders.customer_id -> customers: 2 rows",
+    ]
 
 
 def test_a_key_to_columns_that_are_not_unique_is_a_broken_reference(raw: sqlite3.Connection) -> None:
     raw.execute("CREATE TABLE child (name TEXT REFERENCES customers (name))")
     raw.execute("INSERT INTO child VALUES ('a')")
-    assert guard(raw).broken_references() == ('foreign key mismatch - "child" referencing "customers"',)
+    raw.execute("INSERT INTO orders VALUES (2, 7, 0, 0)")
+    child, orders = guard(raw).broken_references()
+    assert child == BrokenReference(TableName("child"), (), TableName("customers"), None)
+    assert child.line() == "child -> customers: foreign key mismatch, it cannot be checked"
+    assert orders.rows == 1
 
 
 def test_it_works_beneath_aiosqlite(path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from handrail.facts import (
+    BrokenReference,
     ColumnFacts,
     DatabaseFacts,
     Fingerprint,
@@ -235,11 +236,101 @@ def test_counters_do_not_go_back() -> None:
     assert verdict(before, forth, START, START, Expectation()).is_lossless
 
 
-def test_new_broken_references_fail_old_ones_do_not() -> None:
+def broken(rows: int | None, *columns: str, on: str = "bookings", parent: str = "users") -> BrokenReference:
+    return BrokenReference(TableName(on), columns, TableName(parent), rows)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "failures"),
+    [
+        ([broken(3, "user")], [broken(3, "user")], ()),
+        ([broken(3, "user")], [broken(2, "user")], ()),
+        ([broken(3, "user")], [broken(4, "user")], ("broken reference: bookings.user -> users: 4 rows (3 before)",)),
+        ([broken(3, "user")], [broken(1, "room")], ("broken reference: bookings.room -> users: 1 row",)),
+        ([broken(None)], [broken(None)], ()),
+        ([], [broken(None)], ("broken reference: bookings -> users: foreign key mismatch, it cannot be checked",)),
+    ],
+)
+def test_broken_references_fail_that_are_new_or_have_grown(
+    before: list[BrokenReference], after: list[BrokenReference], failures: tuple[str, ...]
+) -> None:
     one, other = column_groups(Expectation(), START)
-    before, after = prints(dict(one), ROWS), prints(dict(other), ROWS)
-    found = verdict(before, after, START, START, Expectation(), ("a: 1 row",), ("a: 1 row", "b: 2 rows"))
-    assert found.failures == ("broken reference: b: 2 rows",)
+    old, new = prints(dict(one), ROWS), prints(dict(other), ROWS)
+    assert verdict(old, new, START, START, Expectation(), before, after).failures == failures
+
+
+def test_a_broken_reference_is_the_same_under_another_name() -> None:
+    found = expected(
+        operation(K.RENAME_TABLE, "bookings", new_table="visits"),
+        operation(K.RENAME_TABLE, "users", new_table="people"),
+        operation(K.ALTER_COLUMN, "visits", "topic", to="what"),
+    )
+    after = facts(table("visits", "id", "what", key=("id",)), table("people", "id", "name"))
+    one, other = column_groups(found, START)
+    judged = verdict(
+        prints(dict(one), {}),
+        prints(dict(other), {}),
+        START,
+        after,
+        found,
+        [broken(2, "topic")],
+        [broken(2, "what", on="visits", parent="people")],
+    )
+    assert judged.failures == ()
+
+
+CHECK = thing(ObjectKind.CONSTRAINT, "once", "bookings", "CHECK (a > 0)")
+UNCHECKED = replace(CHECK, is_valid=False)
+NOTE = "constraint once on bookings checks new rows only; VALIDATE CONSTRAINT in a later revision"
+LOST = "bookings: changed though not declared (exact, 2 rows): constraint once is not valid any more"
+PARTED = SchemaObject(ObjectKind.INDEX, "ix", BOOKINGS, "CREATE INDEX ix ON ONLY public.bookings (id)", False)
+FAILED = SchemaObject(ObjectKind.INDEX, "ix", BOOKINGS, "CREATE INDEX ix ON public.bookings (id)", False)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "failures", "notes"),
+    [
+        ((), (UNCHECKED,), (), (NOTE,)),
+        ((UNCHECKED,), (UNCHECKED,), (), ()),
+        ((UNCHECKED,), (CHECK,), (), ()),
+        ((CHECK,), (UNCHECKED,), (LOST,), (NOTE,)),
+        (
+            (),
+            (replace(UNCHECKED, definition="CHECK (a > 0) NOT ENFORCED"),),
+            (),
+            ("constraint once on bookings is NOT ENFORCED: it checks no row",),
+        ),
+        (
+            (),
+            (PARTED,),
+            (),
+            ("index ix on bookings is not used until every partition has its part: ATTACH PARTITION",),
+        ),
+        (
+            (),
+            (FAILED,),
+            ("bookings: changed though not declared (exact, 2 rows): index ix is INVALID: building it did not finish",),
+            (),
+        ),
+        ((FAILED,), (FAILED,), (), ()),
+    ],
+)
+def test_what_is_not_checked_is_said_and_what_was_checked_stays_so(
+    before: tuple[SchemaObject, ...],
+    after: tuple[SchemaObject, ...],
+    failures: tuple[str, ...],
+    notes: tuple[str, ...],
+) -> None:
+    start = replace(START, objects=before)
+    found = judge(Expectation(), replace(START, objects=after), start=start)
+    assert (found.failures, found.notes) == (failures, notes)
+    assert found.lines()[2:] == tuple(f"note: {note}" for note in notes)
+
+
+def test_an_unchecked_constraint_that_replaces_a_declared_drop_is_said() -> None:
+    found = expected(operation(K.DROP_CONSTRAINT, "bookings", name="once"), start=replace(START, objects=(CHECK,)))
+    judged = judge(found, replace(START, objects=(UNCHECKED,)), start=replace(START, objects=(CHECK,)))
+    assert (judged.failures, judged.notes) == ((), (NOTE,))
 
 
 def test_what_was_not_digested_is_not_called_proven() -> None:

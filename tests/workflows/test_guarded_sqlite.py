@@ -311,5 +311,19 @@ def test_a_reference_that_the_script_breaks_is_refused(bench: Bench) -> None:
     )
     with pytest.raises(RehearsalFailed) as caught:
         bench.run()
-    assert caught.value.why == "broken reference: children.parent -> parents: 2 rows"
+    assert caught.value.why == "broken reference: children.parent -> parents: 2 rows (1 before)"
     assert bench.content() == OLD
+
+
+def test_a_script_that_mends_one_of_two_broken_references_is_let_through(bench: Bench) -> None:
+    _orphan(bench)
+    with closing(sqlite3.connect(bench.file)) as connection, connection:
+        connection.execute("INSERT INTO children VALUES (2, 98)")
+    mend = """
+    # handrail: changes children
+    op.execute("DELETE FROM children WHERE id = 2")
+    """
+    bench.put(replace(STATUS, upgrade=mend, downgrade="pass"))
+    proof = bench.run().proof
+    assert proof is not None
+    assert proof.failures == ()

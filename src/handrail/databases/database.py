@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from handrail.facts import (
+    BrokenReference,
     Capability,
     DatabaseAddress,
     DatabaseFacts,
@@ -102,8 +103,10 @@ class Database(Dumps, Protocol):
         """The revisions that Alembic's version table holds, sorted; () when there is no such table."""
         ...
 
-    def broken_references(self) -> tuple[str, ...]:
-        """Foreign keys and constraints that do not hold for existing rows, as sorted readable lines with counts."""
+    def broken_references(self) -> tuple[BrokenReference, ...]:
+        """Rows that a foreign key should not let be there, counted per key, sorted; () where the engine lets none in.
+
+        A constraint that was never checked is not broken: `facts` shows it as not valid."""
         ...
 
     def activity(self) -> WriteActivity:
@@ -169,6 +172,8 @@ class SessionGuard(Protocol):
         """Locks held and storage identities; cheap enough to be asked after every DDL statement."""
         ...
 
-    def broken_references(self) -> tuple[str, ...]:
-        """Foreign keys and constraints that do not hold for existing rows, as sorted readable lines with counts."""
+    def broken_references(self) -> tuple[BrokenReference, ...]:
+        """Rows that a foreign key should not let be there, counted per key, sorted; () where the engine lets none in.
+
+        A constraint that was never checked is not broken: `facts` shows it as not valid."""
         ...

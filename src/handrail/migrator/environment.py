@@ -17,7 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
 from handrail.errors import ProjectError
-from handrail.facts import DatabaseAddress, DatabaseFacts, Fingerprint, TableName
+from handrail.facts import BrokenReference, DatabaseAddress, DatabaseFacts, Fingerprint, TableName
 from handrail.migrations.operations import RevisionRun
 from handrail.migrations.revision import RevisionPath
 from handrail.migrator.channel import Channel
@@ -139,7 +139,7 @@ class GuardedEnvironment(WatchedEnvironment):
         self._waits_for_lock = False
         self._pending_heads: tuple[str, ...] = path.start
         self._external = False
-        self._before: tuple[Fingerprint, DatabaseFacts, tuple[str, ...]] | None = None
+        self._before: tuple[Fingerprint, DatabaseFacts, tuple[BrokenReference, ...]] | None = None
         self._known: Fingerprint | None = None
         self._mark = ""
         self._started = 0.0

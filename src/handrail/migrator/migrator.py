@@ -19,6 +19,7 @@ from typing import Protocol
 
 from handrail.errors import HandrailError
 from handrail.facts import (
+    BrokenReference,
     DatabaseAddress,
     DatabaseFacts,
     Fingerprint,
@@ -91,8 +92,8 @@ class InTransactionProof:
     after: Fingerprint
     facts_before: DatabaseFacts
     facts_after: DatabaseFacts
-    broken_before: tuple[str, ...] = ()
-    broken_after: tuple[str, ...] = ()
+    broken_before: tuple[BrokenReference, ...] = ()
+    broken_after: tuple[BrokenReference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

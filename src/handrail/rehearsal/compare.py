@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from handrail.facts import DatabaseFacts, Fingerprint, TableFacts, TableFingerprint, TableName, WriteActivity
+from handrail.facts import (
+    BrokenReference,
+    DatabaseFacts,
+    Fingerprint,
+    TableFacts,
+    TableFingerprint,
+    TableName,
+    WriteActivity,
+)
 from handrail.rehearsal.expectation import Expectation, TableExpectation, kept_columns
 from handrail.rehearsal.proof import Classification, ColumnCompleteness, Method, TableProof, Verdict
 from handrail.rehearsal.schema import (
@@ -17,6 +25,7 @@ from handrail.rehearsal.schema import (
     sequence_problems,
 )
 from handrail.rehearsal.suggestion import suggest
+from handrail.rehearsal.validity import index_problems, reference_problems, unchecked_notes
 
 __all__ = ["Classification", "ColumnCompleteness", "Method", "TableProof", "Verdict", "verdict", "verdict_live"]
 
@@ -27,8 +36,8 @@ def verdict(
     facts_before: DatabaseFacts,
     facts_after: DatabaseFacts,
     expectation: Expectation,
-    broken_before: Sequence[str] = (),
-    broken_after: Sequence[str] = (),
+    broken_before: Sequence[BrokenReference] = (),
+    broken_after: Sequence[BrokenReference] = (),
     *,
     completeness: Sequence[ColumnCompleteness] = (),
 ) -> Verdict:
@@ -52,8 +61,8 @@ def verdict_live(  # noqa: PLR0913 - evidence by name; each is measured by someb
     activity_before: WriteActivity,
     activity_after: WriteActivity,
     maintenance: bool = False,
-    broken_before: Sequence[str] = (),
-    broken_after: Sequence[str] = (),
+    broken_before: Sequence[BrokenReference] = (),
+    broken_after: Sequence[BrokenReference] = (),
     completeness: Sequence[ColumnCompleteness] = (),
 ) -> Verdict:
     """The verdict on a live database to which others write.
@@ -141,12 +150,13 @@ _CompareRows = Callable[[TableFacts, TableExpectation], _Rows]
 def _verdict(
     seen: _Seen,
     compare_rows: _CompareRows,
-    broken_before: Sequence[str],
-    broken_after: Sequence[str],
+    broken_before: Sequence[BrokenReference],
+    broken_after: Sequence[BrokenReference],
     completeness: Sequence[ColumnCompleteness],
 ) -> Verdict:
     objects = [
         *object_problems(seen.facts_before, seen.facts_after, seen.expectation),
+        *index_problems(seen.facts_before, seen.facts_after, seen.expectation),
         *sequence_problems(seen.before, seen.after, seen.facts_before, seen.facts_after, seen.expectation),
     ]
     known = {table.name for table in seen.facts_before.tables}
@@ -159,11 +169,14 @@ def _verdict(
         proofs.append(proof)
         problems.extend(found)
     proofs.extend(_created(seen, completeness))
-    broken = tuple(f"broken reference: {line}" for line in sorted(set(broken_after) - set(broken_before)))
+    broken = tuple(reference_problems(broken_before, broken_after, seen.expectation))
     general = tuple(problem.text for problem in problems if problem.table not in known)
     left = leftovers(seen.facts_before, seen.facts_after) if seen.expectation.returns else ()
     return Verdict(
-        tuple(proofs), (*general, *broken, *left), suggest(problems, seen.expectation, seen.facts_before.tables)
+        tables=tuple(proofs),
+        problems=(*general, *broken, *left),
+        notes=unchecked_notes(seen.facts_before, seen.facts_after, seen.expectation),
+        hint=suggest(problems, seen.expectation, seen.facts_before.tables),
     )
 
 

@@ -76,12 +76,14 @@ class ColumnCompleteness:
 class Verdict:
     """Proofs of all tables; `problems` concern no single table (views, references, sequences, enums).
 
-    `hint` is what to type: the comment lines that would declare the changes, with the script to put them in.
+    `notes` are no failures, but a reader must know them (a constraint that checks new rows only). `hint` is what to
+    type: the comment lines that would declare the changes, with the script to put them in.
     """
 
     tables: tuple[TableProof, ...]
     problems: tuple[str, ...] = ()
     hint: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def is_lossless(self) -> bool:
@@ -100,8 +102,8 @@ class Verdict:
         return next((table for table in self.tables if table.table == name), None)
 
     def lines(self) -> tuple[str, ...]:
-        """The whole verdict for a reader: a line per table, then what concerns no table."""
-        return (*(table.line() for table in self.tables), *self.problems)
+        """The whole verdict for a reader: a line per table, then what concerns no table, then notes."""
+        return (*(table.line() for table in self.tables), *self.problems, *(f"note: {note}" for note in self.notes))
 
     def summary(self) -> str:
         """ "5 tables unchanged (exact), 1 table changed as declared (exact)"."""

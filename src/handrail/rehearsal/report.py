@@ -81,6 +81,7 @@ class RehearsalReport:
             back,
             *(f"writes wait: {lock.line()}" for lock in blocking[:3]),
             *([f"rewritten: {rewritten}"] if rewritten else []),
+            *(f"note: {note}" for note in self.verdict.notes),
         )
 
 

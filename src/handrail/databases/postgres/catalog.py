@@ -135,13 +135,14 @@ _CAST_ARRAY = re.compile(rf"\(ARRAY\[({_ELEMENT}(?:, {_ELEMENT})*)\]\)::([a-z ]+
 def normalised(definition: str) -> str:
     """The text that PostgreSQL gives after a dump and restore: an array that is cast becomes one of cast elements.
 
-    So `CHECK (status IN ('A', 'B'))` on a VARCHAR column reads the same in the source and in what was restored."""
+    So `CHECK (status IN ('A', 'B'))` on a VARCHAR column reads the same in the source and in what was restored.
+    NOT VALID goes, since `is_valid` says it: validating a constraint changes nothing of what it says."""
 
     def cast_elements(found: re.Match[str]) -> str:
         elements = re.findall(_ELEMENT, found.group(1))
         return f"ARRAY[{', '.join(f'({element})::{found.group(2)}' for element in elements)}]"
 
-    return _CAST_ARRAY.sub(cast_elements, definition)
+    return _CAST_ARRAY.sub(cast_elements, definition).removesuffix(" NOT VALID")
 
 
 #: (schema, table, name, definition, is_valid). NOT NULL constraints, named since PostgreSQL 18, are columns' facts.
@@ -238,19 +239,3 @@ def session_state(
         frozenset(lock for lock in locks if not scope.is_version_table(lock.table)),
         {table: node for table, node in nodes.items() if not scope.is_version_table(table)},
     )
-
-
-def broken_references(query: Query, *, default_schema: str) -> tuple[str, ...]:
-    """Constraints that were never checked against the rows, and indexes whose building failed, as sorted lines."""
-    scope = Scope(default_schema, TableName(""))
-    lines = [
-        f"{scope.table(schema, table)}: constraint {name} is NOT VALID: {definition}"
-        for schema, table, name, definition, is_valid in query(_ON_TABLES[ObjectKind.CONSTRAINT])
-        if not is_valid
-    ]
-    lines += [
-        f"{scope.table(schema, table)}: index {name} is INVALID: {definition}"
-        for schema, table, name, definition, is_valid in query(_ON_TABLES[ObjectKind.INDEX])
-        if not is_valid
-    ]
-    return tuple(sorted(lines))

@@ -14,6 +14,7 @@ from handrail.databases.postgres.connection import elsewhere, maintenance, opene
 from handrail.databases.postgres.probes import probe
 from handrail.databases.postgres.sessions import application_name
 from handrail.facts import (
+    BrokenReference,
     Capability,
     DatabaseAddress,
     DatabaseFacts,
@@ -79,9 +80,9 @@ class PostgresDatabase:
         with reading(self._address, self._application) as (query, schema):
             return catalog.revisions(query, default_schema=schema, version_table=self._version_table)
 
-    def broken_references(self) -> tuple[str, ...]:
-        with reading(self._address, self._application) as (query, schema):
-            return catalog.broken_references(query, default_schema=schema)
+    def broken_references(self) -> tuple[BrokenReference, ...]:
+        """None: PostgreSQL checks every row when it makes a constraint valid, and every write from then on."""
+        return ()
 
     def activity(self) -> WriteActivity:
         with reading(self._address, self._application) as (query, schema):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 
 from handrail.databases.sqlite.ddl import collations, constraints, normalised
 from handrail.facts import (
+    BrokenReference,
     Capability,
     ColumnFacts,
     DatabaseFacts,
@@ -20,6 +23,7 @@ CAPABILITIES = frozenset({Capability.TRANSACTIONAL_DDL, Capability.WHOLE_RUN_TRA
 _KINDS = {"index": ObjectKind.INDEX, "trigger": ObjectKind.TRIGGER, "view": ObjectKind.VIEW}
 #: `hidden` of PRAGMA table_xinfo for VIRTUAL and STORED generated columns; 1 is a virtual table's hidden column.
 _GENERATED = (2, 3)
+_MISMATCH = re.compile(r'foreign key mismatch - ".*" referencing "(.*)"')
 
 
 def quoted(name: str) -> str:
@@ -68,30 +72,30 @@ def revisions(raw: sqlite3.Connection, version_table: str) -> tuple[str, ...]:
     return tuple(sorted(str(revision) for (revision,) in found))
 
 
-def broken_references(raw: sqlite3.Connection) -> tuple[str, ...]:
-    """Rows whose foreign key points to nothing, as "orders.customer_id -> customers: 3 rows"."""
-    counts: dict[str, int] = {}
-    columns: dict[str, dict[int, str]] = {}
-    try:
-        found = _rows(raw, "PRAGMA foreign_key_check")
-    except sqlite3.OperationalError as error:
-        if "foreign key mismatch" not in str(error):
-            raise
-        return (str(error),)
-    for table, _, parent, key in found:
-        child = str(table)
-        if child not in columns:
-            columns[child] = _key_columns(raw, child)
-        line = f"{child}.{columns[child].get(int(str(key)), '?')} -> {parent}"
-        counts[line] = counts.get(line, 0) + 1
-    return tuple(f"{line}: {count} row{'' if count == 1 else 's'}" for line, count in sorted(counts.items()))
+def broken_references(raw: sqlite3.Connection) -> tuple[BrokenReference, ...]:
+    """Rows whose foreign key points to nothing, counted per key."""
+    tables = [str(row[0]) for row in _rows(raw, "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")]
+    return tuple(sorted(broken for table in tables for broken in _broken_in(raw, table)))
 
 
-def _key_columns(raw: sqlite3.Connection, table: str) -> dict[int, str]:
-    columns: dict[int, list[str]] = {}
+def _broken_in(raw: sqlite3.Connection, table: str) -> list[BrokenReference]:
+    keys: dict[int, tuple[str, list[str]]] = {}
     for row in _rows(raw, f"PRAGMA foreign_key_list({quoted(table)})"):
-        columns.setdefault(int(str(row[0])), []).append(str(row[3]))
-    return {key: ",".join(names) for key, names in columns.items()}
+        keys.setdefault(int(str(row[0])), (str(row[2]), []))[1].append(str(row[3]))
+    if not keys:
+        return []
+    try:
+        found = _rows(raw, f"PRAGMA foreign_key_check({quoted(table)})")
+    except sqlite3.OperationalError as error:
+        mismatch = _MISMATCH.search(str(error))
+        if mismatch is None:
+            raise
+        return [BrokenReference(TableName(table), (), TableName(mismatch[1]), None)]
+    counts = Counter(int(str(row[3])) for row in found)
+    return [
+        BrokenReference(TableName(table), tuple(keys[key][1]), TableName(keys[key][0]), rows)
+        for key, rows in counts.items()
+    ]
 
 
 def _table(raw: sqlite3.Connection, name: str) -> TableFacts:

@@ -25,6 +25,7 @@ from handrail.databases.sqlite.probes import probe
 from handrail.databases.sqlite.unchanged import ContentDigest, Memory
 from handrail.errors import BackupError, DatabaseUnavailable
 from handrail.facts import (
+    BrokenReference,
     Capability,
     DatabaseAddress,
     DatabaseFacts,
@@ -103,7 +104,7 @@ class SqliteDatabase:
         with reading(self._file) as raw:
             return catalog.revisions(raw, self._version_table)
 
-    def broken_references(self) -> tuple[str, ...]:
+    def broken_references(self) -> tuple[BrokenReference, ...]:
         with reading(self._file) as raw:
             return catalog.broken_references(raw)
 

@@ -9,7 +9,7 @@ from handrail.databases.sqlite import catalog, digest
 from handrail.databases.sqlite.pages import committed_pages
 from handrail.databases.sqlite.unchanged import ContentDigest
 from handrail.errors import BackupError, HandrailError
-from handrail.facts import DatabaseFacts, Fingerprint, FingerprintRequest, SessionState
+from handrail.facts import BrokenReference, DatabaseFacts, Fingerprint, FingerprintRequest, SessionState
 
 
 class SqliteSessionGuard:
@@ -58,6 +58,6 @@ class SqliteSessionGuard:
         with digest.as_text(self._raw, str):
             return SessionState(storage=catalog.storage(self._raw))
 
-    def broken_references(self) -> tuple[str, ...]:
+    def broken_references(self) -> tuple[BrokenReference, ...]:
         with digest.as_text(self._raw, str):
             return catalog.broken_references(self._raw)

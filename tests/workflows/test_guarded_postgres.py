@@ -1,0 +1,108 @@
+"""The guarded run in this process on real PostgreSQL servers: what rehearsal and proof let through, refuse and say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handrail.errors import RehearsalFailed
+from handrail.facts import DatabaseAddress
+from handrail.wiring import open_project
+from handrail.workflows.run import Progress
+from handrail.workflows.upgrade import Outcome, Request, guarded_run
+from support.postgres import PostgresServer
+from support.projects import Script, make_project, write_script
+
+CREATE = [
+    "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
+    "INSERT INTO alembic_version VALUES ('a1')",
+    "CREATE TABLE users (id SERIAL PRIMARY KEY, name TEXT)",
+    "CREATE TABLE bookings (id SERIAL PRIMARY KEY, topic TEXT NOT NULL, seats INTEGER, user_id INTEGER,"
+    " CONSTRAINT topic_given CHECK (topic <> ''))",
+    "INSERT INTO users (name) VALUES ('가람'), ('나리')",
+    "INSERT INTO bookings (topic, seats, user_id) VALUES ('파이썬 학습', -1, 1), ('API 개발', 2, 99)",
+]
+START = Script("a1", None)
+
+
+class Bench:
+    """A project whose database is at a1, and runs on it. The first script creates nothing: the tables are there."""
+
+    def __init__(self, folder: Path, server: PostgresServer, address: DatabaseAddress) -> None:
+        self.server, self.address = server, address
+        server.execute(address, CREATE)
+        where = f"{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
+        self.folder = make_project(folder, url=f"postgresql+psycopg://{where}", revisions=(START,))
+        self.said: list[Progress] = []
+
+    def put(self, upgrade: str, *, id_: str = "b2", down: str = "a1", head: str = "", downgrade: str = "pass") -> None:
+        write_script(self.folder, Script(id_, down, upgrade, downgrade, head=head))
+
+    def run(self, target: str = "head") -> Outcome:
+        project = open_project(self.folder, None)
+        facts = project.migrator.describe(target)
+        assert facts.path is not None
+        return guarded_run(project.equipment(facts), Request("upgrade", facts.path, facts), self.said.append)
+
+    def notes(self) -> tuple[str, ...]:
+        proof = self.run().proof
+        assert proof is not None
+        assert proof.failures == ()
+        return proof.notes
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        with self.server.connect(self.address) as connection:
+            return connection.execute(sql.encode()).fetchall()
+
+    def stamp(self) -> object:
+        return self.rows("SELECT version_num FROM alembic_version")[0][0]
+
+
+@pytest.fixture
+def bench(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Bench]:
+    address = postgres_server.clone()
+    yield Bench(tmp_path, postgres_server, address)
+    postgres_server.drop(address.database)
+
+
+def test_a_new_unchecked_constraint_is_let_through_and_said_then_validated(bench: Bench) -> None:
+    bench.put(
+        """
+        op.execute("ALTER TABLE bookings ADD CONSTRAINT seats_positive CHECK (seats > 0) NOT VALID")
+        op.create_foreign_key("booker", "bookings", "users", ["user_id"], ["id"], postgresql_not_valid=True)
+        op.create_check_constraint("topic_short", "bookings", "length(topic) < 9", postgresql_not_valid=True)
+        """
+    )
+    said = "on bookings checks new rows only; VALIDATE CONSTRAINT in a later revision"
+    names = ("booker", "seats_positive", "topic_short")
+    assert bench.notes() == tuple(f"constraint {name} {said}" for name in names)
+    bench.put('op.add_column("users", sa.Column("note", sa.Text()))', id_="c3", down="b2")
+    assert bench.notes() == ()
+    bench.server.execute(bench.address, ["UPDATE bookings SET seats = 1, user_id = 1"])
+    bench.put(
+        """
+        op.execute("ALTER TABLE bookings VALIDATE CONSTRAINT seats_positive")
+        op.execute("ALTER TABLE bookings VALIDATE CONSTRAINT booker")
+        """,
+        id_="d4",
+        down="c3",
+    )
+    assert bench.notes() == ()
+    assert bench.rows("SELECT conname::text FROM pg_constraint WHERE NOT convalidated") == [("topic_short",)]
+
+
+def test_a_constraint_that_is_checked_no_more_is_refused(bench: Bench) -> None:
+    bench.put(
+        """
+        op.execute("ALTER TABLE bookings DROP CONSTRAINT topic_given")
+        op.execute("ALTER TABLE bookings ADD CONSTRAINT topic_given CHECK (topic <> '') NOT VALID")
+        """
+    )
+    with pytest.raises(RehearsalFailed) as caught:
+        bench.run()
+    assert caught.value.why == (
+        "bookings: changed though not declared (exact, 2 rows): constraint topic_given is not valid any more"
+    )
+    assert bench.stamp() == "a1"
