@@ -152,6 +152,18 @@ def test_the_proof_locks_judges_and_rolls_back(place: Place, driver: str) -> Non
     assert [proof.before.rows for proof in judged] == [2]
 
 
+def test_tables_that_are_not_locked_are_not_read(place: Place) -> None:
+    """Others may write to them at any time, so comparing them inside the transaction would blame the script."""
+    seen: list[InTransactionProof] = []
+    others = "CREATE TABLE others AS SELECT 1 AS a"
+    request = ProofRequest(TOPICS, TOPICS, lock=(TableName("bookings"),))
+    place.server.execute(place.address, [others])
+    place.run_c3("pass", proofs={"c3": request}, judge=lambda _, proof: seen.append(proof))
+    [proof] = seen
+    assert [table.table.name for table in (*proof.before.tables, *proof.after.tables)] == ["bookings", "bookings"]
+    assert [table.name.name for table in proof.facts_after.tables] == ["bookings", "others"]
+
+
 @two_drivers
 def test_a_lock_that_is_not_had_is_tried_again(place: Place, driver: str) -> None:
     alter = 'op.add_column("bookings", sa.Column("note", sa.Text()))'

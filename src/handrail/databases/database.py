@@ -161,7 +161,9 @@ class SessionGuard(Protocol):
         ...
 
     def fingerprint(self, request: FingerprintRequest | None) -> Fingerprint:
-        """Fingerprint as seen by this session, uncommitted changes included; same algorithm as Database.fingerprint."""
+        """Fingerprint as seen by this session, uncommitted changes included; same algorithm as Database.fingerprint.
+
+        Where others write meanwhile, only what the request names is read (those tables are locked)."""
         ...
 
     def facts(self) -> DatabaseFacts:

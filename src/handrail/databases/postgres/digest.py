@@ -51,13 +51,20 @@ class Digestible:
 
 
 def fingerprint(
-    query: Query, request: FingerprintRequest | None, *, default_schema: str, version_table: TableName
+    query: Query,
+    request: FingerprintRequest | None,
+    *,
+    default_schema: str,
+    version_table: TableName,
+    named_only: bool = False,
 ) -> Fingerprint:
-    """Fingerprint what this session sees. The caller holds the snapshot and has set `reading.SETTINGS`."""
+    """Fingerprint what this session sees. The caller holds the snapshot and has set `reading.SETTINGS`. `named_only`:
+    tables that the request does not name are left out."""
     wanted = request or {}
     tables = [
         _digest_table(query, found, wanted.get(found.table), default_schema)
         for found in digestible(query, default_schema, version_table)
+        if not named_only or found.table in wanted
     ]
     large = int(query("SELECT count(*) FROM pg_largeobject_metadata")[0][0])
     if large:

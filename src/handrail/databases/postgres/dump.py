@@ -81,12 +81,12 @@ def hold_snapshot(address: DatabaseAddress, application: str, version_table: Tab
 
 def read_beside(snapshot: Snapshot, request: FingerprintRequest | None, version_table: TableName) -> Seen:
     """Facts, fingerprint and revisions of the snapshot."""
-    where = {"default_schema": snapshot.default_schema}
-    fingerprint = digest.fingerprint(snapshot.query, request, version_table=version_table, **where)
+    query, schema = snapshot.query, snapshot.default_schema
+    fingerprint = digest.fingerprint(query, request, default_schema=schema, version_table=version_table)
     return Seen(
-        catalog.facts(snapshot.query, version_table=version_table, **where),
+        catalog.facts(query, default_schema=schema, version_table=version_table),
         replace(fingerprint, sequences=snapshot.sequences),
-        catalog.revisions(snapshot.query, version_table=version_table, **where),
+        catalog.revisions(query, default_schema=schema, version_table=version_table),
     )
 
 

@@ -55,7 +55,13 @@ class PostgresSessionGuard:
 
     def fingerprint(self, request: FingerprintRequest | None) -> Fingerprint:
         with pinned(self._query) as schema:
-            return digest.fingerprint(self._query, request, default_schema=schema, version_table=self._version_table)
+            return digest.fingerprint(
+                self._query,
+                request,
+                default_schema=schema,
+                version_table=self._version_table,
+                named_only=request is not None,
+            )
 
     def facts(self) -> DatabaseFacts:
         with pinned(self._query) as schema:
