@@ -218,6 +218,22 @@ class Fingerprint:
         return sum(table.rows for table in self.tables)
 
 
+#: For each table (by its name after a path) the columns that the path added to it.
+AddedColumns = Mapping[TableName, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnCompleteness:
+    """How an added column was filled: rows, NULLs, and rows whose value is not the column's default (None when there is
+    no default, or one that is no constant: then there is nothing to compare with)."""
+
+    table: TableName
+    column: str
+    rows: int
+    nulls: int
+    not_default: int | None
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class HeldLock:
     """A lock on a table, by PostgreSQL's mode name without "Lock" ("AccessExclusive")."""

@@ -11,7 +11,7 @@ import pytest
 
 from handrail.databases.database import Database
 from handrail.errors import BackupError, LockNotObtained
-from handrail.facts import Fingerprint, ObjectKind, TableName
+from handrail.facts import ColumnCompleteness, Fingerprint, ObjectKind, TableName
 
 MakeDatabase = Callable[[], Database]
 
@@ -130,6 +130,32 @@ class DatabaseSuite(ABC):
     def test_revisions_are_read_and_sorted(self, filled: Database) -> None:
         self.execute(filled, ["INSERT INTO alembic_version VALUES ('0fff')"])
         assert filled.revisions() == ("0fff", "a1b2c3")
+
+    def test_added_columns_are_measured_against_their_default(self, filled: Database) -> None:
+        added = (
+            "status VARCHAR(50) NOT NULL DEFAULT 'it''s 100% \\n'",
+            "seats NUMERIC(6, 2) DEFAULT -1.5",
+            "is_open BOOLEAN DEFAULT true",
+            "made TIMESTAMP DEFAULT '2024-01-10 00:00:00'",
+            "note TEXT",
+        )
+        self.execute(filled, [f"ALTER TABLE no_key ADD COLUMN {column}" for column in added])
+        names = ("status", "seats", "is_open", "made", "note", "gone")
+        request = {NO_KEY: names, ORDERS: ("amount",), TableName("nowhere"): ("a",)}
+        full = [ColumnCompleteness(NO_KEY, name, 3, 0, 0) for name in names[:4]]
+        orders = ColumnCompleteness(ORDERS, "amount", 3, 0, 3)
+        nothing = ColumnCompleteness(NO_KEY, "note", 3, 3, None)
+        assert filled.completeness(request) == (*full, nothing, orders)
+        changes = "status = 'IT''S 100% \\n', seats = NULL, is_open = false, made = '2024-01-11 00:00:00', note = 'x'"
+        self.execute(filled, [f"UPDATE no_key SET {changes} WHERE a = 1"])
+        assert filled.completeness({NO_KEY: names}) == (
+            ColumnCompleteness(NO_KEY, "status", 3, 0, 2),
+            ColumnCompleteness(NO_KEY, "seats", 3, 2, 2),
+            ColumnCompleteness(NO_KEY, "is_open", 3, 0, 2),
+            ColumnCompleteness(NO_KEY, "made", 3, 0, 2),
+            ColumnCompleteness(NO_KEY, "note", 3, 1, None),
+        )
+        assert filled.completeness({}) == ()
 
     # -- fingerprints ----------------------------------------------------------------------------------------------
 

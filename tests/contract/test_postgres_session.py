@@ -16,6 +16,7 @@ from handrail.databases.postgres.quoting import identifier, literal
 from handrail.databases.postgres.session import PostgresSessionGuard
 from handrail.facts import (
     BrokenReference,
+    ColumnCompleteness,
     DatabaseAddress,
     Fingerprint,
     HeldLock,
@@ -157,6 +158,36 @@ def test_what_was_never_checked_is_told_by_the_facts(connection: psycopg.Connect
     connection.execute("UPDATE things SET note = 'c' WHERE note = 'a'")
     connection.execute("ALTER TABLE things VALIDATE CONSTRAINT late")
     assert replace(late, is_valid=True) in guard.facts().objects
+
+
+def test_added_columns_of_every_kind_are_measured(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Types that cannot be compared (json), a type with an odd name, volatile defaults, a partitioned table."""
+    connection.execute(b"CREATE TYPE \"Odd Kind\" AS ENUM ('A', 'B')")
+    connection.execute(b"CREATE TABLE parts (a integer) PARTITION BY LIST (a)")
+    connection.execute(b"CREATE TABLE part PARTITION OF parts DEFAULT")
+    connection.execute(b"INSERT INTO parts VALUES (1)")
+    columns = {
+        "j": 'json DEFAULT \'{"a": "100%"}\'',
+        "kind": "\"Odd Kind\" DEFAULT 'A'",
+        "tags": "text[] DEFAULT '{}'",
+        "c": "char(5) NOT NULL DEFAULT 'ab'",
+        "f": "double precision DEFAULT 0",
+        "moment": "timestamptz DEFAULT now()",
+        "number": "serial",
+        "twice": "integer GENERATED ALWAYS AS (id * 2) STORED",
+    }
+    for name, text in columns.items():
+        connection.execute(f"ALTER TABLE things ADD COLUMN {name} {text}".encode())
+    connection.execute(b"ALTER TABLE parts ADD COLUMN c text DEFAULT 'x'")
+    guard = guard_on(connection)
+    request = {THINGS: tuple(columns), TableName("parts"): ("c",), TableName("part"): ("c",)}
+    constant = [ColumnCompleteness(THINGS, name, 3, 0, 0) for name in ("j", "kind", "tags", "c", "f")]
+    others = [ColumnCompleteness(THINGS, name, 3, 0, None) for name in ("moment", "number", "twice")]
+    parts = (ColumnCompleteness(TableName("part"), "c", 1, 0, 0), ColumnCompleteness(TableName("parts"), "c", 0, 0, 0))
+    assert guard.completeness(request) == (*parts, *constant, *others)
+    connection.execute(b"UPDATE things SET j = '{}', kind = 'B', tags = '{a}', c = 'abc', f = '-0', moment = NULL")
+    changed = [replace(one, not_default=3) for one in constant]
+    assert guard.completeness({THINGS: tuple(columns)}) == (*changed, replace(others[0], nulls=3), *others[1:])
 
 
 def test_an_error_in_a_reading_leaves_the_transaction_usable(

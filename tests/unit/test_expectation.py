@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from handrail.facts import ColumnFacts, TableName
 from handrail.migrations.operations import Operation, OperationKind
+from handrail.rehearsal.completeness import added_columns
 from handrail.rehearsal.expectation import (
     Expectation,
     RawStatement,
@@ -33,6 +34,23 @@ def test_nothing_done_nothing_expected() -> None:
     assert found == Expectation()
     whole = {BOOKINGS: (("id", "topic", "when"),), TableName("users"): (("id", "name"),)}
     assert column_groups(found, START) == (whole, whole)
+
+
+def test_added_columns_are_what_a_table_has_gained() -> None:
+    found = compose(
+        (
+            operation(K.RENAME_TABLE, "bookings", new_table="visits"),
+            operation(K.ALTER_COLUMN, "visits", "topic", to="title"),
+            operation(K.ADD_COLUMN, "visits", "note"),
+        ),
+        (operation(K.ADD_COLUMN, "visits", "seats"), operation(K.ALTER_COLUMN, "visits", "seats", to="places")),
+    )
+    assert found.tables[0].added_then_altered == {"places"}
+    visits = TableName("visits")
+    assert added_columns(found, START, None) == {visits: ("note", "places")}
+    after = facts(table("visits", "id", "title", "when", "note", "places", "raw"), table("users", "id", "name"))
+    assert added_columns(found, START, after) == {visits: ("note", "places", "raw")}
+    assert added_columns(compose(()), START, START) == {}
 
 
 def test_rename_chain_over_revisions() -> None:

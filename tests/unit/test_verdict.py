@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from handrail.facts import (
     BrokenReference,
+    ColumnCompleteness,
     ColumnFacts,
     DatabaseFacts,
     Fingerprint,
@@ -21,7 +23,6 @@ from handrail.facts import (
 from handrail.migrations.operations import Operation, OperationKind
 from handrail.rehearsal.compare import (
     Classification,
-    ColumnCompleteness,
     Method,
     TableProof,
     Verdict,
@@ -371,6 +372,7 @@ def live(
     exact: tuple[TableName, ...] = (),
     maintenance: bool = False,
     rehearsed: DatabaseFacts = START,
+    added: ColumnCompleteness | None = None,
 ) -> Verdict:
     one, other = column_groups(Expectation(), START)
     then = WriteActivity({BOOKINGS: (100, 50, 7), USERS: (5, 0, 0)})
@@ -381,13 +383,14 @@ def live(
         before=prints(dict(one), ROWS),
         after=prints(dict(other), {"bookings": rows, "users": 5}, changed),
         facts_before=START,
-        facts_after=START,
+        facts_after=rehearsed,
         rehearsed=rehearsed,
-        expectation=Expectation(),
+        expectation=Expectation() if added is None else expected(operation(K.ADD_COLUMN, "bookings", "status")),
         exact=exact,
         activity_before=then if writes is not None else WriteActivity(),
         activity_after=now,
         maintenance=maintenance,
+        completeness=() if added is None else [added],
     )
 
 
@@ -412,9 +415,38 @@ def test_live_says_what_others_wrote() -> None:
     assert live(rows=4, writes=(3, 0, 1)).lines()[0] == line
 
 
+def test_live_others_may_fill_an_added_column_otherwise() -> None:
+    column = ColumnFacts("status", "TEXT", True, "'A'")
+    after = facts(table("bookings", "id", "topic", column, key=("id",)), START.tables[1])
+    two = ColumnCompleteness(BOOKINGS, "status", 5, 0, 2)
+    text = "2 rows are not filled with the default of status"
+
+    def judged(**words: Any) -> tuple[bool, tuple[str, ...]]:
+        found = live(changed="", rehearsed=after, added=two, **words)
+        return found.is_lossless, found.tables[0].details
+
+    others = "others inserted 1, updated 1, deleted 0 meanwhile"
+    assert judged(writes=(1, 1, 0)) == (True, ("added status", f"{text} ({others})"))
+    assert judged(writes=(1, 0, 5)) == (False, (text,))
+    assert judged(writes=None) == (False, (text,))
+    assert judged(writes=(1, 1, 0), maintenance=True) == (False, (text,))
+    assert judged(writes=None, exact=(BOOKINGS,)) == (True, ("added status", "proven inside the transaction"))
+
+
 def test_live_schema_must_be_as_rehearsed() -> None:
     rehearsed = facts(table("bookings", "id", "topic", "status"), START.tables[1], objects=[INDEX])
-    assert live(changed="", rehearsed=rehearsed).failures == (
+    one, other = column_groups(Expectation(), START)
+    found = verdict_live(
+        before=prints(dict(one), ROWS),
+        after=prints(dict(other), ROWS),
+        facts_before=START,
+        facts_after=START,
+        rehearsed=rehearsed,
+        expectation=Expectation(),
+        activity_before=WriteActivity(),
+        activity_after=WriteActivity(),
+    )
+    assert found.failures == (
         "table bookings is not as rehearsed",
         "index ix_topic is not there, unlike rehearsed",
     )

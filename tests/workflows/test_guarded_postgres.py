@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
-from handrail.errors import RehearsalFailed
+from handrail.errors import BroughtBack, RehearsalFailed
 from handrail.facts import DatabaseAddress
 from handrail.wiring import open_project
 from handrail.workflows.run import Progress
@@ -105,4 +106,35 @@ def test_a_constraint_that_is_checked_no_more_is_refused(bench: Bench) -> None:
     assert caught.value.why == (
         "bookings: changed though not declared (exact, 2 rows): constraint topic_given is not valid any more"
     )
+    assert bench.stamp() == "a1"
+
+
+ADD = 'op.add_column("bookings", sa.Column("status", sa.String(50), nullable=False, server_default="SCHEDULED"))'
+HALF = "UPDATE bookings SET status = 'X' WHERE id = 1"
+NOT_FILLED = "bookings: changed though not declared (exact, 2 rows): 1 row is not filled with the default of status"
+
+
+def test_a_column_that_is_added_and_filled_otherwise_must_be_declared(bench: Bench) -> None:
+    bench.put(f'{ADD}\nop.execute("{HALF}")')
+    with pytest.raises(RehearsalFailed) as caught:
+        bench.run()
+    assert caught.value.why == NOT_FILLED
+    bench.put(f'{ADD}\nop.execute("{HALF}")', head="# handrail: changes bookings.status")
+    bench.run()
+    assert bench.rows("SELECT status FROM bookings ORDER BY id") == [("X",), ("SCHEDULED",)]
+
+
+def only_live(bench: Bench, statement: str) -> str:
+    """A script that does on the live database what it did not on the copy."""
+    return f"""
+    if op.get_bind().exec_driver_sql("SELECT current_database()").scalar() == "{bench.address.database}":
+        op.execute("{statement}")
+    """
+
+
+def test_the_locked_table_is_measured_inside_the_transaction(bench: Bench) -> None:
+    bench.put(f"{ADD}\n{dedent(only_live(bench, HALF)).strip()}")
+    with pytest.raises(BroughtBack) as caught:
+        bench.run()
+    assert caught.value.why.startswith(f"{NOT_FILLED}. The database was brought back: the transaction was rolled back")
     assert bench.stamp() == "a1"

@@ -171,6 +171,36 @@ def test_an_undeclared_change_is_named_with_the_comment_that_declares_it(bench: 
     assert bench.content() == ("b2", [(1, "파이썬"), (2, "API")])
 
 
+def test_a_column_that_is_added_and_filled_otherwise_must_be_declared(bench: Bench) -> None:
+    half = f"{STATUS.upgrade.rstrip()}\n    op.execute(\"UPDATE bookings SET status = 'X' WHERE id = 1\")"
+    bench.put(replace(STATUS, upgrade=half))
+    with pytest.raises(RehearsalFailed) as raised:
+        bench.run()
+    assert raised.value.why == (
+        "bookings: changed though not declared (exact, 2 rows): 1 row is not filled with the default of status"
+    )
+    assert "# handrail: changes bookings.status" in raised.value.hint
+    assert bench.content() == OLD
+    bench.put(replace(STATUS, upgrade=half, head="# handrail: changes bookings.status"))
+    bench.run()
+    assert bench.content() == ("b2", [(1, "파이썬 학습", "X"), (2, "API 개발", "SCHEDULED")])
+
+
+def test_the_live_transaction_measures_added_columns_too(bench: Bench) -> None:
+    """A script that does on the live database what it did not on the copy."""
+    only_live = f"""{STATUS.upgrade.rstrip()}
+    if op.get_bind().exec_driver_sql("PRAGMA database_list").fetchone()[2].endswith("local.db"):
+        op.execute("UPDATE bookings SET status = 'X' WHERE id = 1")
+    """
+    bench.put(replace(STATUS, upgrade=only_live))
+    with pytest.raises(BroughtBack) as raised:
+        bench.run()
+    assert raised.value.why.startswith(
+        "bookings: changed though not declared (exact, 2 rows): 1 row is not filled with the default of status."
+    )
+    assert bench.content() == OLD
+
+
 def test_a_failed_health_check_is_brought_back_by_the_proven_downgrade(bench: Bench) -> None:
     with pytest.raises(BroughtBack) as raised:
         bench.run(change=unwell)

@@ -23,8 +23,10 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from handrail.facts import (
+    AddedColumns,
     BrokenReference,
     Capability,
+    ColumnCompleteness,
     DatabaseAddress,
     DatabaseFacts,
     Fingerprint,
@@ -103,6 +105,10 @@ class Database(Dumps, Protocol):
         """The revisions that Alembic's version table holds, sorted; () when there is no such table."""
         ...
 
+    def completeness(self, columns: AddedColumns) -> tuple[ColumnCompleteness, ...]:
+        """How these columns are filled, in one scan per table. A column or table that is not there is left out."""
+        ...
+
     def broken_references(self) -> tuple[BrokenReference, ...]:
         """Rows that a foreign key should not let be there, counted per key, sorted; () where the engine lets none in.
 
@@ -172,6 +178,10 @@ class SessionGuard(Protocol):
 
     def state(self) -> SessionState:
         """Locks held and storage identities; cheap enough to be asked after every DDL statement."""
+        ...
+
+    def completeness(self, columns: AddedColumns) -> tuple[ColumnCompleteness, ...]:
+        """How these columns are filled, in one scan per table. A column or table that is not there is left out."""
         ...
 
     def broken_references(self) -> tuple[BrokenReference, ...]:

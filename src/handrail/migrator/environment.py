@@ -265,6 +265,7 @@ class GuardedEnvironment(WatchedEnvironment):
             facts_after=guard.facts(),
             broken_before=broken_before,
             broken_after=guard.broken_references(),
+            completeness=guard.completeness(request.added),
         )
         self._before = None
         if self.channel.ask("proof", revision=self.current, proof=encode(proof)) != "go":

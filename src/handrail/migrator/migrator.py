@@ -19,7 +19,9 @@ from typing import Protocol
 
 from handrail.errors import HandrailError
 from handrail.facts import (
+    AddedColumns,
     BrokenReference,
+    ColumnCompleteness,
     DatabaseAddress,
     DatabaseFacts,
     Fingerprint,
@@ -74,13 +76,15 @@ class ProofRequest:
 
     `before` are column groups as the tables are before the run, `after` the same groups under the names they have
     after it (a table or column that the run renames); a table is in both or in neither. On an engine with concurrent
-    writers, `lock` names the tables to lock against writes first (SHARE ROW EXCLUSIVE), in sorted order. `known` are
-    digests of `before` that hold if the content is still what it was (`Fingerprint.content`).
+    writers, `lock` names the tables to lock against writes first (SHARE ROW EXCLUSIVE), in sorted order. `added` are
+    columns that the run adds to these tables, whose values are to be measured. `known` are digests of `before` that
+    hold if the content is still what it was (`Fingerprint.content`).
     """
 
     before: FingerprintRequest
     after: FingerprintRequest
     lock: tuple[TableName, ...] = ()
+    added: AddedColumns = field(default_factory=dict)
     known: Fingerprint | None = None
 
 
@@ -94,6 +98,7 @@ class InTransactionProof:
     facts_after: DatabaseFacts
     broken_before: tuple[BrokenReference, ...] = ()
     broken_after: tuple[BrokenReference, ...] = ()
+    completeness: tuple[ColumnCompleteness, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

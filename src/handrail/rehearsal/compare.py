@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from handrail.facts import (
     BrokenReference,
+    ColumnCompleteness,
     DatabaseFacts,
     Fingerprint,
     TableFacts,
@@ -14,8 +16,9 @@ from handrail.facts import (
     TableName,
     WriteActivity,
 )
+from handrail.rehearsal.completeness import rows_are, unfilled
 from handrail.rehearsal.expectation import Expectation, TableExpectation, kept_columns
-from handrail.rehearsal.proof import Classification, ColumnCompleteness, Method, TableProof, Verdict
+from handrail.rehearsal.proof import Classification, Method, TableProof, Verdict
 from handrail.rehearsal.schema import (
     Problem,
     column_problems,
@@ -27,7 +30,7 @@ from handrail.rehearsal.schema import (
 from handrail.rehearsal.suggestion import suggest
 from handrail.rehearsal.validity import index_problems, reference_problems, unchecked_notes
 
-__all__ = ["Classification", "ColumnCompleteness", "Method", "TableProof", "Verdict", "verdict", "verdict_live"]
+__all__ = ["Classification", "Method", "TableProof", "Verdict", "proven_tables", "verdict", "verdict_live"]
 
 
 def verdict(
@@ -45,8 +48,8 @@ def verdict(
 
     A table in neither fingerprint was not meant to be proven here: its schema is compared, its rows are not.
     """
-    seen = _Seen(before, after, facts_before, facts_after, expectation)
-    return _verdict(seen, seen.rows_exactly, broken_before, broken_after, completeness)
+    seen = _Seen(before, after, facts_before, facts_after, expectation, completeness)
+    return _verdict(seen, seen, broken_before, broken_after)
 
 
 def verdict_live(  # noqa: PLR0913 - evidence by name; each is measured by somebody else
@@ -57,7 +60,7 @@ def verdict_live(  # noqa: PLR0913 - evidence by name; each is measured by someb
     facts_after: DatabaseFacts,
     rehearsed: DatabaseFacts | None,
     expectation: Expectation,
-    exact: Iterable[TableName] | Mapping[str, Verdict] = (),
+    exact: Iterable[TableName] = (),
     activity_before: WriteActivity,
     activity_after: WriteActivity,
     maintenance: bool = False,
@@ -67,15 +70,14 @@ def verdict_live(  # noqa: PLR0913 - evidence by name; each is measured by someb
 ) -> Verdict:
     """The verdict on a live database to which others write.
 
-    `exact` are tables (by their name before) that were proven inside a transaction, or the verdicts given there.
+    `exact` are tables (by their name before) that were proven inside a transaction: see `proven_tables`.
     Where digests differ, statistics decide: with no write recorded it is a loss; with writes that explain the number
     of rows the table is UNCHANGED, COUNTED. `maintenance`: writers are stopped, so everything must be exact.
     `rehearsed` is the catalog with which the rehearsal ended.
     """
-    seen = _Seen(before, after, facts_before, facts_after, expectation)
-    proven = _proven_names(exact) if isinstance(exact, Mapping) else frozenset(exact)
-    live = _Live(seen, proven, _Writes(activity_before, activity_after), maintenance)
-    result = _verdict(seen, live.rows, broken_before, broken_after, completeness)
+    seen = _Seen(before, after, facts_before, facts_after, expectation, completeness)
+    live = _Live(seen, frozenset(exact), _Writes(activity_before, activity_after), maintenance)
+    result = _verdict(seen, live, broken_before, broken_after)
     differences = () if rehearsed is None else tuple(schema_differences(rehearsed, facts_after))
     return replace(result, problems=(*result.problems, *differences))
 
@@ -100,12 +102,17 @@ class _Seen:
     facts_before: DatabaseFacts
     facts_after: DatabaseFacts
     expectation: Expectation
+    completeness: Sequence[ColumnCompleteness]
 
     def pair(self, expected: TableExpectation) -> tuple[TableFingerprint | None, TableFingerprint | None]:
         one = None if expected.before is None else self.before.table(expected.before)
         return one, None if expected.after is None else self.after.table(expected.after)
 
-    def rows_exactly(self, table: TableFacts, expected: TableExpectation) -> _Rows:
+    def unfilled(self, expected: TableExpectation) -> tuple[list[Problem], list[str]]:
+        """Added columns that are not filled as they should be; and what is only to be remarked."""
+        return [problem for problem, _ in unfilled(expected, self.facts_after, self.completeness)], []
+
+    def rows(self, table: TableFacts, expected: TableExpectation) -> _Rows:
         """Compare the rows of a surviving table: every value of the kept columns where there are any."""
         one, other = self.pair(expected)
         if expected.rows_declared:
@@ -116,7 +123,7 @@ class _Seen:
             return _Rows(Method.NONE, remark="before and after cannot be compared", is_proven=False)
         if expected.rows_added:
             gone = one.rows - other.rows
-            return _Rows(Method.COUNTED, f"{_rows(gone)} gone though the scripts only insert" if gone > 0 else "")
+            return _Rows(Method.COUNTED, f"{rows_are(gone)} gone though the scripts only insert" if gone > 0 else "")
         return _compare_rows(one, other, table, expected)
 
 
@@ -126,9 +133,10 @@ def _compare_rows(
     kept = kept_columns(expected, table)
     difference = other.rows - one.rows
     if difference:
+        word = "new" if difference > 0 else "gone"
         return _Rows(
             Method.EXACT if kept else Method.COUNTED,
-            f"{_rows(abs(difference))} {'new' if difference > 0 else 'gone'} ({one.rows} before, {other.rows} after)",
+            f"{rows_are(abs(difference))} {word} ({one.rows} before, {other.rows} after)",
         )
     if not kept:
         return _Rows(Method.COUNTED, remark="no column is kept, so rows are only counted")
@@ -140,19 +148,16 @@ def _compare_rows(
     )
 
 
-def _rows(number: int) -> str:
-    return "1 row is" if number == 1 else f"{number} rows are"
+class _Judge(Protocol):
+    """Compares the content of a table that survives: exactly, or knowing that others write."""
 
+    def rows(self, table: TableFacts, expected: TableExpectation) -> _Rows: ...
 
-_CompareRows = Callable[[TableFacts, TableExpectation], _Rows]
+    def unfilled(self, expected: TableExpectation) -> tuple[list[Problem], list[str]]: ...
 
 
 def _verdict(
-    seen: _Seen,
-    compare_rows: _CompareRows,
-    broken_before: Sequence[BrokenReference],
-    broken_after: Sequence[BrokenReference],
-    completeness: Sequence[ColumnCompleteness],
+    seen: _Seen, judge: _Judge, broken_before: Sequence[BrokenReference], broken_after: Sequence[BrokenReference]
 ) -> Verdict:
     objects = [
         *object_problems(seen.facts_before, seen.facts_after, seen.expectation),
@@ -164,11 +169,10 @@ def _verdict(
     for table in seen.facts_before.tables:
         expected = seen.expectation.of(table.name)
         own = [problem for problem in objects if problem.table == table.name]
-        own.extend(_completeness_problems(table.name, expected.after, expected, seen.facts_after, completeness))
-        proof, found = _prove(seen, table, expected, compare_rows, own)
+        proof, found = _prove(seen, table, expected, judge, own)
         proofs.append(proof)
         problems.extend(found)
-    proofs.extend(_created(seen, completeness))
+    proofs.extend(_created(seen))
     broken = tuple(reference_problems(broken_before, broken_after, seen.expectation))
     general = tuple(problem.text for problem in problems if problem.table not in known)
     left = leftovers(seen.facts_before, seen.facts_after) if seen.expectation.returns else ()
@@ -181,7 +185,7 @@ def _verdict(
 
 
 def _prove(
-    seen: _Seen, table: TableFacts, expected: TableExpectation, compare_rows: _CompareRows, own: list[Problem]
+    seen: _Seen, table: TableFacts, expected: TableExpectation, judge: _Judge, own: list[Problem]
 ) -> tuple[TableProof, list[Problem]]:
     """The proof of one table that was there before, and its undeclared changes."""
     after = None if expected.after is None else seen.facts_after.table(expected.after)
@@ -194,12 +198,13 @@ def _prove(
         return TableProof(
             table.name, kind, Method.NONE, counts[0], None, ("dropped" if is_declared else "the table is gone",)
         ), gone
-    rows = compare_rows(table, expected)
-    problems = [*column_problems(table, after, expected), *own]
+    rows = judge.rows(table, expected)
+    not_filled, more = judge.unfilled(expected)
+    problems = [*column_problems(table, after, expected), *own, *not_filled]
     if rows.problem:
         problems.insert(0, Problem(table.name, rows.problem))
     kind = _classify(problems, rows, expected)
-    remarks = [text for text in (*_declared(expected), rows.remark) if text]
+    remarks = [text for text in (*_declared(expected), rows.remark, *more) if text]
     details = tuple(problem.text for problem in problems) or tuple(remarks)
     seconds = sum(side.seconds for side in (one, other) if side is not None)
     return TableProof(table.name, kind, rows.method, *counts, details, rows.must_be_proven, seconds), problems
@@ -231,34 +236,13 @@ def _declared(expected: TableExpectation) -> Iterator[str]:
         yield f"may change: {', '.join(sorted(expected.declared | expected.vanishing))}"
 
 
-def _created(seen: _Seen, completeness: Sequence[ColumnCompleteness]) -> Iterator[TableProof]:
+def _created(seen: _Seen) -> Iterator[TableProof]:
     survivors = {seen.expectation.of(table.name).after for table in seen.facts_before.tables}
     for table in seen.facts_after.tables:
         if table.name not in survivors:
             found = seen.after.table(table.name)
             rows = None if found is None else found.rows
             yield TableProof(table.name, Classification.CHANGED_AS_DECLARED, Method.NONE, None, rows, ("created",))
-
-
-def _completeness_problems(
-    before: TableName,
-    after: TableName | None,
-    expected: TableExpectation,
-    facts: DatabaseFacts,
-    completeness: Sequence[ColumnCompleteness],
-) -> Iterator[Problem]:
-    """Added columns that hold NULL where they may not, or another value than their default."""
-    table = None if after is None else facts.table(after)
-    for measured in completeness:
-        if table is None or measured.table != after:
-            continue
-        column = next((column for column in table.columns if column.name == measured.column), None)
-        if measured.nulls and column is not None and not column.nullable:
-            yield Problem(before, f"{measured.column} is NOT NULL and {_rows(measured.nulls)} without a value")
-        is_free = expected.rows_declared or expected.rows_added or measured.column in expected.declared
-        if measured.not_default and not is_free:
-            text = f"{_rows(measured.not_default)} not filled with the default of {measured.column}"
-            yield Problem(before, text, measured.column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,12 +275,25 @@ class _Live:
     def rows(self, table: TableFacts, expected: TableExpectation) -> _Rows:
         if expected.before in self.proven:
             return _Rows(Method.EXACT, remark="proven inside the transaction")
-        found = self.seen.rows_exactly(table, expected)
+        found = self.seen.rows(table, expected)
         if self.maintenance:
             return replace(found, must_be_proven=True)
         if expected.rows_declared or (found.is_proven and not found.problem):
             return found
         return self._explained(found, expected)
+
+    def unfilled(self, expected: TableExpectation) -> tuple[list[Problem], list[str]]:
+        """Others may have filled rows otherwise since the column is there; what was proven inside is left alone."""
+        if expected.before in self.proven:
+            return [], []
+        written = None if self.maintenance else self.writes.of(expected)
+        problems, remarks = [], []
+        for problem, number in unfilled(expected, self.seen.facts_after, self.seen.completeness):
+            if written is not None and number <= written[0] + written[1]:
+                remarks.append(f"{problem.text} ({_total(written)})")
+            else:
+                problems.append(problem)
+        return problems, remarks
 
     def _explained(self, found: _Rows, expected: TableExpectation) -> _Rows:
         """Digests differ or are missing: do the writes of others explain it?"""
@@ -310,8 +307,8 @@ class _Live:
                 remark=f"no statistics of writes by others; {found.problem or found.remark}",
                 is_proven=False,
             )
-        inserted, updated, deleted = written
-        total = f"others inserted {inserted}, updated {updated}, deleted {deleted} meanwhile"
+        inserted, _, deleted = written
+        total = _total(written)
         difference = other.rows - one.rows
         if found.problem and not any(written):
             return replace(found, problem=f"{found.problem}, and the statistics know of no write by others")
@@ -320,8 +317,12 @@ class _Live:
         return _Rows(Method.COUNTED, remark=total if any(written) else found.remark)
 
 
-def _proven_names(verdicts: Mapping[str, Verdict]) -> frozenset[TableName]:
-    """Tables that the verdicts given inside transactions found exact."""
+def _total(written: tuple[int, int, int]) -> str:
+    return "others inserted {}, updated {}, deleted {} meanwhile".format(*written)
+
+
+def proven_tables(verdicts: Mapping[str, Verdict]) -> frozenset[TableName]:
+    """Tables that the verdicts given inside transactions found exact, by their names before."""
     return frozenset(
         table.table
         for judged in verdicts.values()

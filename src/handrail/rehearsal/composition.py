@@ -30,6 +30,8 @@ class FollowedTable:
     rows_added: bool = False
     may_vanish: bool = False
     constraints_touched: bool = False
+    #: Added columns that were altered afterwards, by today's names.
+    added_then_altered: set[str] = field(default_factory=set)
 
     def column(self, name: str) -> str:
         """Today's name as the table spells it: exact, or the only one that differs in case."""
@@ -147,6 +149,8 @@ class Composition:
             table.attributes.add(original)
             if operation.changes_values:
                 table.altered.add(original)
+        else:
+            table.added_then_altered.add(operation.new_column or column)
         if operation.new_column is not None and operation.new_column != column:
             table.columns.pop(column, None)
             table.columns[operation.new_column] = original

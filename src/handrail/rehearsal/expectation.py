@@ -26,7 +26,8 @@ class TableExpectation:
 
     `before` is None for a table that the path creates, `after` for one that it drops. `altered` columns may have
     other values, `attributes` another nullability or default; `declared` anything but vanish, `vanishing` also that.
-    `rows_declared`: any change of rows; `rows_added`: more rows (bulk_insert).
+    `rows_declared`: any change of rows; `rows_added`: more rows (bulk_insert). `added_then_altered` columns need not
+    hold the default that they have now.
     """
 
     before: TableName | None
@@ -42,6 +43,7 @@ class TableExpectation:
     rows_added: bool = False
     may_vanish: bool = False
     constraints_touched: bool = False
+    added_then_altered: frozenset[str] = frozenset()
 
     def name_after(self, column: str) -> str:
         return dict(self.renamed).get(column, column)
@@ -169,6 +171,7 @@ def _frozen(composition: Composition) -> Iterable[TableExpectation]:
             rows_added=table.rows_added,
             may_vanish=table.may_vanish,
             constraints_touched=table.constraints_touched,
+            added_then_altered=frozenset(table.added_then_altered),
         )
         if expected.is_touched:
             yield expected

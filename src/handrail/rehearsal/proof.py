@@ -62,17 +62,6 @@ class TableProof:
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnCompleteness:
-    """How an added column was filled: rows, NULLs, and rows whose value is not the column's default."""
-
-    table: TableName
-    column: str
-    rows: int
-    nulls: int
-    not_default: int
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict:
     """Proofs of all tables; `problems` concern no single table (views, references, sequences, enums).
 

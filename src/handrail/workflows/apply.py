@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from handrail.backups.record import BackupRecord
-from handrail.facts import Capability, TableName, WriteActivity
+from handrail.facts import Capability, DatabaseFacts, TableName, WriteActivity
 from handrail.journal.journal import EventKind
 from handrail.migrations.revision import RevisionPath
 from handrail.migrator.migrator import (
@@ -17,7 +17,8 @@ from handrail.migrator.migrator import (
     ProofFailed,
     ProofRequest,
 )
-from handrail.rehearsal.compare import Verdict, verdict, verdict_live
+from handrail.rehearsal.compare import Verdict, proven_tables, verdict, verdict_live
+from handrail.rehearsal.completeness import added_columns
 from handrail.rehearsal.expectation import Expectation, column_groups, expect, expect_each
 from handrail.rehearsal.report import tables_to_prove_in_transaction
 from handrail.workflows.rehearse import Rehearsal, executed, read_bodies, read_operations
@@ -50,6 +51,7 @@ def apply_path(
             expectations[revision],
             seen.broken_before,
             seen.broken_after,
+            completeness=seen.completeness,
         )
         verdicts[revision] = judged
         _require_lossless(judged)
@@ -107,8 +109,9 @@ def _proof_requests(
     kit = run.equipment
     requests = {}
     for revision, expectation in expectations.items():
-        facts = rehearsal.facts_before.get(revision, backup.facts) if rehearsal else backup.facts
+        facts, facts_after = _facts_around(revision, backup, rehearsal)
         before, after = column_groups(expectation, facts)
+        added = added_columns(expectation, facts, facts_after)
         locked: tuple[TableName, ...] = ()
         if Capability.CONCURRENT_WRITERS in kit.database.capabilities:
             budget = kit.prove_budget
@@ -117,9 +120,22 @@ def _proof_requests(
             names = expectation.renamed()
             before = {name: before[name] for name in locked}
             after = {names.get(name, name): after[names.get(name, name)] for name in locked}
+            added = {name: columns for name, columns in added.items() if name in after}
         known = rehearsal.known if rehearsal else backup.fingerprint
-        requests[revision] = ProofRequest(before, after, locked, known if known.content else None)
+        requests[revision] = ProofRequest(before, after, locked, added, known if known.content else None)
     return requests
+
+
+def _facts_around(
+    revision: str, backup: BackupRecord, rehearsal: Rehearsal | None
+) -> tuple[DatabaseFacts, DatabaseFacts | None]:
+    """The catalog before the transaction of this revision, and after it as far as a rehearsal has seen it."""
+    if rehearsal is None:
+        return backup.facts, None
+    seen = rehearsal.facts_before
+    ids = list(seen)
+    following = ids[ids.index(revision) + 1 :] if revision in seen else []
+    return seen.get(revision, backup.facts), seen[following[0]] if following else rehearsal.facts_after
 
 
 def prove_after(
@@ -156,15 +172,20 @@ def _prove_live(
     if rehearsal is None:
         return None
     _, after_request = column_groups(rehearsal.expectation, backup.facts)
+    facts_after, expectation = kit.database.facts(), rehearsal.expectation
+    proven = proven_tables(applied.verdicts)
+    inside = {expectation.of(table).after for table in proven}
+    added = added_columns(expectation, backup.facts, facts_after)
     return verdict_live(
         before=rehearsal.known,
         after=kit.database.fingerprint(after_request),
         facts_before=backup.facts,
-        facts_after=kit.database.facts(),
+        facts_after=facts_after,
         rehearsed=rehearsal.facts_after,
-        expectation=rehearsal.expectation,
-        exact=applied.verdicts,
+        expectation=expectation,
+        exact=proven,
         activity_before=activity,
         activity_after=kit.database.activity(),
         maintenance=kit.maintenance,
+        completeness=kit.database.completeness({name: added[name] for name in added.keys() - inside}),
     )

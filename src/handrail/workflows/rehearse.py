@@ -15,6 +15,7 @@ from handrail.migrations.reading import FunctionReading, read_script
 from handrail.migrations.revision import Direction, RevisionPath
 from handrail.migrator.migrator import MigrationEvent, MigrationFailed, ProjectFacts
 from handrail.rehearsal.compare import verdict
+from handrail.rehearsal.completeness import added_columns
 from handrail.rehearsal.expectation import Expectation, column_groups, expect
 from handrail.rehearsal.report import RehearsalReport
 from handrail.workflows.run import Run
@@ -69,7 +70,16 @@ def rehearse(
             with open_copy() as fresh:
                 known = _with_groups(known, before_request, fresh)
         after, facts_after = copy.fingerprint(after_request), copy.facts()
-        judged = verdict(known, after, backup.facts, facts_after, expectation, broken_before, copy.broken_references())
+        judged = verdict(
+            known,
+            after,
+            backup.facts,
+            facts_after,
+            expectation,
+            broken_before,
+            copy.broken_references(),
+            completeness=copy.completeness(added_columns(expectation, backup.facts, facts_after)),
+        )
         if not judged.is_lossless:
             raise RehearsalFailed(
                 "the rehearsal changed what no script declared",

@@ -10,12 +10,15 @@ from typing import BinaryIO
 from handrail.databases.database import DumpReport, Probe
 from handrail.databases.postgres import catalog, digest, dump, lifecycle, lock, restore, sessions, swap
 from handrail.databases.postgres.binaries import tools_for
+from handrail.databases.postgres.completeness import completeness
 from handrail.databases.postgres.connection import elsewhere, maintenance, opened, reading
 from handrail.databases.postgres.probes import probe
 from handrail.databases.postgres.sessions import application_name
 from handrail.facts import (
+    AddedColumns,
     BrokenReference,
     Capability,
+    ColumnCompleteness,
     DatabaseAddress,
     DatabaseFacts,
     Fingerprint,
@@ -79,6 +82,12 @@ class PostgresDatabase:
     def revisions(self) -> tuple[str, ...]:
         with reading(self._address, self._application) as (query, schema):
             return catalog.revisions(query, default_schema=schema, version_table=self._version_table)
+
+    def completeness(self, columns: AddedColumns) -> tuple[ColumnCompleteness, ...]:
+        if not columns:
+            return ()
+        with reading(self._address, self._application) as (query, schema):
+            return completeness(query, columns, default_schema=schema)
 
     def broken_references(self) -> tuple[BrokenReference, ...]:
         """None: PostgreSQL checks every row when it makes a constraint valid, and every write from then on."""

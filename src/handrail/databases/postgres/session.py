@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from handrail.databases.postgres import catalog, digest
+from handrail.databases.postgres.completeness import completeness
 from handrail.databases.postgres.quoting import Query, literal, qualified
 from handrail.databases.postgres.reading import pinned
 from handrail.databases.postgres.sessions import application_name
-from handrail.facts import BrokenReference, DatabaseFacts, Fingerprint, FingerprintRequest, SessionState, TableName
+from handrail.facts import (
+    AddedColumns,
+    BrokenReference,
+    ColumnCompleteness,
+    DatabaseFacts,
+    Fingerprint,
+    FingerprintRequest,
+    SessionState,
+    TableName,
+)
 
 _DEFAULT = TableName("alembic_version")
 
@@ -78,6 +88,12 @@ class PostgresSessionGuard:
         schema = self._default_schema()
         for table in sorted(tables, key=lambda table: (table.schema or "", table.name)):
             self._query(f"LOCK TABLE {qualified(table, schema)} IN SHARE ROW EXCLUSIVE MODE")
+
+    def completeness(self, columns: AddedColumns) -> tuple[ColumnCompleteness, ...]:
+        if not columns:
+            return ()
+        with pinned(self._query) as schema:
+            return completeness(self._query, columns, default_schema=schema)
 
     def broken_references(self) -> tuple[BrokenReference, ...]:
         """None: PostgreSQL checks every row when it makes a constraint valid, and every write from then on."""

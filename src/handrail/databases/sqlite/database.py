@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from handrail.databases.database import DumpReport, Probe
 from handrail.databases.sqlite import catalog, digest
+from handrail.databases.sqlite.completeness import completeness
 from handrail.databases.sqlite.connection import check_file, make_file, reading, remove_file, translated
 from handrail.databases.sqlite.files import INCOMING, incoming, overwrite, pieces, put_in_place, swap_damaged
 from handrail.databases.sqlite.lock import hold_lock
@@ -25,8 +26,10 @@ from handrail.databases.sqlite.probes import probe
 from handrail.databases.sqlite.unchanged import ContentDigest, Memory
 from handrail.errors import BackupError, DatabaseUnavailable
 from handrail.facts import (
+    AddedColumns,
     BrokenReference,
     Capability,
+    ColumnCompleteness,
     DatabaseAddress,
     DatabaseFacts,
     Fingerprint,
@@ -103,6 +106,12 @@ class SqliteDatabase:
     def revisions(self) -> tuple[str, ...]:
         with reading(self._file) as raw:
             return catalog.revisions(raw, self._version_table)
+
+    def completeness(self, columns: AddedColumns) -> tuple[ColumnCompleteness, ...]:
+        if not columns:
+            return ()
+        with reading(self._file) as raw:
+            return completeness(raw, columns)
 
     def broken_references(self) -> tuple[BrokenReference, ...]:
         with reading(self._file) as raw:

@@ -6,10 +6,19 @@ import sqlite3
 from contextlib import suppress
 
 from handrail.databases.sqlite import catalog, digest
+from handrail.databases.sqlite.completeness import completeness
 from handrail.databases.sqlite.pages import committed_pages
 from handrail.databases.sqlite.unchanged import ContentDigest
 from handrail.errors import BackupError, HandrailError
-from handrail.facts import BrokenReference, DatabaseFacts, Fingerprint, FingerprintRequest, SessionState
+from handrail.facts import (
+    AddedColumns,
+    BrokenReference,
+    ColumnCompleteness,
+    DatabaseFacts,
+    Fingerprint,
+    FingerprintRequest,
+    SessionState,
+)
 
 
 class SqliteSessionGuard:
@@ -57,6 +66,12 @@ class SqliteSessionGuard:
     def state(self) -> SessionState:
         with digest.as_text(self._raw, str):
             return SessionState(storage=catalog.storage(self._raw))
+
+    def completeness(self, columns: AddedColumns) -> tuple[ColumnCompleteness, ...]:
+        if not columns:
+            return ()
+        with digest.as_text(self._raw, str):
+            return completeness(self._raw, columns)
 
     def broken_references(self) -> tuple[BrokenReference, ...]:
         with digest.as_text(self._raw, str):
