@@ -252,6 +252,23 @@ class SessionState:
 
 
 @dataclass(frozen=True, slots=True)
+class RowWrites:
+    """Rows of a table that one session wrote: also those that an UPDATE gave the values they had."""
+
+    table: TableName
+    inserted: int
+    updated: int
+    deleted: int
+
+    def plus(self, other: RowWrites) -> RowWrites:
+        inserted, updated = self.inserted + other.inserted, self.updated + other.updated
+        return RowWrites(other.table, inserted, updated, self.deleted + other.deleted)
+
+    def named(self, table: TableName) -> RowWrites:
+        return RowWrites(table, self.inserted, self.updated, self.deleted)
+
+
+@dataclass(frozen=True, slots=True)
 class WriteActivity:
     """Rows written per table since the statistics began (inserted, updated, deleted), by all sessions."""
 

@@ -15,12 +15,13 @@ from handrail.facts import (
     Fingerprint,
     GroupDigest,
     ObjectKind,
+    RowWrites,
     SchemaObject,
     TableFingerprint,
     TableName,
     WriteActivity,
 )
-from handrail.migrations.operations import Operation, OperationKind
+from handrail.migrations.operations import Operation, OperationKind, RevisionRun
 from handrail.rehearsal.compare import (
     Classification,
     Method,
@@ -30,6 +31,7 @@ from handrail.rehearsal.compare import (
     verdict_live,
 )
 from handrail.rehearsal.expectation import Expectation, column_groups, expect
+from handrail.rehearsal.writes import own_writes
 from unit.building import facts, operation, path_of, revision, table, thing
 
 K, C = OperationKind, Classification
@@ -364,6 +366,43 @@ def test_added_columns_hold_their_default() -> None:
     assert with_evidence(0, 2, "# handrail: changes bookings.status\n") == ("added status", "may change: status")
 
 
+def test_what_the_script_wrote_itself_must_be_declared() -> None:
+    """Where a table is not digested (others write to it), and also where digests are equal."""
+    empty = Fingerprint("toy", ())
+
+    def details(
+        *operations: Operation, source: str = "", writes: tuple[int, int, int] = (0, 2, 0), digested: bool = False
+    ) -> tuple[str, ...]:
+        found = expected(*operations, source=source)
+        one, other = column_groups(found, START)
+        before, after = (prints(dict(one), ROWS), prints(dict(other), ROWS)) if digested else (empty, empty)
+        return verdict(before, after, START, START, found, writes=[RowWrites(BOOKINGS, *writes)]).failures
+
+    undigested = "bookings: changed though not declared (none): rows that the script itself wrote: "
+    assert details() == (f"{undigested}2 updated",)
+    assert details(writes=(1, 0, 3)) == (f"{undigested}1 inserted, 3 deleted",)
+    assert details(digested=True) == (
+        "bookings: changed though not declared (exact, 2 rows): rows that the script itself wrote: 2 updated",
+    )
+    assert details(writes=(0, 0, 0)) == ()
+    assert details(source="# handrail: changes bookings\n", writes=(1, 2, 3)) == ()
+    assert details(source="# handrail: changes bookings.topic\n") == ()
+    assert details(source="# handrail: changes bookings.topic\n", writes=(0, 2, 1)) == (f"{undigested}1 deleted",)
+    insert = operation(K.BULK_INSERT, "bookings")
+    assert details(insert, writes=(4, 0, 0)) == ()
+    assert details(insert, writes=(4, 1, 0)) == (f"{undigested}1 updated",)
+
+
+def test_own_writes_add_up_under_the_last_name() -> None:
+    rename = operation(K.RENAME_TABLE, "bookings", new_table="visits")
+    runs = [
+        RevisionRun("a", "upgrade", 1.0, writes=(RowWrites(BOOKINGS, 1, 2, 3), RowWrites(USERS, 0, 1, 0))),
+        RevisionRun("b", "upgrade", 1.0, (rename,), writes=(RowWrites(TableName("visits"), 10, 20, 30),)),
+        RevisionRun("c", "upgrade", 1.0),
+    ]
+    assert own_writes(runs) == (RowWrites(USERS, 0, 1, 0), RowWrites(TableName("visits"), 11, 22, 33))
+
+
 def live(
     *,
     rows: int = 2,
@@ -373,6 +412,7 @@ def live(
     maintenance: bool = False,
     rehearsed: DatabaseFacts = START,
     added: ColumnCompleteness | None = None,
+    own: tuple[int, int, int] = (0, 0, 0),
 ) -> Verdict:
     one, other = column_groups(Expectation(), START)
     then = WriteActivity({BOOKINGS: (100, 50, 7), USERS: (5, 0, 0)})
@@ -391,6 +431,7 @@ def live(
         activity_after=now,
         maintenance=maintenance,
         completeness=() if added is None else [added],
+        writes=[RowWrites(BOOKINGS, *own)],
     )
 
 
@@ -408,6 +449,25 @@ def test_live_proofs() -> None:
     assert first(live(writes=None)) == (C.NOT_PROVEN, Method.NONE, False)
     assert first(live(exact=(BOOKINGS,))) == (C.UNCHANGED, Method.EXACT, True)
     assert first(live(writes=(0, 1, 0), maintenance=True)) == (C.CHANGED_UNDECLARED, Method.EXACT, False)
+
+
+def test_live_own_writes_are_not_those_of_others() -> None:
+    found = live(changed="", writes=(0, 2, 0), own=(0, 2, 0))
+    assert found.tables[0].details == ("rows that the script itself wrote: 2 updated",)
+    assert live(changed="", writes=(0, 0, 0), own=(0, 2, 0), exact=(BOOKINGS,)).tables[0].details == (
+        "rows that the script itself wrote: 2 updated",
+    )
+    column = ColumnFacts("status", "TEXT", True)
+    after = facts(table("bookings", "id", "topic", column, key=("id",)), START.tables[1])
+    unmeasured = ColumnCompleteness(BOOKINGS, "status", 2, 0, None)
+    kept = live(writes=(0, 2, 0), own=(0, 2, 0), rehearsed=after, added=unmeasured)
+    assert kept.tables[0].details == (
+        "values changed in one of id, topic, and the statistics know of no write by others",
+    )
+    assert live(writes=(0, 3, 0), own=(0, 2, 0), rehearsed=after, added=unmeasured).tables[0].details == (
+        "added status",
+        "others inserted 0, updated 1, deleted 0 meanwhile",
+    )
 
 
 def test_live_says_what_others_wrote() -> None:

@@ -138,3 +138,36 @@ def test_the_locked_table_is_measured_inside_the_transaction(bench: Bench) -> No
         bench.run()
     assert caught.value.why.startswith(f"{NOT_FILLED}. The database was brought back: the transaction was rolled back")
     assert bench.stamp() == "a1"
+
+
+WRITTEN = "users: changed though not declared (none): rows that the script itself wrote: 1 updated"
+
+
+def test_an_undeclared_write_to_a_table_that_is_not_locked_fails_before_the_commit(bench: Bench) -> None:
+    bench.put(only_live(bench, "UPDATE users SET name = 'x' WHERE id = 1"))
+    with pytest.raises(BroughtBack) as caught:
+        bench.run()
+    assert caught.value.why.startswith(f"{WRITTEN}. The database was brought back: the transaction was rolled back")
+    assert (bench.stamp(), bench.rows("SELECT name FROM users WHERE id = 1")) == ("a1", [("가람",)])
+
+
+def test_a_write_that_changes_no_value_must_be_declared_before_it_can_be_applied(bench: Bench) -> None:
+    bench.put("op.execute('UPDATE users SET name = trim(name)')")
+    with pytest.raises(RehearsalFailed) as caught:
+        bench.run()
+    assert caught.value.why == (
+        "users: changed though not declared (exact, 2 rows): rows that the script itself wrote: 2 updated"
+    )
+    assert caught.value.hint.endswith("the comment line: # handrail: changes users.name")
+
+
+def test_a_table_rewrite_is_no_write(bench: Bench) -> None:
+    bench.put(
+        """
+        op.alter_column("users", "id", type_=sa.BigInteger(), existing_type=sa.Integer())
+        op.add_column("users", sa.Column("at", sa.DateTime(), server_default=sa.text("clock_timestamp()")))
+        """
+    )
+    proof = bench.run().proof
+    assert proof is not None
+    assert proof.failures == ()

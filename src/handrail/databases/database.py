@@ -31,6 +31,7 @@ from handrail.facts import (
     DatabaseFacts,
     Fingerprint,
     FingerprintRequest,
+    RowWrites,
     SessionState,
     WriteActivity,
 )
@@ -188,4 +189,9 @@ class SessionGuard(Protocol):
         """Rows that a foreign key should not let be there, counted per key, sorted; () where the engine lets none in.
 
         A constraint that was never checked is not broken: `facts` shows it as not valid."""
+        ...
+
+    def writes(self) -> tuple[RowWrites, ...]:
+        """Rows that this session has written since this was asked last, uncommitted ones included, by the tables' names
+        now; () where others cannot write meanwhile, so that digests see everything."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from handrail.facts import HeldLock, TableName
+from handrail.facts import HeldLock, RowWrites, TableName
 
 
 class OperationKind(StrEnum):
@@ -74,10 +74,12 @@ class StatementRun:
 
 @dataclass(frozen=True, slots=True)
 class RevisionRun:
-    """One revision that ran to its end on some database."""
+    """One revision that ran to its end on some database. `writes`: the rows that it wrote itself, where the engine
+    counts them, by the tables' names at its end."""
 
     revision: str
     direction: str
     seconds: float
     operations: tuple[Operation, ...] = ()
     statements: tuple[StatementRun, ...] = ()
+    writes: tuple[RowWrites, ...] = ()

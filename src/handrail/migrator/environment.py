@@ -17,7 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
 from handrail.errors import ProjectError
-from handrail.facts import BrokenReference, DatabaseAddress, DatabaseFacts, Fingerprint, TableName
+from handrail.facts import BrokenReference, DatabaseAddress, DatabaseFacts, Fingerprint, RowWrites, TableName
 from handrail.migrations.operations import RevisionRun
 from handrail.migrations.revision import RevisionPath
 from handrail.migrator.channel import Channel
@@ -141,6 +141,7 @@ class GuardedEnvironment(WatchedEnvironment):
         self._external = False
         self._before: tuple[Fingerprint, DatabaseFacts, tuple[BrokenReference, ...]] | None = None
         self._known: Fingerprint | None = None
+        self._writes: list[RowWrites] = []
         self._mark = ""
         self._started = 0.0
 
@@ -212,6 +213,8 @@ class GuardedEnvironment(WatchedEnvironment):
             known = None if self._known is None else self._known.having(request.before)
             before = guard.fingerprint(request.before) if known is None else known
             self._before = before, guard.facts(), guard.broken_references()
+        self.session.guard.writes()
+        self._writes.clear()
         self._mark = self.session.mark()
         self._started = time.perf_counter()
         self.recorder.start(self.current, step.revision.path)
@@ -245,11 +248,21 @@ class GuardedEnvironment(WatchedEnvironment):
 
     def _report_run(self) -> None:
         seconds = time.perf_counter() - self._started
+        self._count_writes()
         recorder = self.recorder
         run = RevisionRun(
-            self.current, self.path.direction.value, seconds, tuple(recorder.operations), tuple(recorder.statements)
+            self.current,
+            self.path.direction.value,
+            seconds,
+            tuple(recorder.operations),
+            tuple(recorder.statements),
+            tuple(self._writes),
         )
         self.channel.send("run", run=encode(run), statements=recorder.statements_seen)
+
+    def _count_writes(self) -> None:
+        if self.session is not None:
+            self._writes += self.session.guard.writes()
 
     def _prove(self) -> None:
         request = self._request(self.current, is_first=True)
@@ -266,6 +279,7 @@ class GuardedEnvironment(WatchedEnvironment):
             broken_before=broken_before,
             broken_after=guard.broken_references(),
             completeness=guard.completeness(request.added),
+            writes=tuple(self._writes),
         )
         self._before = None
         if self.channel.ask("proof", revision=self.current, proof=encode(proof)) != "go":
@@ -348,11 +362,13 @@ class GuardedEnvironment(WatchedEnvironment):
         def autocommit_block() -> Iterator[None]:
             self.recorder.may_end_transaction = True
             self.broke_open = True
+            self._count_writes()
             try:
                 with block():
                     yield
             finally:
                 self.recorder.may_end_transaction = False
+                self._count_writes()
                 if self.session is not None:
                     self._mark = self.session.mark()
 

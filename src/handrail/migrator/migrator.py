@@ -27,6 +27,7 @@ from handrail.facts import (
     Fingerprint,
     FingerprintRequest,
     HeldLock,
+    RowWrites,
     TableName,
 )
 from handrail.migrations.operations import RevisionRun, SourcePosition
@@ -90,7 +91,8 @@ class ProofRequest:
 
 @dataclass(frozen=True, slots=True)
 class InTransactionProof:
-    """What was seen inside the transaction: before the first and after the last statement, both under the lock."""
+    """What was seen inside the transaction: before the first and after the last statement, both under the lock.
+    `writes` are the rows that the last revision's own session wrote, where others write meanwhile."""
 
     before: Fingerprint
     after: Fingerprint
@@ -99,6 +101,7 @@ class InTransactionProof:
     broken_before: tuple[BrokenReference, ...] = ()
     broken_after: tuple[BrokenReference, ...] = ()
     completeness: tuple[ColumnCompleteness, ...] = ()
+    writes: tuple[RowWrites, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from handrail.facts import (
     ColumnCompleteness,
     DatabaseFacts,
     Fingerprint,
+    RowWrites,
     TableFacts,
     TableFingerprint,
     TableName,
@@ -29,11 +30,12 @@ from handrail.rehearsal.schema import (
 )
 from handrail.rehearsal.suggestion import suggest
 from handrail.rehearsal.validity import index_problems, reference_problems, unchecked_notes
+from handrail.rehearsal.writes import undeclared
 
 __all__ = ["Classification", "Method", "TableProof", "Verdict", "proven_tables", "verdict", "verdict_live"]
 
 
-def verdict(
+def verdict(  # noqa: PLR0913 - evidence; each is measured by somebody else
     before: Fingerprint,
     after: Fingerprint,
     facts_before: DatabaseFacts,
@@ -43,12 +45,14 @@ def verdict(
     broken_after: Sequence[BrokenReference] = (),
     *,
     completeness: Sequence[ColumnCompleteness] = (),
+    writes: Sequence[RowWrites] = (),
 ) -> Verdict:
     """The exact verdict, where nobody else wrote between before and after.
 
-    A table in neither fingerprint was not meant to be proven here: its schema is compared, its rows are not.
+    A table in neither fingerprint was not meant to be proven here: its schema is compared, its rows are not. `writes`
+    are the rows that the scripts' own session wrote; it must have declared them, whatever digests say.
     """
-    seen = _Seen(before, after, facts_before, facts_after, expectation, completeness)
+    seen = _Seen(before, after, facts_before, facts_after, expectation, completeness, writes)
     return _verdict(seen, seen, broken_before, broken_after)
 
 
@@ -67,6 +71,7 @@ def verdict_live(  # noqa: PLR0913 - evidence by name; each is measured by someb
     broken_before: Sequence[BrokenReference] = (),
     broken_after: Sequence[BrokenReference] = (),
     completeness: Sequence[ColumnCompleteness] = (),
+    writes: Sequence[RowWrites] = (),
 ) -> Verdict:
     """The verdict on a live database to which others write.
 
@@ -75,8 +80,8 @@ def verdict_live(  # noqa: PLR0913 - evidence by name; each is measured by someb
     of rows the table is UNCHANGED, COUNTED. `maintenance`: writers are stopped, so everything must be exact.
     `rehearsed` is the catalog with which the rehearsal ended.
     """
-    seen = _Seen(before, after, facts_before, facts_after, expectation, completeness)
-    live = _Live(seen, frozenset(exact), _Writes(activity_before, activity_after), maintenance)
+    seen = _Seen(before, after, facts_before, facts_after, expectation, completeness, writes)
+    live = _Live(seen, frozenset(exact), _Writes(activity_before, activity_after, writes), maintenance)
     result = _verdict(seen, live, broken_before, broken_after)
     differences = () if rehearsed is None else tuple(schema_differences(rehearsed, facts_after))
     return replace(result, problems=(*result.problems, *differences))
@@ -103,6 +108,7 @@ class _Seen:
     facts_after: DatabaseFacts
     expectation: Expectation
     completeness: Sequence[ColumnCompleteness]
+    writes: Sequence[RowWrites]
 
     def pair(self, expected: TableExpectation) -> tuple[TableFingerprint | None, TableFingerprint | None]:
         one = None if expected.before is None else self.before.table(expected.before)
@@ -112,8 +118,17 @@ class _Seen:
         """Added columns that are not filled as they should be; and what is only to be remarked."""
         return [problem for problem, _ in unfilled(expected, self.facts_after, self.completeness)], []
 
+    def written(self, expected: TableExpectation) -> RowWrites | None:
+        """What the scripts' own session wrote to a table."""
+        return next((written for written in self.writes if written.table == expected.after), None)
+
     def rows(self, table: TableFacts, expected: TableExpectation) -> _Rows:
-        """Compare the rows of a surviving table: every value of the kept columns where there are any."""
+        """Compare the rows of a surviving table; a write that nobody declared is a problem also when they are equal."""
+        found = self._compared(table, expected)
+        return found if found.problem else replace(found, problem=undeclared(self.written(expected), expected))
+
+    def _compared(self, table: TableFacts, expected: TableExpectation) -> _Rows:
+        """Every value of the kept columns where there are any."""
         one, other = self.pair(expected)
         if expected.rows_declared:
             return _Rows(Method.NONE, remark="rows may change as declared")
@@ -247,10 +262,11 @@ def _created(seen: _Seen) -> Iterator[TableProof]:
 
 @dataclass(frozen=True, slots=True)
 class _Writes:
-    """What others wrote between two readings of the statistics."""
+    """What others wrote between two readings of the statistics: all writes but those of the scripts' own session."""
 
     before: WriteActivity
     after: WriteActivity
+    own: Sequence[RowWrites]
 
     def of(self, expected: TableExpectation) -> tuple[int, int, int] | None:
         """Rows inserted, updated, deleted; None when the statistics do not know the table."""
@@ -260,7 +276,10 @@ class _Writes:
         then = self.before.writes.get(expected.before)
         if now is None or then is None or any(new < old for new, old in zip(now, then, strict=True)):
             return None
-        return now[0] - then[0], now[1] - then[1], now[2] - then[2]
+        own = next((written for written in self.own if written.table == expected.after), None)
+        mine = (own.inserted, own.updated, own.deleted) if own is not None else (0, 0, 0)
+        inserted, updated, deleted = (max(0, new - old - my) for new, old, my in zip(now, then, mine, strict=True))
+        return inserted, updated, deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,9 +293,10 @@ class _Live:
 
     def rows(self, table: TableFacts, expected: TableExpectation) -> _Rows:
         if expected.before in self.proven:
-            return _Rows(Method.EXACT, remark="proven inside the transaction")
+            problem = undeclared(self.seen.written(expected), expected)
+            return _Rows(Method.EXACT, problem, remark="proven inside the transaction")
         found = self.seen.rows(table, expected)
-        if self.maintenance:
+        if self.maintenance or undeclared(self.seen.written(expected), expected):
             return replace(found, must_be_proven=True)
         if expected.rows_declared or (found.is_proven and not found.problem):
             return found

@@ -21,6 +21,7 @@ from handrail.rehearsal.compare import Verdict, proven_tables, verdict, verdict_
 from handrail.rehearsal.completeness import added_columns
 from handrail.rehearsal.expectation import Expectation, column_groups, expect, expect_each
 from handrail.rehearsal.report import tables_to_prove_in_transaction
+from handrail.rehearsal.writes import own_writes
 from handrail.workflows.rehearse import Rehearsal, executed, read_bodies, read_operations
 from handrail.workflows.run import Run
 
@@ -52,6 +53,7 @@ def apply_path(
             seen.broken_before,
             seen.broken_after,
             completeness=seen.completeness,
+            writes=seen.writes,
         )
         verdicts[revision] = judged
         _require_lossless(judged)
@@ -187,5 +189,6 @@ def _prove_live(
         activity_before=activity,
         activity_after=kit.database.activity(),
         maintenance=kit.maintenance,
+        writes=own_writes(applied.outcome.runs),
         completeness=kit.database.completeness({name: added[name] for name in added.keys() - inside}),
     )

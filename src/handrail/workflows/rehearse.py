@@ -18,6 +18,7 @@ from handrail.rehearsal.compare import verdict
 from handrail.rehearsal.completeness import added_columns
 from handrail.rehearsal.expectation import Expectation, column_groups, expect
 from handrail.rehearsal.report import RehearsalReport
+from handrail.rehearsal.writes import own_writes
 from handrail.workflows.run import Run
 
 #: Opens another restored copy, for the rare case that a script touches what reading it could not foresee.
@@ -79,6 +80,7 @@ def rehearse(
             broken_before,
             copy.broken_references(),
             completeness=copy.completeness(added_columns(expectation, backup.facts, facts_after)),
+            writes=own_writes(runs),
         )
         if not judged.is_lossless:
             raise RehearsalFailed(

@@ -210,6 +210,20 @@ def activity(query: Query, *, default_schema: str, version_table: TableName) -> 
     return WriteActivity({table: counts for table, counts in writes.items() if not scope.is_version_table(table)})
 
 
+def own_writes(query: Query) -> dict[int, tuple[tuple[str, str], tuple[int, int, int]]]:
+    """Rows that this session has inserted, updated and deleted, by oid, with schema and name. A table rewrite and a
+    TRUNCATE do not count; what a savepoint took back does."""
+    rows = query(
+        "SELECT s.relid::bigint, s.schemaname::text, s.relname::text, s.n_tup_ins, s.n_tup_upd, s.n_tup_del"
+        f" FROM pg_stat_xact_all_tables s JOIN {_CLASSES} ON c.oid = s.relid"
+        f" WHERE c.relkind = 'r' AND s.n_tup_ins + s.n_tup_upd + s.n_tup_del > 0 AND {USER_TABLES}"
+    )
+    return {
+        int(oid): ((str(schema), str(name)), (int(ins), int(upd), int(gone)))
+        for oid, schema, name, ins, upd, gone in rows
+    }
+
+
 def storage(query: Query) -> dict[int, tuple[str, str, int]]:
     """Schema, name and relfilenode of each table that is the user's, by oid."""
     rows = query(

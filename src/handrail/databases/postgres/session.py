@@ -16,6 +16,7 @@ from handrail.facts import (
     DatabaseFacts,
     Fingerprint,
     FingerprintRequest,
+    RowWrites,
     SessionState,
     TableName,
 )
@@ -44,6 +45,7 @@ class PostgresSessionGuard:
         self._run_id = run_id
         self._version_table = version_table
         self._known: dict[int, tuple[str, str, int]] = {}
+        self._counted: dict[int, tuple[int, int, int]] = {}
 
     def prepare(self) -> None:
         """Bound waits and statements for the session. The server ends a statement soon after this process died."""
@@ -98,6 +100,22 @@ class PostgresSessionGuard:
     def broken_references(self) -> tuple[BrokenReference, ...]:
         """None: PostgreSQL checks every row when it makes a constraint valid, and every write from then on."""
         return ()
+
+    def writes(self) -> tuple[RowWrites, ...]:
+        """By the session's own counters. They keep what was not yet handed to the server's statistics, also of earlier
+        transactions: hence the difference to the reading before, and a counter that has gone down began anew."""
+        now = catalog.own_writes(self._query)
+        before, self._counted = self._counted, {oid: counts for oid, (_, counts) in now.items()}
+        scope = catalog.Scope(self._default_schema(), self._version_table)
+        found = []
+        for oid, (table, counts) in now.items():
+            then = before.get(oid, (0, 0, 0))
+            if any(new < old for new, old in zip(counts, then, strict=True)):
+                then = (0, 0, 0)
+            written = RowWrites(scope.table(*table), *(new - old for new, old in zip(counts, then, strict=True)))
+            if counts != then and not scope.is_version_table(written.table):
+                found.append(written)
+        return tuple(sorted(found, key=lambda written: str(written.table)))
 
     def _default_schema(self) -> str:
         return str(self._query("SELECT coalesce(current_schema(), 'public')::text")[0][0])

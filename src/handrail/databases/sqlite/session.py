@@ -17,6 +17,7 @@ from handrail.facts import (
     DatabaseFacts,
     Fingerprint,
     FingerprintRequest,
+    RowWrites,
     SessionState,
 )
 
@@ -76,3 +77,6 @@ class SqliteSessionGuard:
     def broken_references(self) -> tuple[BrokenReference, ...]:
         with digest.as_text(self._raw, str):
             return catalog.broken_references(self._raw)
+
+    def writes(self) -> tuple[RowWrites, ...]:
+        return ()
