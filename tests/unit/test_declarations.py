@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handrail.facts import TableName
-from handrail.migrations.declarations import Declared, MalformedMarker, marker, read_declaration
-from handrail.migrations.operations import SourcePosition
-from handrail.rehearsal.expectation import expect
-from unit.building import path_of, revision
+from handrail.migrations.declarations import EXAMPLE, Declared, MalformedMarker, marker, read_declaration
+from handrail.migrations.operations import OperationKind, SourcePosition
+from handrail.rehearsal.expectation import UnresolvedName, expect
+from handrail.rehearsal.markers import marker_warnings
+from unit.building import facts, operation, path_of, revision, table
+
+K = OperationKind
 
 
 def parts(source: str) -> list[tuple[str, ...]]:
@@ -93,6 +96,34 @@ def test_the_suggested_marker_declares_what_it_says(table: str, schema: str | No
     assert wanted in [(reading.table, reading.column) for reading in declared.readings()]
 
 
-def test_unresolved_names_are_reported() -> None:
-    found = expect(path_of(revision("# handrail: changes nothing.here\n")), {}, None)
-    assert found.unresolved == ("nothing.here",)
+def test_markers_that_declare_nothing_are_reported() -> None:
+    source = "# handrail changes bookings\n# handrail: changes bokings.topic, users, nothing.here\n"
+    path = path_of(revision(source))
+    found = expect(path, {}, facts(table("bookings", "id", "topic"), table("users", "id")))
+    where = SourcePosition("versions/x.py", 2)
+    assert found.unresolved == (
+        UnresolvedName("bokings.topic", where, "bookings.topic"),
+        UnresolvedName("nothing.here", where),
+    )
+    malformed = (
+        "versions/x.py:1: the marker 'handrail changes bookings' declares nothing: the colon after 'handrail' is missing;"
+        f" write: {EXAMPLE}"
+    )
+    assert marker_warnings(path, None) == (malformed,)
+    assert marker_warnings(path, found) == (
+        malformed,
+        "versions/x.py:2: the marker names bokings.topic and declares nothing, since no such table or column is there"
+        " before or after the script; did you mean bookings.topic?",
+        "versions/x.py:2: the marker names nothing.here and declares nothing, since no such table or column is there"
+        " before or after the script; correct the name, or remove it",
+    )
+
+
+def test_a_column_that_raw_sql_makes_can_be_declared() -> None:
+    path = path_of(revision("# handrail: changes bookings.status, rooms\n"))
+    raw = [
+        operation(K.EXECUTE, sql="ALTER TABLE bookings ADD COLUMN status text DEFAULT 'A'"),
+        operation(K.EXECUTE, sql="CREATE TABLE rooms (id integer)"),
+    ]
+    found = expect(path, {"1a2b": raw}, facts(table("bookings", "id", "topic")))
+    assert (found.unresolved, found.of(TableName("bookings")).declared) == ((), frozenset({"status"}))

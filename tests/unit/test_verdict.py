@@ -113,10 +113,28 @@ def test_rows_gone_or_new(number: int, text: str) -> None:
     assert found.hint == "if this is meant, add to versions/x.py:9 the comment line: # handrail: changes bookings"
 
 
+def test_a_table_that_is_made_and_one_that_is_dropped_read_well() -> None:
+    after = facts(START.tables[0], table("rooms", "id"))
+    found = expected(operation(K.DROP_TABLE, "users"), operation(K.CREATE_TABLE, "rooms"))
+    judged = verdict(
+        prints({BOOKINGS: (("id", "topic"),), USERS: ()}, ROWS),
+        prints({BOOKINGS: (("id", "topic"),), TableName("rooms"): ()}, ROWS),
+        START,
+        after,
+        found,
+    )
+    assert judged.lines() == (
+        "bookings: unchanged (exact, 2 rows)",
+        "users: dropped as declared (5 rows)",
+        "rooms: created as declared (0 rows)",
+    )
+    assert judged.summary() == "1 table unchanged (exact), 2 tables changed as declared"
+
+
 def test_a_table_that_vanished_and_one_that_was_dropped() -> None:
     after = facts(START.tables[0])
     found = judge(expected(operation(K.EXECUTE, sql="DROP TABLE users", line=3)), after)
-    assert found.failures == ("users: changed though not declared (none, 5 rows): the table is gone",)
+    assert found.failures == ("users: changed though not declared (5 rows): the table is gone",)
     assert found.hint == "if this is meant, add to versions/x.py:3 the comment line: # handrail: drops users"
     assert judge(expected(operation(K.DROP_TABLE, "users")), after).is_lossless
     assert judge(expected(source="# handrail: drops users\n"), after).is_lossless
@@ -340,7 +358,7 @@ def test_what_was_not_digested_is_not_called_proven() -> None:
     empty = Fingerprint("toy", ())
     found = verdict(empty, empty, START, START, Expectation())
     assert found.not_proven == (BOOKINGS, USERS)
-    assert (found.is_lossless, found.summary()) == (True, "2 tables not proven (none)")
+    assert (found.is_lossless, found.summary()) == (True, "2 tables not proven: bookings, users")
     one, _ = column_groups(Expectation(), START)
     half = verdict(prints(dict(one), ROWS), empty, START, START, Expectation())
     assert not half.is_lossless
@@ -378,7 +396,7 @@ def test_what_the_script_wrote_itself_must_be_declared() -> None:
         before, after = (prints(dict(one), ROWS), prints(dict(other), ROWS)) if digested else (empty, empty)
         return verdict(before, after, START, START, found, writes=[RowWrites(BOOKINGS, *writes)]).failures
 
-    undigested = "bookings: changed though not declared (none): rows that the script itself wrote: "
+    undigested = "bookings: changed though not declared: rows that the script itself wrote: "
     assert details() == (f"{undigested}2 updated",)
     assert details(writes=(1, 0, 3)) == (f"{undigested}1 inserted, 3 deleted",)
     assert details(digested=True) == (

@@ -140,7 +140,7 @@ def test_the_locked_table_is_measured_inside_the_transaction(bench: Bench) -> No
     assert bench.stamp() == "a1"
 
 
-WRITTEN = "users: changed though not declared (none): rows that the script itself wrote: 1 updated"
+WRITTEN = "users: changed though not declared: rows that the script itself wrote: 1 updated"
 
 
 def test_an_undeclared_write_to_a_table_that_is_not_locked_fails_before_the_commit(bench: Bench) -> None:

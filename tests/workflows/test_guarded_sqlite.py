@@ -22,10 +22,11 @@ from handrail.errors import (
 from handrail.guard.plan import ApplyPlan
 from handrail.health_check import HealthResult
 from handrail.journal.journal import EventKind, Journal, JournalEvent, JournalledRun
+from handrail.migrations.declarations import EXAMPLE
 from handrail.wiring import open_project
 from handrail.workflows.recover import Decision, Settled, recover
 from handrail.workflows.run import Equipment, Progress
-from handrail.workflows.upgrade import Outcome, Request, guarded_run, make_plan
+from handrail.workflows.upgrade import Outcome, Request, guarded_run, make_plan, marker_warnings_of
 from support.projects import BOOKINGS, STATUS, Script, make_project, write_script
 
 TOPICS = [(1, "파이썬 학습"), (2, "API 개발")]
@@ -199,6 +200,28 @@ def test_the_live_transaction_measures_added_columns_too(bench: Bench) -> None:
         "bookings: changed though not declared (exact, 2 rows): 1 row is not filled with the default of status."
     )
     assert bench.content() == OLD
+
+
+def test_markers_that_declare_nothing_are_said(bench: Bench) -> None:
+    bench.put(replace(STATUS, head="# handrail: changes bokings.topic"))
+    where = "migrations/versions/b2_script.py:4"
+    text = (
+        f"{where}: the marker names bokings.topic and declares nothing, since no such table or column is there before or"
+        " after the script; did you mean bookings.topic?"
+    )
+    kit, request = bench.ready()
+    assert marker_warnings_of(kit, request) == (text,)
+    bench.put(replace(LOSSY, head="# handrail: changes bokings.topic"))
+    with pytest.raises(RehearsalFailed) as raised:
+        bench.run()
+    assert raised.value.hint.splitlines()[0] == text
+    bench.put(replace(STATUS, head="# handrail changes bookings"))
+    without = replace(kit.policy, rehearse="off")
+    outcome = bench.run(change=lambda kit: replace(kit, policy=without))
+    assert outcome.warnings == (
+        f"{where}: the marker 'handrail changes bookings' declares nothing: the colon after 'handrail' is missing;"
+        f" write: {EXAMPLE}",
+    )
 
 
 def test_a_failed_health_check_is_brought_back_by_the_proven_downgrade(bench: Bench) -> None:

@@ -116,7 +116,7 @@ def plan(
 ) -> None:
     """Show what an upgrade would do: revisions, SQL, what is backed up, what undo exists. Touches nothing."""
     from handrail.guard.plan import Refusal
-    from handrail.workflows.upgrade import Request, make_plan
+    from handrail.workflows.upgrade import Request, make_plan, marker_warnings_of
 
     with answering("plan", json) as output:
         project, facts = looked(root, env, target)
@@ -126,10 +126,13 @@ def plan(
             output.lines(f"nothing pending: the database is at {named(facts.current)}")
             output.document({"revisions": [], "steps": []})
             return
-        made, findings = make_plan(project.equipment(facts), Request("plan", facts.path, facts))
+        kit, request = project.equipment(facts), Request("plan", facts.path, facts)
+        made, findings = make_plan(kit, request)
+        warnings = marker_warnings_of(kit, request)
         texts = project.migrator.sql(facts.path) if sql else {}
         _show_path(output, facts, texts)
         output.lines("", *(line for finding in findings for line in finding.lines()))
+        output.lines(*(f"warning: {text}" for text in warnings))
         if isinstance(made, Refusal):
             output.lines("handrail upgrade would refuse:", *(f"  {reason}" for reason in made.reasons))
         else:
@@ -140,6 +143,7 @@ def plan(
                 "revisions": [revision.id for revision in facts.path.revisions],
                 "sql": texts,
                 "findings": findings,
+                "warnings": warnings,
                 "refused": list(made.reasons) if isinstance(made, Refusal) else [],
                 "steps": [] if isinstance(made, Refusal) else made.steps,
             }

@@ -24,8 +24,8 @@ def show_outcome(output: Output, outcome: Outcome) -> None:
     output.lines(f"done: {path.direction.value}d to {named(path.target)} in {outcome.seconds:.1f} s")
     if outcome.backup:
         output.lines(f"backup {outcome.backup.id}, proven to restore")
-    if outcome.proof:
-        output.lines(*outcome.proof.lines())
+    output.lines(*(outcome.proof.lines() if outcome.proof else ["not proven: nothing was compared before and after"]))
+    output.lines(*(f"warning: {text}" for text in outcome.warnings))
     output.document(
         {
             "run_id": outcome.run_id,
@@ -36,6 +36,7 @@ def show_outcome(output: Output, outcome: Outcome) -> None:
             "backup": outcome.backup.id if outcome.backup else None,
             "rehearsal": _report(outcome.rehearsal.report) if outcome.rehearsal else None,
             "proof": outcome.proof,
+            "not_proven": [str(table) for table in outcome.proof.not_proven] if outcome.proof else None,
             "health": outcome.health,
             "warnings": outcome.warnings,
             "seconds": round(outcome.seconds, 3),
@@ -70,8 +71,15 @@ def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: Rev
         backup = make_backup(run, "rehearsal")
         with verified_copy(run, backup) as copy:
             rehearsal = rehearse(run, facts, path, backup, copy, lambda: restored(run, backup))
-    output.lines(*rehearsal.report.lines())
-    output.document({"backup": backup.id, "rehearsal": _report(rehearsal.report)})
+    output.lines(*rehearsal.report.lines(), *(f"warning: {text}" for text in run.warnings))
+    output.document(
+        {
+            "backup": backup.id,
+            "rehearsal": _report(rehearsal.report),
+            "not_proven": [str(table) for table in rehearsal.report.verdict.not_proven],
+            "warnings": run.warnings,
+        }
+    )
 
 
 def rehearse_elsewhere(output: Output, project: Project, target: str, on: str) -> None:

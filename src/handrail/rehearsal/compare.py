@@ -19,7 +19,7 @@ from handrail.facts import (
 )
 from handrail.rehearsal.completeness import rows_are, unfilled
 from handrail.rehearsal.expectation import Expectation, TableExpectation, kept_columns
-from handrail.rehearsal.proof import Classification, Method, TableProof, Verdict
+from handrail.rehearsal.proof import CREATED, DROPPED, Classification, Method, TableProof, Verdict
 from handrail.rehearsal.schema import (
     Problem,
     column_problems,
@@ -211,7 +211,7 @@ def _prove(
         gone = [] if is_declared else [Problem(table.name, "the table is gone", is_loss=True)]
         kind = Classification.CHANGED_AS_DECLARED if is_declared else Classification.CHANGED_UNDECLARED
         return TableProof(
-            table.name, kind, Method.NONE, counts[0], None, ("dropped" if is_declared else "the table is gone",)
+            table.name, kind, Method.NONE, counts[0], None, (DROPPED if is_declared else "the table is gone",)
         ), gone
     rows = judge.rows(table, expected)
     not_filled, more = judge.unfilled(expected)
@@ -257,7 +257,7 @@ def _created(seen: _Seen) -> Iterator[TableProof]:
         if table.name not in survivors:
             found = seen.after.table(table.name)
             rows = None if found is None else found.rows
-            yield TableProof(table.name, Classification.CHANGED_AS_DECLARED, Method.NONE, None, rows, ("created",))
+            yield TableProof(table.name, Classification.CHANGED_AS_DECLARED, Method.NONE, None, rows, (CREATED,))
 
 
 @dataclass(frozen=True, slots=True)

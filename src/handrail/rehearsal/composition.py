@@ -56,7 +56,7 @@ class Composition:
         self.gone: list[FollowedTable] = []
         self.objects_dropped: set[tuple[TableName | None, str | None]] = set()
         self.declared_names: set[str] = set()
-        self.unresolved: list[str] = []
+        self.unresolved: list[Declared] = []
         for table in tables:
             columns: dict[str, str | None] = {column.name: column.name for column in table.columns}
             self.today[table.name] = FollowedTable(table.name, table.name, columns, is_listed=True)
@@ -71,7 +71,8 @@ class Composition:
         missing = [item for item in declared if not self._declare(item)]
         for operation in operations:
             self._follow(operation)
-        self.unresolved.extend(".".join(item.parts) for item in missing if not self._declare(item))
+        raw = " ".join(operation.sql or "" for operation in operations).casefold()
+        self.unresolved += [item for item in missing if not (self._declare(item) or self._declare_unseen(item, raw))]
         self.declared_names |= {item.parts[-1] for item in declared if len(item.parts) == 1}
 
     def _declare(self, declared: Declared) -> bool:
@@ -82,6 +83,16 @@ class Composition:
                 _mark(table, reading.column, may_vanish=declared.may_vanish)
                 return True
         return False
+
+    def _declare_unseen(self, declared: Declared, raw: str) -> bool:
+        """Apply a declaration to a column that raw SQL of the script speaks of, and may have made."""
+        if not all(part.casefold() in raw for part in declared.parts[-2:]):
+            return False
+        for reading in declared.readings():
+            table = self._find(reading.table)
+            if table is not None and reading.column is not None:
+                table.declared.add(reading.column)
+        return True
 
     def _find(self, name: TableName) -> FollowedTable | None:
         if name in self.today:

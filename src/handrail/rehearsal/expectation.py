@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from handrail.facts import ColumnGroup, DatabaseFacts, FingerprintRequest, TableFacts, TableName
@@ -18,6 +19,15 @@ class RawStatement:
     revision: str
     position: SourcePosition
     sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnresolvedName:
+    """A declared name that is no table and no column before or after; `close` is one that is there and much like it."""
+
+    name: str
+    position: SourcePosition
+    close: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ class Expectation:
 
     `objects_dropped` are names of indexes and constraints with their table's name before (None: not known);
     `declared_names` are single declared words, which may also name a view, an enum or a sequence.
-    `unresolved` are declared names that are no table and no column before or after.
+    `unresolved` are declared names that declare nothing.
     `returns`: the way leads back to its start, so nothing may be left behind either.
     """
 
@@ -68,7 +78,7 @@ class Expectation:
     objects_dropped: frozenset[tuple[TableName | None, str | None]] = frozenset()
     declared_names: frozenset[str] = frozenset()
     raw: tuple[RawStatement, ...] = ()
-    unresolved: tuple[str, ...] = ()
+    unresolved: tuple[UnresolvedName, ...] = ()
     returns: bool = False
 
     def of(self, before: TableName) -> TableExpectation:
@@ -106,7 +116,7 @@ def expect(
         objects_dropped=frozenset(composition.objects_dropped),
         declared_names=frozenset(composition.declared_names),
         raw=tuple(raw),
-        unresolved=tuple(name for name in composition.unresolved if name not in objects),
+        unresolved=tuple(_unresolved(composition, objects)),
     )
 
 
@@ -153,6 +163,18 @@ def _raw_statements(operations: Sequence[Operation]) -> Iterable[RawStatement]:
     for operation in operations:
         if operation.sql:
             yield RawStatement(operation.revision, operation.position, operation.sql)
+
+
+def _unresolved(composition: Composition, objects: set[str]) -> Iterator[UnresolvedName]:
+    there = sorted(objects)
+    for table in composition.all_tables():
+        for known in filter(None, {table.before, table.name}):
+            there += [str(known), *(f"{known}.{column}" for column in table.columns)]
+    for declared in composition.unresolved:
+        name = ".".join(declared.parts)
+        if name not in objects:
+            close = difflib.get_close_matches(name, there, n=1, cutoff=0.7)
+            yield UnresolvedName(name, declared.position, close[0] if close else "")
 
 
 def _frozen(composition: Composition) -> Iterable[TableExpectation]:

@@ -16,6 +16,10 @@ class Classification(StrEnum):
     NOT_PROVEN = "not proven"
 
 
+#: The details of a table that a path makes or takes away.
+CREATED, DROPPED = "created", "dropped"
+
+
 class Method(StrEnum):
     """How a table was compared: every kept value, only its rows' number, or not at all."""
 
@@ -48,17 +52,21 @@ class TableProof:
         return self.classification is Classification.CHANGED_UNDECLARED
 
     def line(self) -> str:
-        """ "bookings: changed as declared (exact, 2 rows): attendance_status added"."""
+        """ "bookings: changed as declared (exact, 2 rows): attendance_status added", "rooms: created as declared"."""
         what = "; ".join(self.details)
-        return f"{self.table}: {self.classification} ({self.method}{self._rows()}){': ' if what else ''}{what}"
+        evidence = ", ".join(filter(None, ("" if self.method is Method.NONE else self.method, self._rows())))
+        evidence = f" ({evidence})" if evidence else ""
+        if self.classification is Classification.CHANGED_AS_DECLARED and what in (CREATED, DROPPED):
+            return f"{self.table}: {what} as declared{evidence}"
+        return f"{self.table}: {self.classification}{evidence}{': ' if what else ''}{what}"
 
     def _rows(self) -> str:
         if self.rows_before is None and self.rows_after is None:
             return ""
         if self.rows_before == self.rows_after or None in (self.rows_before, self.rows_after):
             rows = self.rows_after if self.rows_before is None else self.rows_before
-            return f", {rows} row{'' if rows == 1 else 's'}"
-        return f", {self.rows_before} rows before, {self.rows_after} after"
+            return f"{rows} row{'' if rows == 1 else 's'}"
+        return f"{self.rows_before} rows before, {self.rows_after} after"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +103,21 @@ class Verdict:
         return (*(table.line() for table in self.tables), *self.problems, *(f"note: {note}" for note in self.notes))
 
     def summary(self) -> str:
-        """ "5 tables unchanged (exact), 1 table changed as declared (exact)"."""
+        """ "5 tables unchanged (exact), 1 table changed as declared (exact), 1 table not proven: parts"."""
         kinds = Counter((table.classification, table.method) for table in self.tables)
         parts = [
-            f"{number} table{'' if number == 1 else 's'} {classification} ({method})"
+            f"{_tables(number)} {classification}{'' if method is Method.NONE else f' ({method})'}"
             for (classification, method), number in sorted(kinds.items(), key=lambda item: _rank(*item[0]))
+            if classification is not Classification.NOT_PROVEN
         ]
+        if self.not_proven:
+            names = ", ".join(str(table) for table in self.not_proven)
+            parts.append(f"{_tables(len(self.not_proven))} {Classification.NOT_PROVEN}: {names}")
         return ", ".join([*parts, *self.problems]) or "no tables"
+
+
+def _tables(number: int) -> str:
+    return f"{number} table{'' if number == 1 else 's'}"
 
 
 def _rank(classification: Classification, method: Method) -> tuple[int, int]:

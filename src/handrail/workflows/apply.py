@@ -154,7 +154,7 @@ def prove_after(
     kit = run.equipment
     if backup is None:
         return None
-    with run.step("prove", "proving that no row was lost") as done:
+    with run.step("prove", "comparing the database with what it held before") as done:
         if Capability.CONCURRENT_WRITERS not in kit.database.capabilities:
             judged = applied.verdicts.get(path.revisions[-1].id)
         else:
@@ -164,6 +164,7 @@ def prove_after(
             return None
         _require_lossless(judged)
         done["text"] = judged.summary()
+        done["not_proven"] = ", ".join(str(table) for table in judged.not_proven)
     return judged
 
 

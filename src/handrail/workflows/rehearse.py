@@ -17,6 +17,7 @@ from handrail.migrator.migrator import MigrationEvent, MigrationFailed, ProjectF
 from handrail.rehearsal.compare import verdict
 from handrail.rehearsal.completeness import added_columns
 from handrail.rehearsal.expectation import Expectation, column_groups, expect
+from handrail.rehearsal.markers import marker_warnings
 from handrail.rehearsal.report import RehearsalReport
 from handrail.rehearsal.writes import own_writes
 from handrail.workflows.run import Run
@@ -51,6 +52,13 @@ def read_operations(path: RevisionPath) -> dict[str, tuple[Operation, ...]]:
     return {id_: body.operations for id_, body in read_bodies(path).items()}
 
 
+def read_warnings(path: RevisionPath, facts: DatabaseFacts | None) -> tuple[str, ...]:
+    """What is wrong with the markers as far as reading the scripts shows; names are looked up where all is read."""
+    bodies = read_bodies(path)
+    is_read = facts is not None and not any(body.not_understood for body in bodies.values())
+    return marker_warnings(path, expect(path, read_operations(path), facts) if is_read else None)
+
+
 def executed(runs: tuple[RevisionRun, ...]) -> dict[str, tuple[Operation, ...]]:
     return {run.revision: run.operations for run in runs}
 
@@ -66,6 +74,9 @@ def rehearse(
         facts_before: dict[str, DatabaseFacts] = {}
         runs = _run_each(run, path, copy, facts_before)
         expectation = expect(path, executed(runs), backup.facts)
+        warnings = marker_warnings(path, expectation)
+        for text in warnings:
+            run.warn("rehearse", text)
         before_request, after_request = column_groups(expectation, backup.facts)
         if known.having(before_request) is None:
             with open_copy() as fresh:
@@ -86,7 +97,7 @@ def rehearse(
             raise RehearsalFailed(
                 "the rehearsal changed what no script declared",
                 why="; ".join(judged.failures),
-                hint=judged.hint or "repair the script; the live database is untouched",
+                hint="\n".join((*warnings, judged.hint or "repair the script; the live database is untouched")),
                 code="HR602",
             )
         proven, why_not = _there_and_back(run, project, path, backup, copy, after)

@@ -20,7 +20,7 @@ from handrail.workflows.apply import apply_path, prove_after
 from handrail.workflows.backup import make_backup, restored, verified_copy
 from handrail.workflows.bring_back import Ask, WayBack, bring_back
 from handrail.workflows.lint_path import lint_path
-from handrail.workflows.rehearse import Rehearsal, rehearse
+from handrail.workflows.rehearse import Rehearsal, read_warnings, rehearse
 from handrail.workflows.run import Equipment, Listener, Run, start_run
 
 
@@ -58,6 +58,12 @@ class _Evidence:
     activity: WriteActivity
     backup: BackupRecord | None = None
     rehearsal: Rehearsal | None = None
+
+
+def marker_warnings_of(kit: Equipment, request: Request) -> tuple[str, ...]:
+    """What is wrong with the markers of the pending scripts, for a plan; nothing is touched."""
+    exists = not request.project.database_missing and kit.database.exists()
+    return read_warnings(request.path, kit.database.facts() if exists else None)
 
 
 def make_plan(kit: Equipment, request: Request) -> tuple[ApplyPlan | Refusal, tuple[Finding, ...]]:
@@ -148,6 +154,9 @@ def _locked_run(run: Run, request: Request, plan: ApplyPlan) -> Outcome:
     if plan.step(StepKind.BACKUP):
         with _may_be_missed(run, plan, StepKind.BACKUP):
             _back_up_and_rehearse(run, request, plan, evidence)
+    if evidence.rehearsal is None:
+        for text in read_warnings(request.path, evidence.backup.facts if evidence.backup else None):
+            run.warn("apply", text)
     applying = plan.step(StepKind.APPLY)
     way = WayBack(
         request.project,
