@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import BinaryIO, cast
 
 import pytest
 
-from handrail.errors import BroughtBack, RehearsalFailed
+from handrail.databases.database import Database
+from handrail.databases.postgres.lifecycle import new_name
+from handrail.errors import BroughtBack, HandrailError, RehearsalFailed
 from handrail.facts import DatabaseAddress
 from handrail.wiring import open_project
-from handrail.workflows.run import Progress
+from handrail.workflows.run import Equipment, Progress, start_run
 from handrail.workflows.upgrade import Outcome, Request, guarded_run
 from support.postgres import PostgresServer
 from support.projects import Script, make_project, write_script
@@ -40,6 +44,10 @@ class Bench:
 
     def put(self, upgrade: str, *, id_: str = "b2", down: str = "a1", head: str = "", downgrade: str = "pass") -> None:
         write_script(self.folder, Script(id_, down, upgrade, downgrade, head=head))
+
+    def equipment(self) -> Equipment:
+        project = open_project(self.folder, None)
+        return project.equipment(project.migrator.describe())
 
     def run(self, target: str = "head") -> Outcome:
         project = open_project(self.folder, None)
@@ -171,3 +179,34 @@ def test_a_table_rewrite_is_no_write(bench: Bench) -> None:
     proof = bench.run().proof
     assert proof is not None
     assert proof.failures == ()
+
+
+class Ended(io.RawIOBase):
+    """A dump during whose reading `recover` ends what this run has left, as if its process were dead."""
+
+    def __init__(self, database: Database, run_id: str) -> None:
+        super().__init__()
+        self.database, self.run_id = database, run_id
+        self.ended: tuple[str, ...] = ()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        self.ended = self.database.end_leftovers(self.run_id)
+        return 0
+
+
+def test_the_sessions_of_a_killed_replace_are_found_by_the_id_of_its_run(bench: Bench) -> None:
+    kit = bench.equipment()
+    run = start_run(kit, bench.said.append, "upgrade", {})
+    source = Ended(kit.database, run.id)
+    with pytest.raises(HandrailError):
+        run.equipment.database.replace(cast(BinaryIO, io.BufferedReader(source)), aside=f"failed_{run.id}")
+    sessions = [line for line in source.ended if line.startswith("session pid")]
+    assert len(sessions) >= 1
+    assert [line for line in source.ended if line.startswith("database ")] == [
+        f"database {new_name(bench.address.database, f'failed_{run.id}')}"
+    ]
+    assert kit.database.end_leftovers(run.id) == ()
+    assert bench.stamp() == "a1"

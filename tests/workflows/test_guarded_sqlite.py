@@ -14,6 +14,7 @@ import pytest
 from handrail.errors import (
     ApprovalMissing,
     BroughtBack,
+    HandrailError,
     LockNotObtained,
     NotBroughtBack,
     PartlyDone,
@@ -23,9 +24,11 @@ from handrail.guard.plan import ApplyPlan
 from handrail.health_check import HealthResult
 from handrail.journal.journal import EventKind, Journal, JournalEvent, JournalledRun
 from handrail.migrations.declarations import EXAMPLE
+from handrail.migrations.revision import Direction, RevisionPath
 from handrail.wiring import open_project
+from handrail.workflows.bring_back import WayBack, bring_back
 from handrail.workflows.recover import Decision, Settled, recover
-from handrail.workflows.run import Equipment, Progress
+from handrail.workflows.run import Equipment, Progress, start_run
 from handrail.workflows.upgrade import Outcome, Request, guarded_run, make_plan, marker_warnings_of
 from support.projects import BOOKINGS, STATUS, Script, make_project, write_script
 
@@ -275,6 +278,19 @@ def test_a_run_that_finds_the_lock_held_ends_and_changes_nothing(bench: Bench) -
     assert bench.content() == OLD
     bench.run()
     assert bench.content() == NEW
+
+
+def test_several_heads_are_compared_in_any_order(bench: Bench) -> None:
+    kit, request = bench.ready()
+    with closing(sqlite3.connect(bench.file)) as connection, connection:
+        connection.execute("INSERT INTO alembic_version VALUES ('0head')")
+    run = start_run(kit, bench.said.append, "upgrade", {})
+    path = RevisionPath(Direction.UPGRADE, ("a1", "0head"), ("b2",), ())
+    ended = bring_back(run, WayBack(request.project, path, ()), HandrailError("it failed"), None)
+    assert isinstance(ended, BroughtBack)
+    assert ended.why == (
+        "The database was brought back: the transaction was rolled back; no row written by others was lost."
+    )
 
 
 def test_an_unexpected_error_after_the_commit_is_brought_back_too(bench: Bench) -> None:

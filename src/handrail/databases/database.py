@@ -133,6 +133,10 @@ class Database(Dumps, Protocol):
         """An empty database of the same engine, version, encoding and collation, dropped at exit."""
         ...
 
+    def of_run(self, run_id: str) -> Database:
+        """The same database, whose sessions on the server are known by this run, so that `end_leftovers` ends them."""
+        ...
+
     def sibling(self, name: str) -> Database:
         """The database of that name (SQLite: a path) on the same server; it need not exist."""
         ...

@@ -29,6 +29,11 @@ class WayBack:
     backup: BackupRecord | None = None
     downgrade_proven: bool = False
 
+    @property
+    def start(self) -> tuple[str, ...]:
+        """Where the database stood, as `Database.revisions` would say it."""
+        return tuple(sorted(self.path.start))
+
 
 def bring_back(run: Run, way: WayBack, cause: HandrailError, ask: Ask) -> HandrailError:
     """Undo what was committed, by the gentlest means that is allowed; returns the error to raise.
@@ -37,7 +42,7 @@ def bring_back(run: Run, way: WayBack, cause: HandrailError, ask: Ask) -> Handra
     journal that blocks the next run) when it is not.
     """
     database = run.equipment.database
-    if database.revisions() == way.path.start:
+    if database.revisions() == way.start:
         run.note(EventKind.UNDO_DONE, Undo.ROLLBACK.name.lower())
         run.say("undo", "the transaction was rolled back: nothing of the upgrade remains", "done")
         return _brought_back(cause, "the transaction was rolled back; no row written by others was lost")
@@ -92,7 +97,7 @@ def _downgrade(run: Run, way: WayBack) -> str | None:
         kit.migrator.run(kit.migrator.path(now, target), run_id=run.id, limits=kit.limits)
     except HandrailError as error:
         return error.message
-    if kit.database.revisions() != way.path.start:
+    if kit.database.revisions() != way.start:
         return f"the database is at {named(kit.database.revisions())}"
     run.note(EventKind.UNDO_DONE, "downgrade")
     run.say("undo", f"downgraded to {named(way.path.start)}", "done")

@@ -13,7 +13,7 @@ from handrail.migrations.revision import Direction, RevisionPath, named
 from handrail.migrator.migrator import ProjectFacts
 from handrail.workflows.backup import read_catalog
 from handrail.workflows.bring_back import Ask, WayBack, bring_back, restore_in_place
-from handrail.workflows.run import Equipment, Listener, Run
+from handrail.workflows.run import Equipment, Listener, Run, run_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def recover(kit: Equipment, project: ProjectFacts, decision: Decision, listener:
 def _settle(
     kit: Equipment, project: ProjectFacts, journalled: JournalledRun, decision: Decision, listener: Listener
 ) -> Settled:
-    run = Run(journalled.run_id, kit, listener)
+    run = run_of(kit, journalled.run_id, listener)
     for line in kit.database.end_leftovers(journalled.run_id):
         run.say("recover", line)
     if journalled.last(EventKind.WITHHELD):

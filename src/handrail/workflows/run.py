@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from handrail.databases.database import Database
@@ -98,9 +98,14 @@ def locked_run(equipment: Equipment, listener: Listener, command: str) -> Iterat
         run.note(EventKind.RUN_ENDED, data={"result": "ended"})
 
 
+def run_of(equipment: Equipment, run_id: str, listener: Listener) -> Run:
+    """A run with this id: what it opens on a server carries the id, so that what a killed one left can be ended."""
+    return Run(run_id, replace(equipment, database=equipment.database.of_run(run_id)), listener)
+
+
 def start_run(equipment: Equipment, listener: Listener, command: str, data: Mapping[str, str]) -> Run:
     """Begin a run: the first event says what was asked of which database."""
-    run = Run(equipment.new_run_id(), equipment, listener)
+    run = run_of(equipment, equipment.new_run_id(), listener)
     run.note(
         EventKind.RUN_STARTED,
         data={"command": command, "environment": equipment.environment, "database": str(equipment.database.address)}

@@ -145,6 +145,9 @@ class PostgresDatabase:
             with maintenance(server, application) as query:
                 lifecycle.drop(query, name)
 
+    def of_run(self, run_id: str) -> PostgresDatabase:
+        return self._at(self._address, run_id=run_id, template=self._template)
+
     def sibling(self, name: str) -> PostgresDatabase:
         return self._at(elsewhere(self._address, name), run_id=self._run_id)
 
@@ -177,14 +180,14 @@ class PostgresDatabase:
         with opened(self._address, self._application) as query:
             return catalog.server_version(query)
 
-    def _at(self, address: DatabaseAddress, *, run_id: str) -> PostgresDatabase:
+    def _at(self, address: DatabaseAddress, *, run_id: str, template: str = "") -> PostgresDatabase:
         return PostgresDatabase(
             address,
             version_table=self._version_table,
             run_id=run_id,
             bin_dirs=self._bin_dirs,
             scratch_server=self._scratch_server,
-            template=self._address.database,
+            template=template or self._address.database,
         )
 
 

@@ -202,6 +202,10 @@ class SqliteDatabase:
             remove_file(path)
             remove_file(Path(f"{path}{INCOMING}"))
 
+    def of_run(self, run_id: str) -> SqliteDatabase:
+        """This database itself: there is no server that could know a run."""
+        return self
+
     def sibling(self, name: str) -> SqliteDatabase:
         """`name` is a path; a relative one is beside this file."""
         address = replace(self._address, database=str(self._file.parent / name))
