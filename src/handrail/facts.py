@@ -143,6 +143,10 @@ class DatabaseFacts:
     def table(self, name: TableName) -> TableFacts | None:
         return next((table for table in self.tables if table.name == name), None)
 
+    def is_worded_as(self, other: DatabaseFacts) -> bool:
+        """Whether definitions can be compared word by word: major versions of a server word them differently."""
+        return self.engine != "postgresql" or self.version.partition(".")[0] == other.version.partition(".")[0]
+
 
 ColumnGroup = tuple[str, ...]
 #: For each table the column groups to digest. A table that is absent is digested whole (all its columns, in

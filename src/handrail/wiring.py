@@ -7,14 +7,14 @@ import secrets
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail import __version__
 from handrail.config import Config, load_config
-from handrail.errors import RehearsalFailed, UnsupportedEngine, UsageError
+from handrail.errors import ConfigError, RehearsalFailed, UnsupportedEngine, UsageError
 
 if TYPE_CHECKING:
     from handrail.databases.database import Database
@@ -132,12 +132,54 @@ def open_database(address: DatabaseAddress, config: Config, version_table: Table
     if address.engine == "postgresql":
         from handrail.databases.postgres.database import PostgresDatabase
 
-        return PostgresDatabase(address, version_table=version_table)
+        return PostgresDatabase(address, version_table=version_table, scratch_server=rehearse_server(config))
     raise UnsupportedEngine(
         f"{address.engine} is not an engine that handrail can guard",
         why="it knows SQLite and PostgreSQL, and refuses rather than guessing",
         hint="plain alembic upgrade still works",
     )
+
+
+def rehearse_server(config: Config) -> DatabaseAddress | None:
+    """The PostgreSQL server on which scratch databases are made, when the environment names one. Raises ConfigError."""
+    text = config.rehearse_server(os.environ)
+    if text is None:
+        return None
+    from sqlalchemy.engine.url import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    from handrail.migrator.places import address_of_url
+
+    why = "it cannot be read (it is not shown, since it may hold a password)"
+    try:
+        address = address_of_url(make_url(text))
+        if address.engine == "postgresql":
+            return replace(address, database=address.database or "postgres")
+        why = f"it leads to {address.engine}"
+    except ArgumentError:
+        pass
+    raise ConfigError(
+        f"`rehearse_server` of the environment {config.name} is no URL of a PostgreSQL server",
+        why=why,
+        hint='write it like postgresql://user@host:5432/postgres, or "env:NAME"',
+    )
+
+
+@contextmanager
+def empty_postgres(config: Config, run_id: str) -> Iterator[DatabaseAddress]:
+    """An empty PostgreSQL database, dropped at exit: on the environment's `rehearse_server`, else on a server of this
+    call's own."""
+    server = rehearse_server(config)
+    if server is None:
+        with throwaway_server() as address:
+            yield address
+        return
+    from handrail.databases.postgres.database import PostgresDatabase
+    from handrail.databases.postgres.scratch import named
+
+    template = PostgresDatabase(replace(server, database="template1"), run_id=run_id)
+    with named(server), template.scratch(run_id) as scratch:
+        yield scratch.address
 
 
 @contextmanager

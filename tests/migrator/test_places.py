@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,16 @@ def test_redirection_keeps_what_says_not_where() -> None:
         "host": "db", "port": 5433, "user": "me", "password": "pw", "dbname": "app",
         "prepare_threshold": None, "sslmode": "require", "connect_timeout": "3",
     }  # fmt: skip
+
+
+def test_redirection_to_another_server_drops_the_certificates_of_the_first() -> None:
+    arguments: list[Any] = []
+    parameters: dict[str, Any] = {"host": "live", "sslmode": "verify-full", "sslrootcert": "/ca.pem"}
+    redirect("postgresql", "psycopg", replace(WITH_SSL, options=()), arguments, parameters)
+    assert parameters == {"host": "db", "port": 5433, "user": "me", "password": "pw", "dbname": "app"}
+    parameters = {"host": "db", "port": "5433", "ssl": "a context"}
+    redirect("postgresql", "asyncpg", WITH_SSL, arguments, parameters)
+    assert parameters["ssl"] == "a context"
 
 
 def test_requests_and_values_travel_unchanged() -> None:

@@ -69,13 +69,14 @@ def _column_differences(source: DatabaseFacts, restored: DatabaseFacts) -> list[
 def _object_differences(source: DatabaseFacts, restored: DatabaseFacts) -> list[str]:
     """An INVALID index holds no data, nobody can use it, and pg_dump leaves it out: that one may be missing."""
     differences = []
+    is_same_wording = source.is_worded_as(restored)
     have = {(item.kind, item.table, item.name): item for item in restored.objects}
     for item in source.objects:
         other = have.pop((item.kind, item.table, item.name), None)
         if other is None:
             if item.kind is not ObjectKind.INDEX or item.is_valid:
                 differences.append(f"{item.kind} {item.name} is missing")
-        elif other.definition != item.definition:
+        elif is_same_wording and other.definition != item.definition:
             differences.append(f"{item.kind} {item.name} differs from the source")
         elif item.is_valid and not other.is_valid:
             differences.append(f"{item.kind} {item.name} is not valid, the source's was")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from handrail.cli.output import Output
@@ -84,29 +83,25 @@ def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: Rev
 
 def rehearse_elsewhere(output: Output, project: Project, target: str, on: str) -> None:
     """Run the whole history on an empty database of another engine: green on SQLite, red on PostgreSQL shows."""
-    from handrail.wiring import throwaway_server
+    from handrail.wiring import empty_postgres, new_run_id
 
     if on != "postgresql":
         raise UsageError(f"--on {on} is not known", hint="--on postgresql")
-    facts = project.migrator.describe()
-    server = project.config.rehearse_server(os.environ)
-    if server:
-        raise UsageError("rehearse_server with --on is not supported yet", hint="remove rehearse_server for this call")
-    with throwaway_server() as address:
-        _whole_history(output, project, facts, target, address)
+    facts, run_id = project.migrator.describe(), new_run_id()
+    with empty_postgres(project.config, run_id) as address:
+        _whole_history(output, project, facts, target, address, run_id)
 
 
 def _whole_history(
-    output: Output, project: Project, facts: ProjectFacts, target: str, address: DatabaseAddress
+    output: Output, project: Project, facts: ProjectFacts, target: str, address: DatabaseAddress, run_id: str
 ) -> None:
     from dataclasses import replace
 
     from handrail.migrator.migrator import MigrationFailed
-    from handrail.wiring import new_run_id
 
     path = project.migrator.path(replace(facts, current=()), target)
     try:
-        outcome = project.migrator.run(path, on=address, run_id=new_run_id(), limits=project.limits())
+        outcome = project.migrator.run(path, on=address, run_id=run_id, limits=project.limits())
     except MigrationFailed as error:
         raise RehearsalFailed(
             f"the history fails on PostgreSQL: {error.message}",

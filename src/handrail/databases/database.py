@@ -133,6 +133,12 @@ class Database(Dumps, Protocol):
         """An empty database of the same engine, version, encoding and collation, dropped at exit."""
         ...
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """How this scratch database differs from the one it stands for (the version or locale of another server), as
+        readable lines; () otherwise."""
+        ...
+
     def of_run(self, run_id: str) -> Database:
         """The same database, whose sessions on the server are known by this run, so that `end_leftovers` ends them."""
         ...

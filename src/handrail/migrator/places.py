@@ -89,6 +89,9 @@ def redirect(
         return
     kept = {key: value for key, value in cparams.items() if key not in _ADDRESS_KEYS and key != "async_creator_fn"}
     kept.pop("check_same_thread", None)
+    aimed_at = str(cparams.get("host") or to.host), str(cparams.get("port") or 5432)
+    if aimed_at != (to.host, str(to.port or 5432)):
+        kept = {key: value for key, value in kept.items() if not key.startswith("ssl")}  # of the other server
     name = "database" if driver in ("asyncpg", "pg8000") else "dbname"
     where = {"host": to.host, "port": to.port, "user": to.user, "password": to.password, name: to.database}
     cargs[:] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from handrail.facts import ColumnFacts, DatabaseFacts, Fingerprint, ObjectKind, SchemaObject, TableFacts, TableName
 from handrail.rehearsal.expectation import Expectation, TableExpectation
@@ -199,7 +199,9 @@ def _may_reset(expected: TableExpectation) -> bool:
 
 
 def schema_differences(rehearsed: DatabaseFacts, live: DatabaseFacts) -> Iterator[str]:
-    """How a live catalog differs from the one the rehearsal ended with."""
+    """How a live catalog differs from the one the rehearsal ended with (by names only on another major version)."""
+    if not rehearsed.is_worded_as(live):
+        rehearsed, live = _unworded(rehearsed), _unworded(live)
     names = sorted({table.name for table in (*rehearsed.tables, *live.tables)}, key=str)
     for name in names:
         expected, found = rehearsed.table(name), live.table(name)
@@ -208,6 +210,10 @@ def schema_differences(rehearsed: DatabaseFacts, live: DatabaseFacts) -> Iterato
     missing, new = set(rehearsed.objects) - set(live.objects), set(live.objects) - set(rehearsed.objects)
     for thing in sorted(missing | new, key=lambda thing: (thing.kind, thing.name, thing.definition)):
         yield f"{thing.kind} {thing.name} is {'not there' if thing in missing else 'new'}, unlike rehearsed"
+
+
+def _unworded(facts: DatabaseFacts) -> DatabaseFacts:
+    return replace(facts, objects=tuple(replace(thing, definition="") for thing in facts.objects))
 
 
 def leftovers(before: DatabaseFacts, after: DatabaseFacts) -> Iterator[str]:

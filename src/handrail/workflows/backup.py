@@ -122,6 +122,8 @@ def verified_copy(run: Run, record: BackupRecord) -> Iterator[Database]:
     """Restore, compare, and lend the copy: what was just proven is what is rehearsed on."""
     kit = run.equipment
     with run.equipment.database.scratch(run.id) as scratch:
+        for remark in scratch.remarks:
+            run.warn("restore copy", remark)
         started = kit.clock()
         with run.step("restore copy", "restoring the backup into a scratch database") as done:
             load_artifact(kit, record, scratch)

@@ -70,7 +70,7 @@ def rehearse(
     with run.step("rehearse", f"running {len(path.revisions)} revision(s) on the copy") as done:
         predicted, _ = column_groups(expect(path, read_operations(path), backup.facts), backup.facts)
         known = _with_groups(backup.fingerprint, predicted, copy)
-        broken_before = copy.broken_references()
+        start, broken_before = copy.facts(), copy.broken_references()
         facts_before: dict[str, DatabaseFacts] = {}
         runs = _run_each(run, path, copy, facts_before)
         expectation = expect(path, executed(runs), backup.facts)
@@ -85,7 +85,7 @@ def rehearse(
         judged = verdict(
             known,
             after,
-            backup.facts,
+            start,
             facts_after,
             expectation,
             broken_before,
@@ -100,7 +100,7 @@ def rehearse(
                 hint="\n".join((*warnings, judged.hint or "repair the script; the live database is untouched")),
                 code="HR602",
             )
-        proven, why_not = _there_and_back(run, project, path, backup, copy, after)
+        proven, why_not = _there_and_back(run, project, path, backup, copy, (start, after))
         report = RehearsalReport(path, runs, judged, proven, why_not)
         done["text"] = "; ".join(report.lines())
         done["downgrade_proven"] = str(proven).lower()
@@ -143,13 +143,20 @@ def _run(run: Run, path: RevisionPath, copy: Database) -> tuple[RevisionRun, ...
 
 
 def _there_and_back(
-    run: Run, project: ProjectFacts, path: RevisionPath, backup: BackupRecord, copy: Database, after: Fingerprint
+    run: Run,
+    project: ProjectFacts,
+    path: RevisionPath,
+    backup: BackupRecord,
+    copy: Database,
+    seen: tuple[DatabaseFacts, Fingerprint],
 ) -> tuple[bool, str]:
-    """Whether downgrade leads back to the start exactly and upgrade then to the same end; else why not."""
+    """Whether downgrade leads back to the start exactly and upgrade then to the same end; else why not. `seen` is the
+    copy's catalog at the start and its fingerprint after the upgrade."""
     if path.direction is not Direction.UPGRADE:
         return False, "this run is a downgrade"
     if len(path.start) > 1:
         return False, "the database stood at several heads"
+    start, after = seen
     migrator, limits = run.equipment.migrator, run.equipment.limits
     try:
         there = replace(project, current=path.target)
@@ -158,7 +165,7 @@ def _there_and_back(
         way = expect(back, executed(down.runs), backup.facts)
         _, start_groups = column_groups(way.returning(), backup.facts)
         returned = copy.fingerprint(start_groups)
-        judged = verdict(backup.fingerprint, returned, backup.facts, copy.facts(), way.returning(), (), ())
+        judged = verdict(backup.fingerprint, returned, start, copy.facts(), way.returning(), (), ())
         if not judged.is_lossless:
             return False, f"after downgrade: {'; '.join(judged.failures)}"
         migrator.run(path, on=copy.address, run_id=run.id, limits=limits)

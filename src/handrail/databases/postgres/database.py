@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from handrail.databases.database import DumpReport, Probe
-from handrail.databases.postgres import catalog, digest, dump, lifecycle, lock, restore, sessions, swap
+from handrail.databases.postgres import catalog, digest, dump, lifecycle, lock, restore, scratch, sessions, swap
 from handrail.databases.postgres.binaries import tools_for
 from handrail.databases.postgres.completeness import completeness
 from handrail.databases.postgres.connection import elsewhere, maintenance, opened, reading
 from handrail.databases.postgres.probes import probe
+from handrail.databases.postgres.quoting import Query
 from handrail.databases.postgres.sessions import application_name
+from handrail.errors import DatabaseUnavailable
 from handrail.facts import (
     AddedColumns,
     BrokenReference,
@@ -54,6 +56,7 @@ class PostgresDatabase:
         self._bin_dirs = tuple(bin_dirs)
         self._scratch_server = scratch_server
         self._template = template
+        self._remarks: tuple[str, ...] = ()
 
     @property
     def address(self) -> DatabaseAddress:
@@ -131,22 +134,20 @@ class PostgresDatabase:
 
     @contextmanager
     def scratch(self, run_id: str) -> Iterator[PostgresDatabase]:
-        server = self._scratch_server or self._address
-        name, application = lifecycle.scratch_name(run_id), application_name(run_id)
-        with maintenance(self._address, application) as query:
-            locale = lifecycle.locale_of(query, self._address.database)
-        try:
-            with maintenance(server, application) as query:
-                lifecycle.create(query, name, locale=locale)
-                if self._scratch_server is None:
-                    lifecycle.copy_search_path(query, self._address.database, name)
-            yield self._at(elsewhere(server, name), run_id=run_id)
-        finally:
-            with maintenance(server, application) as query:
-                lifecycle.drop(query, name)
+        name, application, server = lifecycle.scratch_name(run_id), application_name(run_id), self._scratch_server
+        if server is None:
+            with scratch.beside(self._address, name, application):
+                yield self._at(elsewhere(self._address, name), run_id=run_id)
+        else:
+            with scratch.elsewhere(self._address, server, name, application) as remarks:
+                yield self._at(elsewhere(server, name), run_id=run_id, remarks=remarks)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return self._remarks
 
     def of_run(self, run_id: str) -> PostgresDatabase:
-        return self._at(self._address, run_id=run_id, template=self._template)
+        return self._at(self._address, run_id=run_id, template=self._template, remarks=self._remarks)
 
     def sibling(self, name: str) -> PostgresDatabase:
         return self._at(elsewhere(self._address, name), run_id=self._run_id)
@@ -159,29 +160,33 @@ class PostgresDatabase:
 
     def end_leftovers(self, run_id: str) -> tuple[str, ...]:
         """The caller holds the lock: a replacement never put in place is then nobody's, whatever run began it."""
-        ended: list[str] = []
-        for server in filter(None, (self._address, self._scratch_server)):
-            with maintenance(server, self._application) as query:
-                ended += sessions.end_sessions_of_run(query, run_id)
-                names = list(lifecycle.scratches(query, run_id))
-                if server is self._address:
-                    names += lifecycle.unfinished(query, self._address.database)
-                for name in names:
-                    lifecycle.drop(query, name)
-                    ended.append(f"database {name}")
+        with maintenance(self._address, self._application) as query:
+            ended = _end(query, run_id, lifecycle.unfinished(query, self._address.database))
+        if self._scratch_server is not None:
+            try:
+                with maintenance(self._scratch_server, self._application) as query:
+                    ended += _end(query, run_id)
+            except DatabaseUnavailable as error:  # it must not stop a recovery, which does not need it
+                ended.append(f"nothing on the rehearsal server, which cannot be used: {error.message}")
         return tuple(ended)
 
     def probe(self) -> tuple[Probe, ...]:
         return probe(
-            self._address, application=self._application, version_table=self._version_table, bin_dirs=self._bin_dirs
+            self._address,
+            application=self._application,
+            version_table=self._version_table,
+            bin_dirs=self._bin_dirs,
+            scratch_server=self._scratch_server,
         )
 
     def _server_version(self) -> str:
         with opened(self._address, self._application) as query:
             return catalog.server_version(query)
 
-    def _at(self, address: DatabaseAddress, *, run_id: str, template: str = "") -> PostgresDatabase:
-        return PostgresDatabase(
+    def _at(
+        self, address: DatabaseAddress, *, run_id: str, template: str = "", remarks: tuple[str, ...] = ()
+    ) -> PostgresDatabase:
+        at = PostgresDatabase(
             address,
             version_table=self._version_table,
             run_id=run_id,
@@ -189,6 +194,17 @@ class PostgresDatabase:
             scratch_server=self._scratch_server,
             template=template or self._address.database,
         )
+        at._remarks = remarks
+        return at
+
+
+def _end(query: Query, run_id: str, more: Iterable[str] = ()) -> list[str]:
+    """End sessions of a run and drop its scratch databases, and more of them."""
+    ended = list(sessions.end_sessions_of_run(query, run_id))
+    for name in (*lifecycle.scratches(query, run_id), *more):
+        lifecycle.drop(query, name)
+        ended.append(f"database {name}")
+    return ended
 
 
 def _major(release: str) -> int:

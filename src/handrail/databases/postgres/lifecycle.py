@@ -48,7 +48,7 @@ def create(query: Query, name: str, *, locale: str = "", owner: str = "") -> Non
         raise DatabaseUnavailable(
             f"The role {role} may not make databases.",
             why="Proving a backup and rehearsing an upgrade need a scratch database.",
-            hint=f'ALTER ROLE "{role}" CREATEDB, or set another server for scratch databases.',
+            hint=f'ALTER ROLE "{role}" CREATEDB, or name another server in `rehearse_server`.',
         )
     owned = f" OWNER {identifier(owner)}" if owner else ""
     query(f"CREATE DATABASE {identifier(name)} TEMPLATE template0{locale}{owned}")

@@ -10,18 +10,31 @@ from pathlib import Path
 from handrail.databases.database import Probe
 from handrail.databases.postgres import catalog, digest
 from handrail.databases.postgres.binaries import tools_for
-from handrail.databases.postgres.connection import reading
+from handrail.databases.postgres.connection import maintenance, reading
 from handrail.databases.postgres.quoting import Query, identifier
+from handrail.databases.postgres.scratch import compared, locale_remark
 from handrail.errors import HandrailError
 from handrail.facts import DatabaseAddress, TableName
 
+_SCRATCH = "scratch databases"
+
 
 def probe(
-    address: DatabaseAddress, *, application: str, version_table: TableName, bin_dirs: Sequence[Path]
+    address: DatabaseAddress,
+    *,
+    application: str,
+    version_table: TableName,
+    bin_dirs: Sequence[Path],
+    scratch_server: DatabaseAddress | None = None,
 ) -> tuple[Probe, ...]:
     try:
         with reading(address, application) as (query, schema):
-            return tuple(_probes(query, schema, version_table, bin_dirs))
+            found = list(_probes(query, schema, version_table, bin_dirs))
+            if scratch_server is None:
+                return (*found, _room(query))
+            # Scratch databases are made there: rights and room matter on that server.
+            found = [probe for probe in found if probe.name != _SCRATCH]
+            return (*found, *_rehearsal_server(query, address, scratch_server, application, bin_dirs))
     except HandrailError as error:
         return (Probe("connection", False, _line(error), error.hint),)
 
@@ -34,12 +47,34 @@ def _probes(query: Query, schema: str, version_table: TableName, bin_dirs: Seque
     yield from _rights(query)
     yield _readable(query, schema, version_table)
     yield _row_security(query)
+
+
+def _room(query: Query) -> Probe:
     size = int(query("SELECT pg_database_size(current_database())")[0][0])
-    yield Probe(
-        "free space",
-        None,
-        f"database {size / 1e6:.1f} MB; a scratch copy needs as much on the server, whose room is unknown",
-    )
+    needed = f"database {size / 1e6:.1f} MB; a scratch copy needs as much on the server, whose room is unknown"
+    return Probe("free space", None, needed)
+
+
+def _rehearsal_server(
+    source: Query, address: DatabaseAddress, server: DatabaseAddress, application: str, bin_dirs: Sequence[Path]
+) -> Iterator[Probe]:
+    """Whether scratch databases can be made on the other server, and what differs there."""
+    release = catalog.server_version(source)
+    try:
+        with maintenance(server, application) as query:
+            remarks = [*compared(release, query, server), locale_remark(source, address.database, query)]
+            there = catalog.server_version(query)
+            rights = "SELECT rolcreatedb OR rolsuper, rolname::text FROM pg_roles WHERE rolname = current_user"
+            may_create, role = query(rights)[0]
+    except HandrailError as error:
+        yield Probe("rehearsal server", False, f"{server}: {_line(error)}", error.hint)
+        return
+    yield Probe("rehearsal server", True, f"{server}, PostgreSQL {there}")
+    yield from (Probe("rehearsal server", None, remark) for remark in remarks if remark)
+    yield _may_create(role, may_create)
+    if there != release:
+        yield _tools(there, bin_dirs)
+    yield _room(source)
 
 
 def _tools(release: str, bin_dirs: Sequence[Path]) -> Probe:
@@ -62,12 +97,7 @@ def _rights(query: Query) -> Iterator[Probe]:
         " current_user::text, pg_get_userbyid(d.datdba)::text FROM pg_database d, pg_roles r"
         " WHERE r.rolname = current_user AND d.datname = current_database()"
     )[0]
-    if is_super or may_create:
-        yield Probe("scratch databases", True, f"{role} may make them")
-    else:
-        yield Probe(
-            "scratch databases", False, f"{role} may not make databases", f"ALTER ROLE {identifier(role)} CREATEDB"
-        )
+    yield _may_create(role, is_super or may_create)
     if is_super or owns:
         yield Probe("restore", True, f"{role} may rename the database")
     else:
@@ -76,6 +106,12 @@ def _rights(query: Query) -> Iterator[Probe]:
     if not (is_super or sees_all):
         hint = f"GRANT pg_read_all_stats TO {identifier(role)}"
         yield Probe("statistics", None, f"{role} does not see what sessions of other roles do", hint)
+
+
+def _may_create(role: str, may_create: bool) -> Probe:
+    if may_create:
+        return Probe(_SCRATCH, True, f"{role} may make them")
+    return Probe(_SCRATCH, False, f"{role} may not make databases", f"ALTER ROLE {identifier(role)} CREATEDB")
 
 
 def _readable(query: Query, schema: str, version_table: TableName) -> Probe:

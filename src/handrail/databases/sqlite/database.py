@@ -202,6 +202,10 @@ class SqliteDatabase:
             remove_file(path)
             remove_file(Path(f"{path}{INCOMING}"))
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return ()
+
     def of_run(self, run_id: str) -> SqliteDatabase:
         """This database itself: there is no server that could know a run."""
         return self
