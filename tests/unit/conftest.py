@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,8 +52,10 @@ sys.addaudithook(listen)  # a hook cannot be taken away again; outside of unit t
 def leaks() -> Iterator[list[str]]:
     """What pure rooms asked of the outside during this test; anything left in the list fails it."""
     seen: list[str] = []
+    gc.disable()  # what other tests left behind may close files and end processes when it is collected
     watching.append(seen)
     yield seen
     watching.remove(seen)
+    gc.enable()
     if seen:
         pytest.fail("a pure room reached outside: " + "; ".join(seen), pytrace=False)

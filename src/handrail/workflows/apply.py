@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from handrail.backups.record import BackupRecord
 from handrail.facts import Capability, DatabaseFacts, TableName, WriteActivity
@@ -24,6 +25,9 @@ from handrail.rehearsal.report import tables_to_prove_in_transaction
 from handrail.rehearsal.writes import own_writes
 from handrail.workflows.rehearse import Rehearsal, executed, read_bodies, read_operations
 from handrail.workflows.run import Run
+
+#: Seconds. A busy session of PostgreSQL reports its writes once a second, an idle one up to ten seconds later.
+_STATISTICS_LAG = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,21 +179,43 @@ def _prove_live(
     if rehearsal is None:
         return None
     _, after_request = column_groups(rehearsal.expectation, backup.facts)
-    facts_after, expectation = kit.database.facts(), rehearsal.expectation
-    proven = proven_tables(applied.verdicts)
+    after, facts_after = kit.database.fingerprint(after_request), kit.database.facts()
+    expectation, proven = rehearsal.expectation, proven_tables(applied.verdicts)
     inside = {expectation.of(table).after for table in proven}
     added = added_columns(expectation, backup.facts, facts_after)
-    return verdict_live(
-        before=rehearsal.known,
-        after=kit.database.fingerprint(after_request),
-        facts_before=backup.facts,
-        facts_after=facts_after,
-        rehearsed=rehearsal.facts_after,
-        expectation=expectation,
-        exact=proven,
-        activity_before=activity,
-        activity_after=kit.database.activity(),
-        maintenance=kit.maintenance,
-        writes=own_writes(applied.outcome.runs),
-        completeness=kit.database.completeness({name: added[name] for name in added.keys() - inside}),
+    completeness = kit.database.completeness({name: added[name] for name in added.keys() - inside})
+
+    def judge() -> Verdict:
+        return verdict_live(
+            before=rehearsal.known,
+            after=after,
+            facts_before=backup.facts,
+            facts_after=facts_after,
+            rehearsed=rehearsal.facts_after,
+            expectation=expectation,
+            exact=proven,
+            activity_before=activity,
+            activity_after=kit.database.activity(),
+            maintenance=kit.maintenance,
+            writes=own_writes(applied.outcome.runs),
+            completeness=completeness,
+        )
+
+    return judge() if kit.maintenance else _when_statistics_have_come(judge)
+
+
+def _when_statistics_have_come(judge: Callable[[], Verdict]) -> Verdict:
+    """Judge again while something seems lost: the statistics of what others wrote come late."""
+    from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+    def last(state: RetryCallState) -> Verdict:
+        assert state.outcome is not None  # noqa: S101 - it is called after an attempt
+        return cast(Verdict, state.outcome.result())
+
+    retrying = Retrying(
+        retry=retry_if_result(lambda judged: not judged.is_lossless),
+        stop=stop_after_delay(_STATISTICS_LAG),
+        wait=wait_fixed(0.5),
+        retry_error_callback=last,
     )
+    return retrying(judge)

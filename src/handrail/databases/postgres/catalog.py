@@ -203,7 +203,9 @@ def revisions(query: Query, *, default_schema: str, version_table: TableName) ->
 
 
 def activity(query: Query, *, default_schema: str, version_table: TableName) -> WriteActivity:
-    """Rows inserted, updated and deleted per table, by the statistics views (they lag behind by up to a second)."""
+    """Rows inserted, updated and deleted per table, by the statistics views.
+
+    They lag behind: a busy session reports its writes once a second, an idle one up to ten seconds after the last."""
     scope = Scope(default_schema, version_table)
     rows = query("SELECT schemaname::text, relname::text, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables")
     writes = {scope.table(schema, name): (int(ins), int(upd), int(gone)) for schema, name, ins, upd, gone in rows}
