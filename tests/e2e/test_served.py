@@ -29,11 +29,11 @@ ONLY_LIVE = """
 LOCK_TIMEOUT = 0.2
 
 
-@pytest.fixture
-def story(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Story]:
-    """The application's database at the second revision with some thousand rows, a third script pending."""
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[str]:
+    """A database at the second revision with some thousand rows, to be copied."""
     address = postgres_server.clone()
-    story = on_postgres(tmp_path, address)
+    story = on_postgres(tmp_path_factory.mktemp("template"), address)
     story.repaired()
     subprocess.run(
         [sys.executable, "-m", "alembic", "upgrade", "head"],
@@ -48,6 +48,16 @@ def story(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Story]:
         f" SELECT 'topic ' || n, repeat('설명 ', 20), '2024-01-10', 1 + n % {USERS},"
         f" CASE WHEN n % 300 = 0 THEN 'LATE' ELSE 'SCHEDULED' END FROM generate_series(1, {BOOKINGS}) n"
     )
+    yield address.database
+    postgres_server.drop(address.database)
+
+
+@pytest.fixture
+def story(tmp_path: Path, postgres_server: PostgresServer, template: str) -> Iterator[Story]:
+    """The application on a copy of that database, a third script pending."""
+    address = postgres_server.clone(template=template)
+    story = on_postgres(tmp_path, address)
+    story.repaired()
     story.put("add_reminder.py")
     edit(story, "alembic/versions/third.py", NULLABLE, WITH_DEFAULT)
     yield story

@@ -69,13 +69,13 @@ class PostgresServer:
         address = replace(self.cluster.address, database=database)
         return replace(address, user=user, password=password) if user else address
 
-    def clone(self, name: str = "") -> DatabaseAddress:
-        """A new empty database; drop it with `drop`."""
+    def clone(self, name: str = "", template: str = TEMPLATE) -> DatabaseAddress:
+        """A new database, empty or a copy of `template` (which nobody may use meanwhile); drop it with `drop`."""
         name = name or f"test_{next(self._numbers)}"
         with self.connect(self.cluster.address) as connection:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
-                    sql.Identifier(name), sql.Identifier(TEMPLATE)
+                    sql.Identifier(name), sql.Identifier(template)
                 )
             )
         return self.address(name)
