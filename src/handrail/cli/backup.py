@@ -143,9 +143,9 @@ def restore(
     json: Json = False,
 ) -> None:
     """Restore a backup into a new database, or over the live one, which is kept aside."""
-    from handrail.workflows.backup import load_artifact
+    from handrail.workflows.backup import content_of
     from handrail.workflows.bring_back import restore_in_place
-    from handrail.workflows.run import locked_run
+    from handrail.workflows.run import Run, locked_run
 
     with answering("backup restore", json) as output:
         if bool(into) == in_place:
@@ -155,11 +155,16 @@ def restore(
         if into:
             target = kit.database.sibling(into)
             target.create()
-            load_artifact(kit, record, target)
+            run = Run(record.run_id, kit, output.progress)
+            run.say("restore", f"loading {record.id} into {target.address}", "started")
+            with content_of(run, record, "restore") as content:
+                target.load(content)
             output.lines(f"restored {record.id} into {target.address}")
             output.document({"backup": record.id, "into": str(target.address), "aside": None})
             return
-        confirmed(asker(yes), f"replace {facts.address} by backup {record.id} of {record.created_at:%Y-%m-%d %H:%M}?")
+        confirmed(
+            asker(output, yes), f"replace {facts.address} by backup {record.id} of {record.created_at:%Y-%m-%d %H:%M}?"
+        )
         with locked_run(kit, output.progress, "backup restore") as run:
             kept, lost = restore_in_place(run, record)
         output.lines(f"restored {record.id}; {lost}; the former database is kept as {kept}")

@@ -33,6 +33,7 @@ def answering(command: str, as_json: bool) -> Iterator[Output]:
     """Run a command's body; whatever it raises becomes a message and the documented exit code."""
     output = Output(command, as_json=as_json)
     try:
+        output.display.begin(command, "reading the project and its database")
         yield output
         output.finish()
     except HandrailError as error:
@@ -53,6 +54,8 @@ def answering(command: str, as_json: bool) -> Iterator[Output]:
             HandrailError(what, hint="handrail status shows where the database stands, HANDRAIL_DEBUG=1 the details")
         )
         raise typer.Exit(int(ExitCode.UNEXPECTED)) from error
+    finally:
+        output.display.end()
 
 
 def opened(root: Path, env: str | None, server: ForkServer | None = None) -> Project:
@@ -76,13 +79,22 @@ def equipped(root: Path, env: str | None, target: str | None = None) -> tuple[Pr
     return project, facts, project.equipment(facts)
 
 
-def asker(yes: bool) -> Ask:
+def asker(output: Output, yes: bool) -> Ask:
     """Who answers questions: everything yes with --yes, a person on a terminal, else nobody."""
     if yes:
         return lambda _question: True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
-    return lambda question: typer.confirm(question, err=True)
+
+    def ask(question: str) -> bool:
+        output.display.end()
+        try:
+            return typer.confirm(question, err=True)
+        except typer.Abort:  # Ctrl-C or the end of input: whoever asked must not go on, and may have to clean up
+            typer.echo(err=True)
+            return False
+
+    return ask
 
 
 def confirmed(ask: Ask, question: str) -> None:

@@ -74,7 +74,7 @@ def _guarded(
         )
     from handrail.workflows.upgrade import Request, guarded_run
 
-    request = Request(command, path, facts, asker(yes), lint, backup)
+    request = Request(command, path, facts, asker(output, yes), lint, backup)
     outcome: Outcome = guarded_run(kit, request, output.progress)
     show_outcome(output, outcome)
 
@@ -122,7 +122,7 @@ def stamp(
     """Write the revision into the version table without running any script."""
     with answering("stamp", json) as output:
         project, facts = looked(root, env)
-        confirmed(asker(yes), f"stamp {facts.address} with {target} (it is at {named(facts.current)})?")
+        confirmed(asker(output, yes), f"stamp {facts.address} with {target} (it is at {named(facts.current)})?")
         project.migrator.stamp(target, purge=purge)
         after = project.migrator.describe().current
         output.lines(f"stamped: the database is at {named(after)}")
@@ -146,7 +146,7 @@ def recover(
             raise UsageError("--restore and --keep exclude each other", hint="choose one of them")
         _, facts, kit = equipped(root, env)
         wanted = "restore" if restore else "keep" if keep else ""
-        settled = settle(kit, facts, Decision(wanted, asker(yes)), output.progress)
+        settled = settle(kit, facts, Decision(wanted, asker(output, yes)), output.progress)
         for item in settled:
             output.lines(f"run {item.run_id}: {item.result}: {item.detail}")
         if not settled:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from handrail.cli.display import Display
 from handrail.errors import HandrailError
 
 if TYPE_CHECKING:
@@ -48,10 +51,13 @@ class Output:
         self.command = command
         self.as_json = as_json
         self._err: Console | None = None
+        self._making = Lock()
         self._result: dict[str, object] = {}
+        self.display = Display(self._console, is_live=sys.stderr.isatty() and os.environ.get("TERM") != "dumb")
 
     def lines(self, *texts: str) -> None:
         """Result lines for people; nothing with --json."""
+        self.display.end()
         if not self.as_json:
             for text in texts:
                 sys.stdout.write(f"{text}\n")
@@ -77,9 +83,18 @@ class Output:
         sys.stdout.write(json.dumps(whole, ensure_ascii=False, indent=2) + "\n")
 
     def progress(self, event: Progress) -> None:
-        """One step of a run, as it happens."""
-        text = f"{_SIGNS[event.state]} {event.step:<12} {event.text}"
-        self._console().print(text, style=_STYLES[event.state], highlight=False, markup=False, soft_wrap=True)
+        """One event of a run: a line each in a pipe; on a terminal what is passing is shown only while it lasts."""
+        match event.state:
+            case "started" | "waiting":
+                self.display.begin(event.step, event.text)
+            case "detail" | "moving":
+                self.display.move(event.step, event.text, event.amount)
+            case "done" | "failed" | "waited":
+                self.display.end()
+        is_passing = event.state == "started" or (event.state == "detail" and event.step == self.display.step)
+        if event.state in _SIGNS and not (is_passing and self.display.is_live):
+            text = f"{_SIGNS[event.state]} {event.step:<12} {event.text}"
+            self._console().print(text, style=_STYLES[event.state], highlight=False, markup=False, soft_wrap=True)
 
     def error(self, error: HandrailError) -> None:
         """What happened, why, what to type next; the document holds the result too, where there was one already."""
@@ -92,6 +107,7 @@ class Output:
                 "hint": error.hint,
             }
             self._write({**self._result, "error": body})
+        self.display.end()
         console = self._console()
         console.print(f"{error.code} {error.message}", style="bold red", highlight=False, markup=False, soft_wrap=True)
         for label, text in (("why", error.why), ("next", error.hint)):
@@ -99,11 +115,12 @@ class Output:
                 console.print(f"  {label}: {text}", highlight=False, markup=False, soft_wrap=True)
 
     def _console(self) -> Console:
-        if self._err is None:
-            from rich.console import Console
+        with self._making:  # the live line is drawn by a thread of its own
+            if self._err is None:
+                from rich.console import Console
 
-            self._err = Console(stderr=True, force_terminal=None if sys.stderr.isatty() else False)
-        return self._err
+                self._err = Console(stderr=True, force_terminal=None if sys.stderr.isatty() else False)
+            return self._err
 
 
 def _width(text: str) -> int:

@@ -88,6 +88,7 @@ def rehearse_elsewhere(output: Output, project: Project, target: str, on: str) -
     if on != "postgresql":
         raise UsageError(f"--on {on} is not known", hint="--on postgresql")
     facts, run_id = project.migrator.describe(), new_run_id()
+    output.display.begin("rehearse", "running the whole history on an empty PostgreSQL")
     with empty_postgres(project.config, run_id) as address:
         _whole_history(output, project, facts, target, address, run_id)
 

@@ -56,7 +56,7 @@ def init(env: Env = None, root: Root = HERE, yes: Yes = False, json: Json = Fals
             "",
             *(f"    {line}".rstrip() for line in text.splitlines()),
         )
-        confirmed(asker(yes), f"write {target}?")
+        confirmed(asker(output, yes), f"write {target}?")
         with target.open("a", encoding="utf-8") as out:
             out.write(f"\n{text}" if in_pyproject else text)
         output.lines("", "written. Next: handrail doctor, then handrail plan")

@@ -23,6 +23,7 @@ from handrail.rehearsal.completeness import added_columns
 from handrail.rehearsal.expectation import Expectation, column_groups, expect, expect_each
 from handrail.rehearsal.report import tables_to_prove_in_transaction
 from handrail.rehearsal.writes import own_writes
+from handrail.workflows.counting import revisions_done
 from handrail.workflows.rehearse import Rehearsal, executed, read_bodies, read_operations
 from handrail.workflows.run import Run
 
@@ -84,7 +85,8 @@ def _hear(run: Run, path: RevisionPath) -> Callable[[MigrationEvent], None]:
         if event.kind == "committed":
             run.note(EventKind.COMMITTED, "apply", {"revision": event.revision})
         if event.kind in ("revision", "lock_wait"):
-            run.say("apply", f"{path.direction.value} {event.revision} {event.text}".rstrip())
+            text = f"{path.direction.value} {event.revision} {event.text}".rstrip()
+            run.say("apply", text, amount=revisions_done(path, event.revision))
 
     return heard
 

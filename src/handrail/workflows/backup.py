@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import BinaryIO
 
 from handrail.backups.catalog import Catalog, artifact_key, manifest_key, verification_key
 from handrail.backups.manifest import (
@@ -20,6 +21,7 @@ from handrail.databases.database import Database
 from handrail.errors import BackupError
 from handrail.stores.encoding import reading, writing
 from handrail.stores.store import StoreError
+from handrail.workflows.counting import counted_sink, counted_source
 from handrail.workflows.run import Equipment, Run
 
 _DUMP_ROOM = 1.1
@@ -33,7 +35,7 @@ def make_backup(run: Run, reason: str) -> BackupRecord:
     with run.step("backup", f"backing up to {kit.store.place}") as done:
         started = kit.clock()
         with kit.store.open_write(key) as out, writing(out, key, kit.compression) as writer:
-            report = kit.database.dump(writer.sink)
+            report = kit.database.dump(counted_sink(run, "backup", writer.sink, kit.database.facts().size_bytes))
             writer.finish()
             artifact = writer.artifact()
         record = BackupRecord(
@@ -85,14 +87,21 @@ def restored(run: Run, record: BackupRecord) -> Iterator[Database]:
     """A scratch database that holds the backup's content, dropped at exit."""
     kit = run.equipment
     with kit.database.scratch(run.id) as scratch:
-        load_artifact(kit, record, scratch)
+        with content_of(run, record, "restore copy") as content:
+            scratch.load(content)
         yield scratch
 
 
-def load_artifact(kit: Equipment, record: BackupRecord, target: Database) -> None:
-    """Load the backup into an empty database. BackupError when the stored bytes are not what was written."""
-    with kit.store.open_read(record.artifact.key) as source, reading(source, record.artifact) as content:
-        target.load(content)
+@contextmanager
+def content_of(run: Run, record: BackupRecord, step: str) -> Iterator[BinaryIO]:
+    """What the backup holds, as the database's dump wrote it; who watches `step` hears how much has been read.
+    BackupError when the stored bytes are not what was written."""
+    artifact = record.artifact
+    with (
+        run.equipment.store.open_read(artifact.key) as stored,
+        reading(counted_source(run, step, stored, artifact.size), artifact) as content,
+    ):
+        yield content
 
 
 def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: float) -> Verification:
@@ -126,7 +135,8 @@ def verified_copy(run: Run, record: BackupRecord) -> Iterator[Database]:
             run.warn("restore copy", remark)
         started = kit.clock()
         with run.step("restore copy", "restoring the backup into a scratch database") as done:
-            load_artifact(kit, record, scratch)
+            with content_of(run, record, "restore copy") as content:
+                scratch.load(content)
             seconds = (kit.clock() - started).total_seconds()
             done["text"] = f"restored into a scratch database in {seconds:.1f} s"
         verify_restored(run, record, scratch, seconds)

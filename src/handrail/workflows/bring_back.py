@@ -12,7 +12,7 @@ from handrail.guard.plan import Undo
 from handrail.journal.journal import EventKind
 from handrail.migrations.revision import RevisionPath, named
 from handrail.migrator.migrator import ProjectFacts
-from handrail.stores.encoding import reading
+from handrail.workflows.backup import content_of
 from handrail.workflows.run import Run
 
 #: Asks a person; None when nobody can be asked.
@@ -91,6 +91,7 @@ def _brought_back(cause: HandrailError, how: str) -> BroughtBack:
 def _downgrade(run: Run, way: WayBack) -> str | None:
     kit = run.equipment
     run.note(EventKind.UNDO_STARTED, "downgrade")
+    run.say("undo", f"downgrading to {named(way.path.start)}", "started")
     try:
         now = replace(way.facts, current=kit.database.revisions())
         target = way.path.start[0] if way.path.start else "base"
@@ -119,7 +120,7 @@ def restore_in_place(run: Run, backup: BackupRecord) -> tuple[str, str]:
     lost = written_since(backup.fingerprint, kit.database.fingerprint()) if kit.database.exists() else "nothing lost"
     run.note(EventKind.UNDO_STARTED, "restore", {"backup": backup.id})
     run.say("undo", f"restoring backup {backup.id}", "started")
-    with kit.store.open_read(backup.artifact.key) as source, reading(source, backup.artifact) as content:
+    with content_of(run, backup, "undo") as content:
         kept = kit.database.replace(content, aside=f"failed_{run.id}")
     run.note(EventKind.UNDO_DONE, "restore", {"aside": kept})
     run.say("undo", f"restored backup {backup.id}; the failed database is kept as {kept}", "done")

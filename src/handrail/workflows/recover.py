@@ -36,7 +36,7 @@ class Decision:
 def recover(kit: Equipment, project: ProjectFacts, decision: Decision, listener: Listener) -> tuple[Settled, ...]:
     """Settle every open run of this database, oldest first; () when there is none."""
     address = str(kit.database.address)
-    with kit.database.lock("recover", wait=kit.lock_wait):
+    with Run("recover", kit, listener).lock():
         runs = [run for run in kit.journal.open_runs() if run.started.data.get("database") == address]
         return tuple(_settle(kit, project, run, decision, listener) for run in runs)
 

@@ -20,6 +20,7 @@ from handrail.rehearsal.expectation import Expectation, column_groups, expect
 from handrail.rehearsal.markers import marker_warnings
 from handrail.rehearsal.report import RehearsalReport
 from handrail.rehearsal.writes import own_writes
+from handrail.workflows.counting import revisions_done
 from handrail.workflows.run import Run
 
 #: Opens another restored copy, for the rare case that a script touches what reading it could not foresee.
@@ -128,7 +129,8 @@ def _run_each(
 def _run(run: Run, path: RevisionPath, copy: Database) -> tuple[RevisionRun, ...]:
     def heard(event: MigrationEvent) -> None:
         if event.kind == "revision":
-            run.say("rehearse", f"{path.direction.value} {event.revision}")
+            done = revisions_done(path, event.revision)
+            run.say("rehearse", f"{path.direction.value} {event.revision}", amount=done)
 
     limits = run.equipment.limits
     try:
@@ -158,6 +160,7 @@ def _there_and_back(
         return False, "the database stood at several heads"
     start, after = seen
     migrator, limits = run.equipment.migrator, run.equipment.limits
+    run.say("rehearse", "downgrade, then upgrade again")
     try:
         there = replace(project, current=path.target)
         back = migrator.path(there, path.start[0] if path.start else "base")

@@ -16,12 +16,23 @@ from handrail.stores.store import Store
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """How far a step is: `unit` is "bytes" or "revisions", `total` None where nobody knows it."""
+
+    done: int
+    total: int | None
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """One line for whoever watches: `state` is "started", "detail", "done", "failed" or "warning"."""
+    """What whoever watches is told. A line: `state` is "started", "detail", "done", "failed" or "warning". Or what
+    matters only while it lasts: "moving" (the step's amount alone is new), and "waiting" until "waited"."""
 
     step: str
     state: str
-    text: str
+    text: str = ""
+    amount: Amount | None = None
 
 
 Listener = Callable[[Progress], None]
@@ -63,12 +74,20 @@ class Run:
         """Append to the journal; returns when it is on the disk."""
         self.equipment.journal.append(JournalEvent(self.id, self.equipment.clock(), kind, step, data or {}))
 
-    def say(self, step: str, text: str, state: str = "detail") -> None:
-        self.listener(Progress(step, state, text))
+    def say(self, step: str, text: str, state: str = "detail", amount: Amount | None = None) -> None:
+        self.listener(Progress(step, state, text, amount))
 
     def warn(self, step: str, text: str) -> None:
         self.warnings.append(text)
         self.say(step, text, "warning")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only run on the database; who watches hears of the wait."""
+        self.say("lock", "waiting for another run on this database", "waiting")
+        with self.equipment.database.lock(self.id, wait=self.equipment.lock_wait):
+            self.say("lock", "", "waited")
+            yield
 
     @contextmanager
     def step(self, step: str, text: str, data: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
@@ -80,8 +99,9 @@ class Run:
         try:
             yield done
         except BaseException as error:
-            self.note(EventKind.STEP_FAILED, step, {"error": str(error)[:500] or type(error).__name__})
-            self.say(step, str(error), "failed")
+            what = str(error) or ("cancelled" if isinstance(error, KeyboardInterrupt) else type(error).__name__)
+            self.note(EventKind.STEP_FAILED, step, {"error": what[:500]})
+            self.say(step, what, "failed")
             raise
         self.note(EventKind.STEP_DONE, step, done)
         self.say(step, done.get("text", text), "done")
@@ -92,7 +112,7 @@ def locked_run(equipment: Equipment, listener: Listener, command: str) -> Iterat
     """A run that only makes, reads or restores backups: journalled, and the only one on its database."""
     run = start_run(equipment, listener, command, {})
     try:
-        with equipment.database.lock(run.id, wait=equipment.lock_wait):
+        with run.lock():
             yield run
     finally:
         run.note(EventKind.RUN_ENDED, data={"result": "ended"})

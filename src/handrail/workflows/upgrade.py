@@ -86,7 +86,7 @@ def guarded_run(kit: Equipment, request: Request, listener: Listener) -> Outcome
     begun = kit.clock()
     run = start_run(kit, listener, request.command, _described(request.path))
     try:
-        with kit.database.lock(run.id, wait=kit.lock_wait):
+        with run.lock():
             _check_nothing_open(run)
             _check_unmoved(run, request)
             outcome = _locked_run(run, request, plan)

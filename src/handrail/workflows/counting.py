@@ -1,0 +1,63 @@
+"""How far a step is, told to whoever watches: bytes that pass a stream, revisions of a path."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from handrail.migrations.revision import RevisionPath
+from handrail.workflows.run import Amount, Run
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+def revisions_done(path: RevisionPath, begun: str) -> Amount:
+    """How many revisions of the path lie before the one that has just begun."""
+    ids = [revision.id for revision in path.revisions]
+    return Amount(ids.index(begun) if begun in ids else 0, len(ids), "revisions")
+
+
+def counted_sink(run: Run, step: str, out: BinaryIO, total: int | None) -> BinaryIO:
+    """`out`, telling those who watch `step` how much has been written of about `total` bytes."""
+    return cast("BinaryIO", _Counted(out, partial(_tell, run, step, total)))
+
+
+def counted_source(run: Run, step: str, source: BinaryIO, total: int | None) -> BinaryIO:
+    """`source`, telling those who watch `step` how much has been read of `total` bytes."""
+    return cast("BinaryIO", _Counted(source, partial(_tell, run, step, total)))
+
+
+def _tell(run: Run, step: str, total: int | None, done: int) -> None:
+    run.say(step, "", "moving", Amount(done, total, "bytes"))
+
+
+class _Counted(io.RawIOBase):
+    """Passes reads and writes on; `heard` is told the sum after each."""
+
+    def __init__(self, stream: BinaryIO, heard: Callable[[int], None]) -> None:
+        self._stream = stream
+        self._heard = heard
+        self._sum = 0
+
+    def readable(self) -> bool:
+        return self._stream.readable()
+
+    def writable(self) -> bool:
+        return self._stream.writable()
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size)
+        self._count(len(data))
+        return data
+
+    def write(self, data: Buffer, /) -> int:
+        written = self._stream.write(data)
+        self._count(written)
+        return written
+
+    def _count(self, more: int) -> None:
+        self._sum += more
+        self._heard(self._sum)
