@@ -189,8 +189,9 @@ CASES: tuple[Case, ...] = (
         _ambiguous,
         "upgrade c3aa --yes",
         2,
-        """HR220 Can't locate revision identified by 'c3aa'
-  next: handrail history shows the revisions there are""",
+        """HR220 'c3aa' is the beginning of 2 revisions
+  why: it may mean c3aa11 (third), c3aa22 (third)
+  next: name the one that is meant with more letters""",
     ),
     (
         _stamped_unknown,

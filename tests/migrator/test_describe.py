@@ -98,6 +98,20 @@ def test_paths_in_every_notation(tmp_path: Path) -> None:
             way(unknown)
 
 
+def test_an_ambiguous_beginning_names_all_that_it_may_mean(tmp_path: Path) -> None:
+    scripts = [
+        Script(f"c3aa{number}", f"c3aa{number - 1}" if number else None, doc=f"no {number}") for number in range(5)
+    ]
+    make_project(tmp_path, revisions=scripts)
+    migrator = AlembicMigrator(tmp_path)
+    for act in (lambda: migrator.describe("c3aa"), lambda: migrator.stamp("c3aa")):
+        with pytest.raises(ProjectError) as caught:
+            act()
+        assert caught.value.message == "'c3aa' is the beginning of 5 revisions"
+        assert caught.value.why == ("it may mean c3aa0 (no 0), c3aa1 (no 1), c3aa2 (no 2), c3aa3 (no 3), c3aa4 (no 4)")
+        assert caught.value.hint == "name the one that is meant with more letters"
+
+
 def test_a_history_without_branches_needs_no_process(tmp_path: Path) -> None:
     make_project(tmp_path, revisions=BRANCHES[:3])
     config = Config()

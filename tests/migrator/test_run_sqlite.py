@@ -191,14 +191,10 @@ def test_a_script_with_an_engine_of_its_own_is_redirected(tmp_path: Path) -> Non
     assert outcome.output == f"OWN ['{tmp_path / 'clone.db'}']\n"
 
 
-def test_on_live_a_second_writer_of_the_script_is_a_clear_error(tmp_path: Path) -> None:
-    own = """
-    engine = sa.create_engine("sqlite:///local.db", connect_args={"timeout": 0.1})
-    with engine.begin() as connection:
-        connection.execute(sa.text("DELETE FROM bookings"))
-    """
+def test_on_live_a_driver_that_writes_beside_alembic_is_a_clear_error(tmp_path: Path) -> None:
+    text = 'import sqlite3\nraw = sqlite3.connect("local.db", timeout=0.1)\nraw.execute("DELETE FROM bookings")'
     with pytest.raises(MigrationFailed) as caught:
-        run_c3(tmp_path, own)
+        run_c3(tmp_path, text)
     assert caught.value.why == "OperationalError: database is locked"
     assert "a connection of its own" in caught.value.hint
     assert rows(tmp_path, "SELECT count(*) FROM bookings") == [(2,)]

@@ -79,13 +79,12 @@ def script_failure(
     """Why a script failed."""
     where = where_in(error, root, preferred=Path(script).resolve() if script else None)
     place = f" at {where.path}:{where.line}" if where else ""
-    what = "called sys.exit" if isinstance(error, SystemExit) else "failed"
     ours = next((link for link in chain(error) if isinstance(link, HandrailError)), None)
     why = f"{ours.message}: {ours.why}" if ours is not None else last_line(error)
     if broke_open:
         why += "; what it did before its autocommit_block is committed already"
     return MigrationFailed(
-        f"the script of revision {revision} {what}{place}",
+        f"the script of revision {revision} {_verb(error)}{place}",
         why=why,
         hint=(ours.hint if ours is not None else _script_hint(error)),
         revision=revision,
@@ -146,8 +145,13 @@ def _is_users(file: Path, root: Path) -> bool:
 def _what_failed(error: BaseException, where: SourcePosition | None) -> str:
     if where is None:
         return "the Alembic project cannot be loaded"
-    verb = "called sys.exit" if isinstance(error, SystemExit) else "failed"
-    return f"{where.path} {verb}"
+    return f"{where.path} {_verb(error)}"
+
+
+def _verb(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return "called sys.exit"
+    return "failed" if isinstance(error, Exception) else f"raised {type(error).__name__}"
 
 
 def _engine_refused(error: BaseException, connections: Connections) -> UnsupportedEngine | None:

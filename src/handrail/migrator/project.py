@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +14,8 @@ import alembic
 from alembic.config import Config
 from alembic.runtime.migration import HeadMaintainer, MigrationContext, MigrationStep, RevisionStep
 from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
 
 from handrail.errors import ProjectError
 from handrail.migrations.revision import Direction, Revision, RevisionPath
@@ -48,6 +52,7 @@ def load_scripts(config: Config) -> ScriptDirectory:
             why="script_location does not name a folder that `alembic init` made",
             hint="correct script_location, or run: alembic init alembic",
         )
+    _drop_stale_bytecode(scripts)
     with warnings.catch_warnings(record=True) as noted:
         warnings.simplefilter("always")
         problem: Exception | None = None
@@ -68,6 +73,17 @@ def load_scripts(config: Config) -> ScriptDirectory:
     return scripts
 
 
+def _drop_stale_bytecode(scripts: ScriptDirectory) -> None:
+    """Python takes a script that was changed within the second of its last change, and not in size, for unchanged: what
+    was reviewed would not be what runs."""
+    for folder in map(Path, scripts._version_locations):
+        for file in folder.rglob("*.py"):
+            compiled = Path(importlib.util.cache_from_source(str(file)))
+            with suppress(OSError):
+                if compiled.stat().st_mtime_ns <= file.stat().st_mtime_ns:
+                    compiled.unlink()
+
+
 def revisions_of(scripts: ScriptDirectory, root: Path) -> tuple[Revision, ...]:
     """The whole history, newest first."""
     return tuple(_revision(script, root) for script in scripts.walk_revisions())
@@ -80,7 +96,7 @@ def unknown_to(scripts: ScriptDirectory, current: Iterable[str]) -> tuple[str, .
 
 
 def resolve(scripts: ScriptDirectory, current: tuple[str, ...], target: str, root: Path) -> RevisionPath:
-    """The path from `current` to a target in Alembic's notation. CommandError when unknown or ambiguous."""
+    """The path to a target in Alembic's notation. CommandError when it is unknown, ProjectError when ambiguous."""
     unknown = unknown_to(scripts, current)
     if unknown:
         raise ProjectError(
@@ -89,11 +105,30 @@ def resolve(scripts: ScriptDirectory, current: tuple[str, ...], target: str, roo
             hint="check out the code that has this revision, or correct the stamp: handrail stamp <revision>",
         )
     start = tuple(sorted(current))
-    if _leads_back(scripts, start, target):
-        found = scripts._downgrade_revs(target, start)  # type: ignore[arg-type] # Alembic passes a tuple here too
-        return _path(scripts, Direction.DOWNGRADE, start, found, root)
-    found = scripts._upgrade_revs(target, start)  # type: ignore[arg-type]
-    return _path(scripts, Direction.UPGRADE, start, found, root)
+    with naming_candidates(scripts):
+        if _leads_back(scripts, start, target):
+            found = scripts._downgrade_revs(target, start)  # type: ignore[arg-type] # Alembic passes a tuple here too
+            return _path(scripts, Direction.DOWNGRADE, start, found, root)
+        found = scripts._upgrade_revs(target, start)  # type: ignore[arg-type]
+        return _path(scripts, Direction.UPGRADE, start, found, root)
+
+
+@contextmanager
+def naming_candidates(scripts: ScriptDirectory) -> Iterator[None]:
+    """Of a prefix that several revisions share Alembic says only that it cannot be located: name them."""
+    try:
+        yield
+    except CommandError as error:
+        cause = error.__cause__
+        if not isinstance(cause, ResolutionError) or not str(cause).startswith("Multiple revisions start with"):
+            raise
+        known = sorted((script.revision, script.doc or "") for script in scripts.walk_revisions())
+        candidates = [f"{id_} ({doc})" for id_, doc in known if id_.startswith(cause.argument)]
+        raise ProjectError(
+            f"{cause.argument!r} is the beginning of {len(candidates)} revisions",
+            why=f"it may mean {', '.join(candidates)}",
+            hint="name the one that is meant with more letters",
+        ) from error
 
 
 def steps_of(scripts: ScriptDirectory, path: RevisionPath) -> list[RevisionStep]:

@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 
 from alembic.operations.base import AbstractOperations
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Engine, ExceptionContext
 
 from handrail.databases.database import SessionGuard
 from handrail.errors import HandrailError
 from handrail.facts import HeldLock, SessionState, TableName
 from handrail.migrations.operations import Operation, SourcePosition, StatementRun
 from handrail.migrator.channel import Channel
+from handrail.migrator.own_connections import keep_from_writing, refusal
 from handrail.migrator.project import relative
 from handrail.migrator.recording import operation_of
 
@@ -70,6 +71,7 @@ class Recorder:
         AbstractOperations.invoke = noting_invoke  # type: ignore[assignment,method-assign] # the one place all operations pass
         event.listen(Engine, "before_cursor_execute", self._before)
         event.listen(Engine, "after_cursor_execute", self._after)
+        event.listen(Engine, "handle_error", self._explain)
 
     def attach(self, connection: Connection, guard: SessionGuard) -> None:
         """From now on, statements of this connection are those of the scripts."""
@@ -108,7 +110,10 @@ class Recorder:
         return SourcePosition(str(relative(Path(file), self._root)), 0)
 
     def _before(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        if not self.is_running or driver_connection(connection) is not self._connection:
+        if not self.is_running:
+            return
+        if driver_connection(connection) is not self._connection:
+            keep_from_writing(connection)
             return
         word, second = _first_words(statement)
         if word in _ENDS_TRANSACTION and not (word == "rollback" and second == "to") and not self.may_end_transaction:
@@ -142,6 +147,13 @@ class Recorder:
                 )
             )
         self._channel.progress("statement", self._revision, self.statement)
+
+    def _explain(self, context: ExceptionContext) -> None:
+        connection = context.connection
+        if self.is_running and connection is not None and driver_connection(connection) is not self._connection:
+            refused = refusal(context.original_exception)
+            if refused is not None:
+                raise refused
 
     def _observe(self, statement: str) -> tuple[tuple[HeldLock, ...], tuple[TableName, ...]]:
         kind = _first_words(statement)[0]

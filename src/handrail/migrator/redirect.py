@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from handrail.errors import DatabaseUnavailable, ProjectError, UnsupportedEngine
 from handrail.facts import DatabaseAddress
+from handrail.migrator.bypasses import refuse_drivers
 from handrail.migrator.places import (
     ENGINES,
     MEMORY,
@@ -61,6 +62,7 @@ class Connections:
         self.missing = False
         self.last_url: URL | None = None
         self._by_dialect: dict[int, DatabaseAddress] = {}
+        self._opening = 0
 
     def install(self) -> None:
         """Stand in the way of every connection from now on; there is no way back in this process."""
@@ -78,6 +80,8 @@ class Connections:
         url_module.make_url = read_url
         if self.on is not None:
             sys.addaudithook(self._watch_sqlite3)
+            if self.on.engine == "postgresql":
+                refuse_drivers(lambda: self._opening > 0)
 
     def connect(self, original: Any, dialect: Any, cargs: list[Any], cparams: dict[str, Any]) -> Any:
         """Open a connection for SQLAlchemy, where it is meant to go."""
@@ -89,11 +93,14 @@ class Connections:
         self._direct(dialect, aimed, cargs, cparams)
         if dialect.name == "sqlite":
             cparams["check_same_thread"] = False  # our own queries run beneath aiosqlite's thread
+        self._opening += 1
         try:
             connection = original(dialect, *cargs, **cparams)
         except Exception as error:
             self.failure = error
             raise
+        finally:
+            self._opening -= 1
         self._by_dialect[id(dialect)] = aimed
         return connection
 

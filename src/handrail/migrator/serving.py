@@ -20,6 +20,7 @@ from sqlalchemy.engine.url import make_url
 
 from handrail.errors import HandrailError, LockNotObtained, ProjectError
 from handrail.facts import DatabaseAddress, TableName
+from handrail.migrator.bypasses import refuse_programs
 from handrail.migrator.channel import Channel
 from handrail.migrator.environment import (
     GuardedEnvironment,
@@ -31,7 +32,15 @@ from handrail.migrator.environment import (
 from handrail.migrator.failures import Secrets, as_message, last_line, project_failure, script_failure
 from handrail.migrator.migrator import ProjectFacts
 from handrail.migrator.places import address_of_url
-from handrail.migrator.project import load_config, load_scripts, resolve, revisions_of, steps_of, unknown_to
+from handrail.migrator.project import (
+    load_config,
+    load_scripts,
+    naming_candidates,
+    resolve,
+    revisions_of,
+    steps_of,
+    unknown_to,
+)
 from handrail.migrator.protocol import Request, encode
 from handrail.migrator.recorder import Recorder
 from handrail.migrator.redirect import Connections
@@ -54,7 +63,7 @@ def serve(request: Request, channel: Channel, guards: Guards) -> None:
     }
     try:
         verbs[request.verb]()
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # noqa: BLE001, RUF100 - whatever the user's code raises, the parent is told
         failure = project_failure(error, server.connections, server.root)
         channel.send("error", **as_message(failure, server.secrets()))
     finally:
@@ -127,6 +136,8 @@ class _Server:
         assert path is not None  # noqa: S101 - the adapter always sends one
         recorder = Recorder(self.channel, self.root, observed=self.request.on is not None)
         recorder.install()
+        if self.request.on is not None:
+            refuse_programs(lambda: recorder.is_running)
         environment = GuardedEnvironment(
             config,
             scripts,
@@ -142,7 +153,7 @@ class _Server:
         )
         try:
             self._run_env(environment, scripts)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # noqa: BLE001, RUF100 - whatever the user's code raises, the parent is told
             self._report_failed_run(error, environment, scripts)
             return
         if len(environment.committed) != len(path.revisions):
@@ -180,7 +191,8 @@ class _Server:
         target, purge = self.request.target or "heads", self.request.purge
 
         def stamp(revision: tuple[str, ...], _: MigrationContext) -> Sequence[Any]:
-            return scripts._stamp_revs(target, () if purge else revision)
+            with naming_candidates(scripts):
+                return scripts._stamp_revs(target, () if purge else revision)
 
         stamp.__name__ = "do_stamp"
         environment = WatchedEnvironment(

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from sqlalchemy.engine import Connection
 
 from handrail.databases.database import SessionGuard
-from handrail.errors import LockNotObtained, ProjectError
+from handrail.errors import HandrailError, LockNotObtained, ProjectError
 from handrail.facts import TableName
 from handrail.migrator.channel import Channel
 from handrail.migrator.migrator import Limits
@@ -219,8 +219,8 @@ def raw_sqlite(connection: Connection) -> sqlite3.Connection:
 
 def is_lock_error(error: BaseException | None) -> bool:
     """Whether a lock could not be had in time: waiting longer may help."""
-    if isinstance(error, LockNotObtained):
-        return True
+    if isinstance(error, HandrailError):
+        return isinstance(error, LockNotObtained)
     return bool(_LOCK_STATES & {sqlstate(link) for link in chain(error)})
 
 
