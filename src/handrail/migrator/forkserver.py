@@ -58,6 +58,10 @@ class ForkServer:
         self._modules: list[str] = []
         self._end = weakref.finalize(self, _end, self._socket, self._server)
 
+    @property
+    def pid(self) -> int:
+        return self._server.pid
+
     def remember(self, modules: list[str]) -> None:
         """Libraries that a child needed: imported before the next fork."""
         self._modules = modules
@@ -65,10 +69,10 @@ class ForkServer:
     def start(
         self, descriptors: tuple[int, int, int], folder: Path, environment: Mapping[str, str]
     ) -> ForkedProcess | None:
-        """Fork a child that serves one request over `descriptors` (request, events, control) in a folder, with more
-        environment variables."""
+        """Fork a child that serves one request over `descriptors` (request, events, control) in a folder, with this
+        process's environment as it is now and more variables."""
         output, output_in = os.pipe()
-        start = {"modules": self._modules, "folder": str(folder), "environment": dict(environment)}
+        start = {"modules": self._modules, "folder": str(folder), "environment": {**os.environ, **environment}}
         try:
             message = json.dumps(start).encode()
             self._socket.settimeout(_STARTING)
@@ -118,16 +122,22 @@ class ForkedProcess:
             os.kill(self.pid, number)
 
     def _receive(self, timeout: float | None) -> int | None:
-        """The status that the server sends when the child has ended."""
+        """The status that the server sends when the child has ended. Without its server nobody would learn of the
+        child's end: then it is ended here."""
         if self.returncode is None:
             self._server.settimeout(timeout)
             try:
                 data = self._server.recv(_MESSAGE)
-                self.returncode = json.loads(data) if data else -signal.SIGKILL
             except (BlockingIOError, TimeoutError):
                 return None
+            except ConnectionError:
+                data = b""
             finally:
                 self._server.settimeout(None)
+            if not data:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.pid, signal.SIGKILL)
+            self.returncode = json.loads(data) if data else -signal.SIGKILL
         return self.returncode
 
 
@@ -162,6 +172,7 @@ def _import(modules: Any) -> None:
 
 def _serve(serve: Callable[[list[str]], int], start: Mapping[str, Any], arguments: list[str]) -> int:
     os.chdir(start["folder"])
+    os.environ.clear()
     os.environ.update(start["environment"])
     return serve(arguments)
 
