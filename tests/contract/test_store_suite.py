@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import shutil
@@ -216,13 +217,18 @@ def test_a_failed_writer_leaves_no_file(tmp_path: Path) -> None:
     assert everything_below(tmp_path) == ["a"]
 
 
+#: Kills itself in the middle of a write, or waits there for a line when told so.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from handrail.stores.file import FileStore
 with FileStore(Path(sys.argv[1])).open_write("a/b") as out:
     out.write(b"half")
-    os.kill(os.getpid(), signal.SIGKILL)
+    if len(sys.argv) > 2:
+        print("writing", flush=True)
+        sys.stdin.readline()
+    else:
+        os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -234,6 +240,53 @@ def test_what_a_killed_writer_left_is_never_seen(tmp_path: Path) -> None:
     assert store.keys() == ()
     put(store, "a/b", b"whole")
     assert (store.keys(), get(store, "a/b")) == (("a/b",), b"whole")
+    assert everything_below(tmp_path) == ["a", "a/b"]
+
+
+def test_only_what_a_dead_writer_left_is_removed(tmp_path: Path) -> None:
+    """One writer lives and one is dead, in other processes; a third writer comes."""
+    command = [sys.executable, "-c", KILLED.replace("a/b", "live/x"), str(tmp_path), "wait"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
+        assert living.stdout is not None
+        assert living.stdout.readline() == b"writing\n"
+        subprocess.run([sys.executable, "-c", KILLED.replace("a/b", "dead/x"), str(tmp_path)], check=False)
+        (dead,) = tmp_path.glob("dead/.partial-*")
+        (live,) = tmp_path.glob("live/.partial-*")
+        put(FileStore(tmp_path), "later/x", b"-")
+        assert (dead.exists(), dead.parent.exists(), live.exists()) == (False, False, True)
+        assert living.stdin is not None
+        living.stdin.write(b"\n")
+        living.stdin.close()
+        assert living.wait() == 0
+    assert FileStore(tmp_path).keys() == ("later/x", "live/x")
+    assert get(FileStore(tmp_path), "live/x") == b"half"
+    assert everything_below(tmp_path) == ["later", "later/x", "live", "live/x"]
+
+
+def test_a_file_that_is_taken_for_abandoned_before_it_is_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+    removed: list[Path] = []
+
+    def late_flock(descriptor: int, how: int) -> None:
+        if not removed:
+            removed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+            removed[0].unlink()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late_flock)
+    put(FileStore(tmp_path), "a/b", b"whole")
+    assert (len(removed), everything_below(tmp_path)) == (1, ["a", "a/b"])
+
+
+def test_links_and_files_that_only_look_like_leftovers_stay(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"kept")
+    (tmp_path / ".partial-link").symlink_to(tmp_path / "real")
+    put(FileStore(tmp_path / "store"), "a", b"-")
+    put(FileStore(tmp_path), "b", b"-")
+    assert (tmp_path / "real").read_bytes() == b"kept"
+    assert (tmp_path / ".partial-link").is_symlink()
 
 
 def test_files_of_others_are_not_objects(tmp_path: Path) -> None:

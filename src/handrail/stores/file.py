@@ -1,7 +1,12 @@
-"""A store in a local folder: temporary file, fsync, hard link (which never overwrites), fsync of the folder."""
+"""A store in a local folder: temporary file, fsync, hard link (which never overwrites), fsync of the folder.
+
+A writer holds a lock on its temporary file, which ends with its process: so what a killed one left is told from what
+another one is writing, and is removed by the next writer.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import shutil
@@ -24,6 +29,7 @@ class FileStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._is_swept = False
 
     @property
     def place(self) -> str:
@@ -32,13 +38,13 @@ class FileStore:
     @contextmanager
     def open_write(self, key: str) -> Iterator[BinaryIO]:
         target = self._root / checked_key(key)
-        temporary = target.with_name(f"{_PARTIAL}{uuid.uuid4().hex}")
         message = f"cannot write {key} to the store {self._root}"
         with self._explained(message):
+            self._sweep()
             _make_folders(target.parent)
             if target.exists():
                 raise StoreError(f"{key} is already in the store {self._root}", why="objects are written once")
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            temporary, descriptor = _make_partial(target.parent)
         try:
             with _ObjectFile(descriptor, "wb", lambda: self._explained(message)) as out:
                 yield cast("BinaryIO", out)
@@ -79,6 +85,15 @@ class FileStore:
     def free_bytes(self) -> int | None:
         existing = next(folder for folder in (self._root, *self._root.absolute().parents) if folder.exists())
         return shutil.disk_usage(existing).free
+
+    def _sweep(self) -> None:
+        """Remove what killed writers left; once, for the store is walked."""
+        if self._is_swept:
+            return
+        self._is_swept = True
+        for path in [path for path in _files(self._root) if path.name.startswith(_PARTIAL)]:
+            with suppress(OSError):
+                _remove_abandoned(path)
 
     def _existing(self, key: str) -> Path:
         path = self._root / checked_key(key)
@@ -144,6 +159,29 @@ def _files(root: Path) -> Iterator[Path]:
 
     for folder, _, names in os.walk(root, onerror=refuse):
         yield from (Path(folder, name) for name in names)
+
+
+def _make_partial(folder: Path) -> tuple[Path, int]:
+    """A new temporary file, locked; where the file system knows no locks none is ever taken for abandoned."""
+    while True:
+        path = folder / f"{_PARTIAL}{uuid.uuid4().hex}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        os.close(descriptor)  # another writer took it for abandoned before it was locked
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove a temporary file, and its folder when that is empty then. OSError when its writer lives."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    finally:
+        os.close(descriptor)
+    path.parent.rmdir()
 
 
 def _make_folders(folder: Path) -> None:
