@@ -57,7 +57,10 @@ class TableName:
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
-    """A column as the catalog shows it; `type` and `default` are the engine's own SQL text."""
+    """A column as the catalog shows it; `type` and `default` are the engine's own SQL text.
+
+    `not_null_unchecked` names a NOT NULL constraint that holds for new rows only; the column is nullable then.
+    """
 
     name: str
     type: str
@@ -65,6 +68,7 @@ class ColumnFacts:
     default: str | None = None
     generated: bool = False
     collation: str | None = None
+    not_null_unchecked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -348,6 +348,29 @@ def test_what_is_not_checked_is_said_and_what_was_checked_stays_so(
     assert found.lines()[2:] == tuple(f"note: {note}" for note in notes)
 
 
+def test_a_not_null_that_checks_new_rows_only_may_be_validated_but_not_vanish() -> None:
+    def with_column(*, nullable: bool, unchecked: str | None) -> DatabaseFacts:
+        column = ColumnFacts("seats", "INTEGER", nullable, not_null_unchecked=unchecked)
+        return facts(table("bookings", "id", column, key=("id",)), START.tables[1])
+
+    free = with_column(nullable=True, unchecked=None)
+    unchecked, full = with_column(nullable=True, unchecked="given"), with_column(nullable=False, unchecked=None)
+    undeclared = "bookings: changed though not declared (exact, 2 rows): "
+    note = "constraint given on bookings checks new rows only; VALIDATE CONSTRAINT in a later revision"
+    cases: dict[str, tuple[DatabaseFacts, DatabaseFacts, tuple[str, ...], tuple[str, ...]]] = {
+        "added": (free, unchecked, (), (note,)),
+        "kept": (unchecked, unchecked, (), ()),
+        "validated": (unchecked, full, (), ()),
+        "gone": (unchecked, free, (f"{undeclared}constraint given is gone",), ()),
+        "weakened": (full, unchecked, (f"{undeclared}column seats: nullable was no and is yes",), (note,)),
+        "tightened": (free, full, (f"{undeclared}column seats: nullable was yes and is no",), ()),
+    }
+    found = {name: judge(Expectation(), after, start=start) for name, (start, after, _, _) in cases.items()}
+    assert {name: (one.failures, one.notes) for name, one in found.items()} == {
+        name: case[2:] for name, case in cases.items()
+    }
+
+
 def test_an_unchecked_constraint_that_replaces_a_declared_drop_is_said() -> None:
     found = expected(operation(K.DROP_CONSTRAINT, "bookings", name="once"), start=replace(START, objects=(CHECK,)))
     judged = judge(found, replace(START, objects=(UNCHECKED,)), start=replace(START, objects=(CHECK,)))

@@ -102,6 +102,20 @@ def test_a_new_unchecked_constraint_is_let_through_and_said_then_validated(bench
     assert bench.rows("SELECT conname::text FROM pg_constraint WHERE NOT convalidated") == [("topic_short",)]
 
 
+def test_not_null_may_be_unchecked_first_where_the_server_knows_it(bench: Bench) -> None:
+    bench.put('op.execute("ALTER TABLE bookings ADD CONSTRAINT seated NOT NULL seats NOT VALID")')
+    if bench.server.version < 18:
+        with pytest.raises(RehearsalFailed, match="the rehearsal failed"):
+            bench.run()
+        return
+    assert bench.notes() == (
+        "constraint seated on bookings checks new rows only; VALIDATE CONSTRAINT in a later revision",
+    )
+    bench.put('op.execute("ALTER TABLE bookings VALIDATE CONSTRAINT seated")', id_="c3", down="b2")
+    assert bench.notes() == ()
+    assert bench.rows("SELECT convalidated FROM pg_constraint WHERE conname = 'seated'") == [(True,)]
+
+
 def test_a_constraint_that_is_checked_no_more_is_refused(bench: Bench) -> None:
     bench.put(
         """

@@ -43,12 +43,16 @@ def _attribute_problems(
     table: TableName, before: ColumnFacts, after: ColumnFacts, expected: TableExpectation
 ) -> Iterator[Problem]:
     name = before.name
+    unchecked = before.not_null_unchecked
+    if unchecked and after.nullable and not after.not_null_unchecked and name not in expected.attributes:
+        yield Problem(table, f"constraint {unchecked} is gone", is_loss=True, names=(unchecked,))
     may_convert, may_alter = name in expected.altered, name in expected.attributes
+    may_tighten = may_alter or expected.constraints_touched or bool(unchecked)  # VALIDATE CONSTRAINT
     checks = (
         ("type", before.type, before.type if _is_same_type(before.type, after.type) else after.type, may_convert),
         ("collation", before.collation, after.collation, may_convert),
         ("generated", before.generated, after.generated, may_convert),
-        ("nullable", before.nullable, after.nullable, may_alter or expected.constraints_touched),
+        ("nullable", before.nullable, after.nullable, may_tighten),
         ("default", before.default, after.default, may_alter),
     )
     for what, old, new, is_declared in checks:

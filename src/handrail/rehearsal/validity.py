@@ -42,7 +42,21 @@ def _moved(before: Sequence[BrokenReference], expectation: Expectation) -> Itera
 def unchecked_notes(before: DatabaseFacts, after: DatabaseFacts, expectation: Expectation) -> tuple[str, ...]:
     """What a reader must know of constraints and indexes that are not valid since this path: allowed, not proven."""
     known = _keys((thing for thing in before.objects if not thing.is_valid), expectation)
-    return tuple(note for thing in _invalid(after, known) if (note := _note(thing)))
+    notes = (note for thing in _invalid(after, known) if (note := _note(thing)))
+    return (*notes, *_unchecked_columns(before, after, expectation))
+
+
+def _unchecked_columns(before: DatabaseFacts, after: DatabaseFacts, expectation: Expectation) -> Iterator[str]:
+    known = {
+        (expectation.of(table.name).after, column.not_null_unchecked)
+        for table in before.tables
+        for column in table.columns
+    }
+    for table in after.tables:
+        for column in table.columns:
+            name = column.not_null_unchecked
+            if name is not None and (table.name, name) not in known:
+                yield _checks_new_rows(name, table.name)
 
 
 def index_problems(before: DatabaseFacts, after: DatabaseFacts, expectation: Expectation) -> Iterator[Problem]:
@@ -74,7 +88,11 @@ def _note(thing: SchemaObject) -> str:
         return ""
     if "NOT ENFORCED" in thing.definition:
         return f"constraint {thing.name} on {thing.table} is NOT ENFORCED: it checks no row"
-    return f"constraint {thing.name} on {thing.table} checks new rows only; VALIDATE CONSTRAINT in a later revision"
+    return _checks_new_rows(thing.name, thing.table)
+
+
+def _checks_new_rows(name: str, table: TableName | None) -> str:
+    return f"constraint {name} on {table} checks new rows only; VALIDATE CONSTRAINT in a later revision"
 
 
 def _before(table: TableName | None, expectation: Expectation) -> TableName | None:
