@@ -10,6 +10,7 @@ import pytest
 
 from handrail.cli.output import Output
 from handrail.cli.running import rehearse_elsewhere
+from handrail.cli.setup import _probes
 from handrail.databases.database import Probe
 from handrail.databases.postgres import scratch
 from handrail.databases.postgres.cluster import ThrowawayCluster
@@ -209,8 +210,12 @@ def test_a_sqlite_project_runs_its_history_there(
     rehearse_elsewhere(Output("rehearse", as_json=False), open_project(tmp_path, None), "head", "postgresql")
     assert capsys.readouterr().out.splitlines()[0] == "the whole history runs on an empty PostgreSQL: 2 revision(s)"
     assert scratches(pair.new) == 0
+    [probe] = [probe for probe in _probes(open_project(tmp_path, None)) if probe.name == "rehearsal server"]
+    assert (probe.ok, scratches(pair.new)) == (True, 0)
     monkeypatch.setenv("SCRATCH_URL", "postgresql://me:pw@127.0.0.1:1")
     with pytest.raises(
         DatabaseUnavailable, match=r"The rehearsal server cannot be used: postgresql://me@127\.0\.0\.1:1"
     ):
         rehearse_elsewhere(Output("rehearse", as_json=False), open_project(tmp_path, None), "head", "postgresql")
+    [probe] = [probe for probe in _probes(open_project(tmp_path, None)) if probe.name == "rehearsal server"]
+    assert (probe.ok, "pw" in f"{probe.detail}{probe.hint}") == (False, False)

@@ -104,7 +104,23 @@ def _probes(project: Project) -> list[Probe]:
     ]
     if not facts.database_missing:
         probes += kit.database.probe()
+    if facts.dialect == "sqlite":
+        probes += _rehearsal_server(project)
     return [*probes, _store_probe(kit.store), _last_backup(kit)]
+
+
+def _rehearsal_server(project: Project) -> list[Probe]:
+    """The server of `rehearse --on postgresql`, when one is configured (a PostgreSQL database looks at it itself)."""
+    from handrail.databases.database import Probe
+    from handrail.wiring import empty_postgres, new_run_id
+
+    if project.config.settings.rehearse_server is None:
+        return []
+    try:
+        with empty_postgres(project.config, new_run_id()) as address:
+            return [Probe("rehearsal server", True, f"{address}: a scratch database can be made there")]
+    except HandrailError as error:
+        return [Probe("rehearsal server", False, f"{error.message} {error.why}", error.hint)]
 
 
 def _store_probe(store: Store) -> Probe:

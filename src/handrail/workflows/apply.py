@@ -166,12 +166,18 @@ def prove_after(
         else:
             judged = _prove_live(run, applied, activity, backup, rehearsal)
         if judged is None:
-            run.warn("prove", "not proven: a script could not be read and was not rehearsed")
+            run.warn("prove", f"not proven: {_why_not(kit.database.capabilities)}")
             return None
         _require_lossless(judged)
         done["text"] = judged.summary()
         done["not_proven"] = ", ".join(str(table) for table in judged.not_proven)
     return judged
+
+
+def _why_not(capabilities: frozenset[Capability]) -> str:
+    if Capability.CONCURRENT_WRITERS in capabilities:
+        return "nothing was rehearsed, so there is nothing to compare a database with to which others write"
+    return "a script could not be read and was not rehearsed"
 
 
 def _prove_live(
