@@ -15,7 +15,7 @@ from handrail.databases.postgres.lifecycle import new_name
 from handrail.errors import BroughtBack, HandrailError, RehearsalFailed
 from handrail.facts import DatabaseAddress
 from handrail.wiring import open_project
-from handrail.workflows.run import Equipment, Progress, start_run
+from handrail.workflows.run import Equipment, Listener, Progress, start_run
 from handrail.workflows.upgrade import Outcome, Request, guarded_run
 from support.postgres import PostgresServer
 from support.projects import Script, make_project, write_script
@@ -49,11 +49,13 @@ class Bench:
         project = open_project(self.folder, None)
         return project.equipment(project.migrator.describe())
 
-    def run(self, target: str = "head") -> Outcome:
+    def run(self, target: str = "head", listener: Listener | None = None) -> Outcome:
         project = open_project(self.folder, None)
         facts = project.migrator.describe(target)
         assert facts.path is not None
-        return guarded_run(project.equipment(facts), Request("upgrade", facts.path, facts), self.said.append)
+        return guarded_run(
+            project.equipment(facts), Request("upgrade", facts.path, facts), listener or self.said.append
+        )
 
     def notes(self) -> tuple[str, ...]:
         proof = self.run().proof
@@ -224,3 +226,21 @@ def test_the_sessions_of_a_killed_replace_are_found_by_the_id_of_its_run(bench: 
     ]
     assert kit.database.end_leftovers(run.id) == ()
     assert bench.stamp() == "a1"
+
+
+def test_a_write_of_another_session_that_is_not_counted_yet_is_not_blamed_on_the_script(bench: Bench) -> None:
+    """Two quick writes after the backup: the server's statistics know of the second one only seconds later."""
+    bench.put('op.add_column("bookings", sa.Column("note", sa.Text()))')
+    with bench.server.connect(bench.address) as other:
+
+        def listen(event: Progress) -> None:
+            if (event.step, event.state) == ("prove", "started"):
+                other.execute("UPDATE bookings SET seats = 7 WHERE id = 1")
+                other.execute("INSERT INTO users (name) VALUES ('다솜')")
+
+        outcome = bench.run(listener=listen)
+    assert outcome.proof is not None
+    assert [table.details for table in outcome.proof.tables] == [
+        ("added note", "proven inside the transaction"),
+        ("others inserted 1, updated 0, deleted 0 meanwhile",),
+    ]
