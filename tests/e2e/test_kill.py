@@ -1,108 +1,84 @@
-"""SIGKILL at every journal event of a guarded run: the database is the old or the new one, recover ends it."""
+"""SIGKILL at every journal event and at random moments: the database is the old or the new one, recover ends it."""
 
 from __future__ import annotations
 
-import random
-import signal
-import time
+import math
+import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from support.postgres import PostgresServer
-from support.story import FIRST, ROWS, SECOND, Story, on_postgres, on_sqlite
+from support.killing import Ground, Kill, at_every_event, at_random_moments, postgres_ground, sqlite_ground, table
+from support.postgres import PostgresServer, obtain_server_binaries
+from support.story import Story
 
-TOPICS = [(place, topic, description) for place, (topic, description, _) in enumerate(ROWS, 1)]
-MOMENTS = 100
-
-
-def kill_at_event(story: Story, number: int) -> bool:
-    """Kill an upgrade as soon as its journal has `number` lines; False when it had ended by itself before."""
-    known = story.journals()
-    with story.start("upgrade", "--yes") as process:
-        while process.poll() is None:
-            lines = sum(path.read_text().count("\n") for path in story.journals() - known)
-            if lines >= number:
-                process.send_signal(signal.SIGKILL)
-                process.communicate()
-                return True
-            time.sleep(0.001)  # the journal is a file: there is nothing to wait on
-        process.communicate()
-    return False
+pytestmark = pytest.mark.long
+MOMENTS = int(os.environ.get("HANDRAIL_KILLS", "100"))
+SEED = int(os.environ.get("HANDRAIL_SEED", "20261124"))
+UNWELL = 'restore = "auto"\nhealth = {command = "false", timeout = "0.1s"}'
 
 
-def kill_after(story: Story, seconds: float) -> None:
-    with story.start("upgrade", "--yes") as process:
-        try:
-            process.communicate(timeout=seconds)
-        except Exception:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-
-
-def settle_and_check(story: Story) -> str:
-    """What must hold after a kill; returns where it left the database. Leaves it at the first revision again."""
-    left = story.revision()
-    assert left in (FIRST, SECOND)
-    assert story.topics() == TOPICS
-    story.run("recover", "--yes")
-    assert story.revision() in (FIRST, SECOND)
-    story.run("upgrade", "--yes")
-    assert (story.revision(), story.topics()) == (SECOND, TOPICS)
-    statuses = story.query("SELECT DISTINCT attendance_status FROM bookings")
-    assert statuses == [("SCHEDULED",)]
-    story.run("downgrade", FIRST, "--yes", "--no-backup") if story.environment["ENV"] == "development" else story.run(
-        "downgrade", FIRST, "--yes"
-    )
-    return left
-
-
-def at_every_event(story: Story) -> None:
-    story.fill()
+def unwell_without_downgrade(story: Story) -> None:
+    """The application will not be well after the upgrade, and only a restore leads back."""
     story.repaired()
-    left = []
-    number = 1
-    while kill_at_event(story, number):
-        left.append(settle_and_check(story))
-        number += 1
-    print(
-        f"killed at {len(left)} journal events: {left.count(FIRST)} left the old database, {left.count(SECOND)} the new"
-    )
-    assert len(left) >= 10
+    script = next((story.folder / "alembic" / "versions").glob("8c2d*.py"))
+    head, _, _ = script.read_text().partition("def downgrade")
+    script.write_text(f"{head}def downgrade() -> None:\n    pass\n")
+    config = story.folder / "pyproject.toml"
+    config.write_text(config.read_text().replace('restore = "auto"', UNWELL))
 
 
-def at_random_moments(story: Story, seed: int) -> None:
-    story.fill()
-    story.repaired()
-    chance = random.Random(seed)
-    began = time.monotonic()
-    story.run("upgrade", "--yes")
-    whole = time.monotonic() - began
-    story.run("downgrade", FIRST, "--yes")
-    left = []
-    for _ in range(MOMENTS):
-        kill_after(story, chance.uniform(0.05, whole))
-        left.append(settle_and_check(story))
-    print(
-        f"killed at {len(left)} random moments: {left.count(FIRST)} left the old database, {left.count(SECOND)} the new"
-    )
+def well_again(story: Story) -> None:
+    config = story.folder / "pyproject.toml"
+    config.write_text(config.read_text().replace(UNWELL, 'restore = "auto"'))
 
 
-@pytest.mark.long
+def moments(ground: Ground, count: int, seed: int) -> None:
+    kills = at_random_moments(ground, count, seed)
+    print(table(kills))
+    assert len(kills) >= count
+
+
+def every_event(ground: Ground) -> None:
+    kills = at_every_event(ground)
+    print(table(kills))
+    assert_both(kills)
+
+
+def every_event_of_a_restore(ground: Ground) -> None:
+    kills = at_every_event(ground, well_again)
+    print(table(kills))
+    assert_both(kills)
+    assert any(one.after.startswith("undo_") for one in kills)
+
+
+def assert_both(kills: list[Kill]) -> None:
+    assert len(kills) >= 10
+    assert set(Counter(one.left for one in kills)) == {"old", "new"}
+
+
 def test_random_moments_on_sqlite(tmp_path: Path) -> None:
-    at_random_moments(on_sqlite(tmp_path), 1)
+    moments(sqlite_ground(tmp_path), MOMENTS, SEED)
 
 
-@pytest.mark.long
 def test_random_moments_on_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    at_random_moments(on_postgres(tmp_path, postgres_server.clone()), 2)
+    """So many in all, shared by the servers."""
+    share = math.ceil(MOMENTS / len(obtain_server_binaries()))
+    moments(postgres_ground(tmp_path, postgres_server), share, SEED + postgres_server.version)
 
 
-@pytest.mark.long
 def test_every_event_on_sqlite(tmp_path: Path) -> None:
-    at_every_event(on_sqlite(tmp_path))
+    every_event(sqlite_ground(tmp_path))
 
 
-@pytest.mark.long
 def test_every_event_on_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    at_every_event(on_postgres(tmp_path, postgres_server.clone()))
+    every_event(postgres_ground(tmp_path, postgres_server))
+
+
+def test_every_event_of_a_restore_on_sqlite(tmp_path: Path) -> None:
+    every_event_of_a_restore(sqlite_ground(tmp_path, unwell_without_downgrade))
+
+
+def test_every_event_of_a_restore_on_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    every_event_of_a_restore(postgres_ground(tmp_path, postgres_server, unwell_without_downgrade))

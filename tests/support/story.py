@@ -85,8 +85,9 @@ def _copied(folder: Path) -> Path:
     return Path(shutil.copytree(SAMPLE, folder / "puddingcamp", ignore=ignored))
 
 
-def on_sqlite(folder: Path) -> Story:
-    copy = _copied(folder)
+def on_sqlite(folder: Path, copied: Path | None = None) -> Story:
+    """A story in `folder`, or in a copy of the application that is there already."""
+    copy = copied or _copied(folder)
 
     def query(sql: str) -> Rows:
         with closing(sqlite3.connect(copy / "local.db")) as connection:
@@ -97,7 +98,8 @@ def on_sqlite(folder: Path) -> Story:
     return Story(copy, {"ENV": "development"}, query)
 
 
-def on_postgres(folder: Path, address: DatabaseAddress) -> Story:
+def on_postgres(folder: Path, address: DatabaseAddress, copied: Path | None = None) -> Story:
+    """The same on PostgreSQL."""
     where = f"{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
 
     def query(sql: str) -> Rows:
@@ -106,4 +108,4 @@ def on_postgres(folder: Path, address: DatabaseAddress) -> Story:
             return list(cursor.fetchall()) if cursor.description else []
 
     environment = {"ENV": "staging", "STAGING_DATABASE_URL": f"postgresql://{where}"}
-    return Story(_copied(folder), environment, query)
+    return Story(copied or _copied(folder), environment, query)
