@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from jsonschema import Draft202012Validator
 
+from handrail.cli.documents import RESULTS
 from handrail.cli.main import app
-from support.projects import BOOKINGS, STATUS, Script, database_at_b2, make_project, write_script
+from support.projects import BOOKINGS, STATUS, SYNC_ENV, Script, database_at_b2, make_project
 
 NEXT = Script(
     "c3",
@@ -22,117 +21,131 @@ NEXT = Script(
     'op.drop_table("extra")',
     doc="third",
 )
-UPGRADE_KEYS = [
-    "run_id", "direction", "start", "target", "revisions", "backup", "rehearsal", "proof", "health", "warnings", "seconds",
-]  # fmt: skip
-BACKUP_KEYS = [
-    "id", "created_at", "environment", "database", "revisions", "size", "rows", "verified_at", "reason",
-]  # fmt: skip
-#: Command line, exit code, and the keys of its result (None: it ends with an error
-#: and no result is looked for; a check that fails has both). They build on one another.
-CALLS: tuple[tuple[str, int, list[str] | None], ...] = (
-    ("init --yes", 0, ["written", "database", "is_async"]),
-    ("init --yes", 2, None),
-    ("doctor", 0, ["probes"]),
-    ("current", 0, ["current", "heads", "database"]),
-    ("history --verbose", 0, ["current", "revisions"]),
-    ("check", 4, ["pending", "differences"]),
-    ("plan", 0, ["revisions", "sql", "findings", "refused", "steps"]),
-    ("rehearse", 0, ["backup", "rehearsal"]),
-    ("rehearse --on mysql", 2, None),
-    ("backup list", 0, ["backups", "unreadable"]),
-    ("upgrade nosuch --yes", 2, None),
-    ("upgrade --yes", 0, UPGRADE_KEYS),
-    ("upgrade --yes", 0, ["run_id", "revisions", "current"]),
-    ("plan", 0, ["revisions", "steps"]),
-    ("rehearse", 0, ["revisions"]),
-    ("downgrade -1 --yes", 0, UPGRADE_KEYS),
-    ("stamp c3", 10, None),
-    ("stamp c3 --yes", 0, ["before", "current"]),
-    ("stamp b2 --yes", 0, ["before", "current"]),
-    ("backup create", 0, BACKUP_KEYS),
-    ("backup verify", 0, BACKUP_KEYS),
-    ("backup show nosuch", 5, None),
-    ("backup restore latest --into other.db", 0, ["backup", "into", "aside"]),
-    ("backup restore latest --in-place", 10, None),
-    ("backup restore latest --in-place --yes", 0, ["backup", "into", "aside"]),
-    ("recover", 0, ["settled"]),
-    ("recover --keep --restore", 2, None),
-    (
-        "status",
-        0,
-        [
-            "environment",
-            "database",
-            "current",
-            "heads",
-            "pending",
-            "last_backup",
-            "last_verified_backup",
-            "interrupted_runs",
-        ],
-    ),
+#: Command line, exit code, and whether there is a result (a check that fails has one beside its error). They build on
+#: one another.
+CALLS: tuple[tuple[str, int, bool], ...] = (
+    ("init --yes", 0, True),
+    ("init --yes", 2, False),
+    ("doctor", 0, True),
+    ("current", 0, True),
+    ("history --verbose", 0, True),
+    ("check", 4, True),
+    ("plan", 0, True),
+    ("rehearse", 0, True),
+    ("rehearse --on mysql", 2, False),
+    ("backup list", 0, True),
+    ("upgrade nosuch --yes", 2, False),
+    ("upgrade --yes", 0, True),
+    ("upgrade --yes", 0, True),
+    ("plan", 0, True),
+    ("rehearse", 0, True),
+    ("check", 0, True),
+    ("downgrade -1 --yes", 0, True),
+    ("downgrade -9 --yes", 2, False),
+    ("stamp c3", 10, False),
+    ("stamp c3 --yes", 0, True),
+    ("stamp b2 --yes", 0, True),
+    ("backup create", 0, True),
+    ("backup create --env nosuch", 2, False),
+    ("backup list --env nosuch", 2, False),
+    ("backup verify", 0, True),
+    ("backup verify nosuch", 5, False),
+    ("backup show", 0, True),
+    ("backup show nosuch", 5, False),
+    ("backup restore latest --into other.db", 0, True),
+    ("backup restore latest --in-place", 10, False),
+    ("backup restore latest --in-place --yes", 0, True),
+    ("recover", 0, True),
+    ("recover --keep --restore", 2, False),
+    ("status", 0, True),
+    ("status --env nosuch", 2, False),
+    ("current --env nosuch", 2, False),
+    ("history --env nosuch", 2, False),
+    ("plan nosuch", 2, False),
+    ("doctor --env nosuch", 2, False),
 )
-ERROR_KEYS = ["code", "exit_code", "message", "why", "hint"]
-SHOWN = "backup show"
+METADATA = """import sqlalchemy as sa
+target_metadata = sa.MetaData()
+sa.Table(
+    "bookings",
+    target_metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("topic", sa.String(100), nullable=False),
+    sa.Column("status", sa.String(50), nullable=False, server_default="SCHEDULED"),
+)
+sa.Table("extra", target_metadata, sa.Column("id", sa.Integer, primary_key=True))
+"""
+SCHEMAS = Path(__file__).resolve().parent.parent.parent / "docs" / "schemas"
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    folder = make_project(tmp_path, revisions=(BOOKINGS, STATUS, NEXT))
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    env = SYNC_ENV.replace("target_metadata = None", METADATA)
+    folder = make_project(tmp_path, revisions=(BOOKINGS, STATUS, NEXT), env=env)
     database_at_b2(folder / "local.db")
-    write_script(folder, NEXT)
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("ENV", raising=False)
     return folder
 
 
-def document(folder: Path, words: str, code: int) -> dict[str, Any]:
-    """The whole of stdout, which must be one document."""
-    done = subprocess.run(
-        [sys.executable, "-m", "handrail.cli.main", *words.split(), "--json"],
-        cwd=folder,
-        env={key: value for key, value in os.environ.items() if key != "ENV"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == code, f"{words} exited {done.returncode}\n{done.stdout}{done.stderr}"
-    read: dict[str, Any] = json.loads(done.stdout)
+def document(capsys: pytest.CaptureFixture[str], words: str, code: int) -> dict[str, Any]:
+    """The whole of stdout, which must be one document. In this process, as forty of its own would cost a minute."""
+    exited = app([*words.split(), "--json"], standalone_mode=False) or 0
+    done = capsys.readouterr()
+    assert exited == code, f"{words} exited {exited}\n{done.out}{done.err}"
+    read: dict[str, Any] = json.loads(done.out)
     return read
 
 
-def test_every_call_prints_one_document(project: Path) -> None:
+def schema_of(command: str) -> dict[str, Any]:
+    """The published schema, and here no key may be missing in it: a reader may ignore new keys, we may not."""
+    text = (SCHEMAS / f"{command.replace(' ', '-')}.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text, object_hook=closed)
+    Draft202012Validator.check_schema(schema)
+    return schema
+
+
+def closed(node: dict[str, Any]) -> dict[str, Any]:
+    is_object = isinstance(node.get("properties"), dict) and node.get("type") == "object"
+    return {**node, "additionalProperties": False} if is_object else node
+
+
+def test_every_call_prints_one_document_of_its_schema(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One test, as the calls build on one another and the suite runs in random order."""
-    for words, code, keys in CALLS:
-        check_document(words, code, keys, document(project, words, code))
+    for words, code, has_result in CALLS:
+        read = document(capsys, words, code)
+        assert f"{words} ".startswith(f"{read['command']} ")
+        Draft202012Validator(schema_of(read["command"])).validate(read)
+        assert [key for key in read if key not in ("version", "command")] == [
+            *(["result"] if has_result else []),
+            *(["error"] if code else []),
+        ], words
+        if code:
+            assert (read["error"]["exit_code"], bool(read["error"]["message"])) == (code, True)
 
 
-def check_document(words: str, code: int, keys: list[str] | None, read: dict[str, Any]) -> None:
-    assert read["version"] == 1
-    assert words.startswith(read["command"])
-    if code:
-        assert [key for key in read if key != "result"] == ["version", "command", "error"], words
-        assert keys is None or list(read["result"]) == keys, words
-        assert list(read["error"]) == ERROR_KEYS, words
-        assert read["error"]["exit_code"] == code
-        assert read["error"]["message"]
-    else:
-        assert list(read) == ["version", "command", "result"], words
-        assert list(read["result"]) == keys, words
+def test_a_schema_refuses_what_is_not_documented() -> None:
+    document = {"version": 1, "command": "stamp", "result": {"before": [], "current": ["b2"]}}
+    validator = Draft202012Validator(schema_of("stamp"))
+    validator.validate(document)
+    for wrong in (
+        {**document, "version": 2},
+        {**document, "result": {"before": []}},
+        {**document, "result": {"before": [], "current": ["b2"], "new": 1}},
+        {**document, "result": {"before": [], "current": "b2"}},
+        {"version": 1, "command": "stamp"},
+    ):
+        assert not validator.is_valid(wrong)
 
 
-def test_show_prints_the_manifest(project: Path) -> None:
-    assert document(project, "backup create --no-verify", 0)["result"]["verified_at"] is None
-    shown = document(project, SHOWN, 0)["result"]
-    assert (shown["revisions"], shown["engine"], shown["format"]) == (["b2"], "sqlite", "sqlite-pages")
-
-
-def test_every_command_is_called_above() -> None:
+def test_every_command_has_a_success_and_an_error_above() -> None:
     group = typer.main.get_command(app)
     names = {
         f"{name} {below}".rstrip()
         for name, command in group.commands.items()  # type: ignore[attr-defined]
         for below in getattr(command, "commands", {"": None})
     }
-    called = {*(words for words, _, _ in CALLS), SHOWN}
-    assert {name for name in names if not any(words.startswith(name) for words in called)} == set()
+    assert names == set(RESULTS)
+    for name in names:
+        codes = {bool(code) for words, code, _ in CALLS if f"{words} ".startswith(f"{name} ")}
+        assert codes == {True, False}, name

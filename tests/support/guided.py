@@ -35,7 +35,7 @@ class Guided:
         assert [backup["id"] for backup in kept] == [done["backup"]]
         assert kept[0]["verified_at"] is not None
         again = story.result("upgrade", "--yes")["result"]
-        assert again == {"run_id": "", "revisions": [], "current": [SECOND]}
+        assert (again["run_id"], again["revisions"], again["target"]) == ("", [], [SECOND])
         back = story.result("downgrade", "-1", "--yes")["result"]
         assert (back["target"], story.revision(), story.topics()) == ([FIRST], FIRST, TOPICS)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, equipped
-from handrail.cli.output import size, to_plain
+from handrail.cli.output import size
 from handrail.errors import BackupError, UsageError
 from handrail.migrations.revision import named
 
@@ -26,20 +26,6 @@ def _chosen(kit: Equipment, which: str) -> BackupRecord:
     return choose(read_catalog(kit).records, which)
 
 
-def _summary(record: BackupRecord) -> dict[str, object]:
-    return {
-        "id": record.id,
-        "created_at": record.created_at.isoformat(),
-        "environment": record.environment,
-        "database": record.database,
-        "revisions": list(record.revisions),
-        "size": record.artifact.size,
-        "rows": record.fingerprint.rows,
-        "verified_at": record.verified_at.isoformat() if record.verified_at else None,
-        "reason": record.reason,
-    }
-
-
 @app.command()
 def create(
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove at once that it restores.")] = True,
@@ -48,6 +34,7 @@ def create(
     json: Json = False,
 ) -> None:
     """Back the database up, and prove that the backup restores."""
+    from handrail.cli.documents import BackupSummary
     from handrail.workflows.backup import make_backup, verified_copy
     from handrail.workflows.run import locked_run
 
@@ -61,12 +48,13 @@ def create(
                 with verified_copy(run, record):
                     pass
         output.lines(f"{record.id}{', proven to restore' if verify else ''}")
-        output.document(_summary(_chosen(kit, record.id)))
+        output.document(BackupSummary.of(_chosen(kit, record.id)))
 
 
 @app.command("list")
 def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """List the environment's backups, newest first."""
+    from handrail.cli.documents import BackupList, BackupSummary
     from handrail.workflows.backup import read_catalog
 
     with answering("backup list", json) as output:
@@ -88,9 +76,8 @@ def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None
         else:
             output.lines(f"no backup yet in {kit.store.place}; make one: handrail backup create")
         output.lines(*(f"unreadable: {key}: {why}" for key, why in catalog.unreadable))
-        output.document(
-            {"backups": [_summary(record) for record in catalog.records], "unreadable": dict(catalog.unreadable)}
-        )
+        summaries = tuple(BackupSummary.of(record) for record in catalog.records)
+        output.document(BackupList(summaries, dict(catalog.unreadable)))
 
 
 @app.command()
@@ -114,12 +101,13 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
         ]
         if rows:
             output.table(("table", "rows", "digest"), rows)
-        output.document(to_plain(record))
+        output.document(record)
 
 
 @app.command()
 def verify(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Restore a backup into a scratch database and compare it with what the source was."""
+    from handrail.cli.documents import BackupSummary
     from handrail.workflows.backup import verified_copy
     from handrail.workflows.run import locked_run
 
@@ -129,7 +117,7 @@ def verify(which: Which = "latest", env: Env = None, root: Root = HERE, json: Js
         with locked_run(kit, output.progress, "backup verify") as run, verified_copy(run, record):
             pass
         output.lines(f"{record.id} restores, and what it restores is what the source was")
-        output.document(_summary(_chosen(kit, record.id)))
+        output.document(BackupSummary.of(_chosen(kit, record.id)))
 
 
 @app.command()
@@ -143,6 +131,7 @@ def restore(
     json: Json = False,
 ) -> None:
     """Restore a backup into a new database, or over the live one, which is kept aside."""
+    from handrail.cli.documents import Restored
     from handrail.workflows.backup import content_of
     from handrail.workflows.bring_back import restore_in_place
     from handrail.workflows.run import Run, locked_run
@@ -160,7 +149,7 @@ def restore(
             with content_of(run, record, "restore") as content:
                 target.load(content)
             output.lines(f"restored {record.id} into {target.address}")
-            output.document({"backup": record.id, "into": str(target.address), "aside": None})
+            output.document(Restored(record.id, str(target.address), None))
             return
         confirmed(
             asker(output, yes), f"replace {facts.address} by backup {record.id} of {record.created_at:%Y-%m-%d %H:%M}?"
@@ -168,4 +157,4 @@ def restore(
         with locked_run(kit, output.progress, "backup restore") as run:
             kept, lost = restore_in_place(run, record)
         output.lines(f"restored {record.id}; {lost}; the former database is kept as {kept}")
-        output.document({"backup": record.id, "into": str(facts.address), "aside": kept})
+        output.document(Restored(record.id, str(facts.address), kept))

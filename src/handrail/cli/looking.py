@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handrail.cli.call import HERE, Env, Json, Root, answering, equipped, looked
-from handrail.cli.output import Output, size, to_plain
+from handrail.cli.output import Output, size
 from handrail.errors import Drift, ProjectError
 from handrail.migrations.revision import named
 
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 def current(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Show the revision that the database is stamped with."""
+    from handrail.cli.documents import Current
+
     with answering("current", json) as output:
         _, facts = looked(root, env)
         heads = set(facts.heads)
         for revision in facts.current or ("base",):
             output.lines(f"{revision}{' (head)' if revision in heads else ''}")
-        output.document({"current": facts.current, "heads": facts.heads, "database": str(facts.address)})
+        output.document(Current(facts.current, facts.heads, str(facts.address)))
 
 
 def history(
@@ -34,14 +36,15 @@ def history(
     json: Json = False,
 ) -> None:
     """List the migration scripts, newest first."""
+    from handrail.cli.documents import History, ScriptDocument
+
     with answering("history", json) as output:
         _, facts = looked(root, env)
         for revision in facts.revisions:
             output.lines(_history_line(revision, facts))
             if verbose:
                 output.lines(f"    {revision.path}")
-        body = [{k: v for k, v in to_plain(revision).items() if k != "source"} for revision in facts.revisions]
-        output.document({"current": facts.current, "revisions": body})
+        output.document(History(facts.current, tuple(ScriptDocument.of(revision) for revision in facts.revisions)))
 
 
 def _history_line(revision: Revision, facts: ProjectFacts) -> str:
@@ -55,6 +58,7 @@ def _history_line(revision: Revision, facts: ProjectFacts) -> str:
 
 def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Show where the database stands: revision, pending, last backup, open runs."""
+    from handrail.cli.documents import Status
     from handrail.workflows.backup import read_catalog
 
     with answering("status", json) as output:
@@ -63,7 +67,7 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
         pending = facts.path.revisions if facts.path else ()
         latest = catalog.records[0] if catalog.records else None
         verified = next((record for record in catalog.records if record.is_verified), None)
-        interrupted = [run.run_id for run in kit.journal.open_runs()]
+        interrupted = tuple(run.run_id for run in kit.journal.open_runs())
         output.lines(
             f"environment    {project.config.name}",
             f"database       {facts.address}{' (not there yet)' if facts.database_missing else ''}",
@@ -76,26 +80,28 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
             *(f"unreadable     {key}: {why}" for key, why in catalog.unreadable),
         )
         output.document(
-            {
-                "environment": project.config.name,
-                "database": str(facts.address),
-                "current": facts.current,
-                "heads": facts.heads,
-                "pending": [revision.id for revision in pending],
-                "last_backup": latest.id if latest else None,
-                "last_verified_backup": verified.id if verified else None,
-                "interrupted_runs": interrupted,
-            }
+            Status(
+                environment=project.config.name,
+                database=str(facts.address),
+                current=facts.current,
+                heads=facts.heads,
+                pending=tuple(revision.id for revision in pending),
+                last_backup=latest.id if latest else None,
+                last_verified_backup=verified.id if verified else None,
+                interrupted_runs=interrupted,
+            )
         )
 
 
 def check(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Exit 4 when revisions are pending, or when models and database differ."""
+    from handrail.cli.documents import Agreement
+
     with answering("check", json) as output:
         project, facts = looked(root, env, "heads")
-        pending = [revision.id for revision in (facts.path.revisions if facts.path else ())]
-        differences = [] if pending else [item.summary for item in project.migrator.differences()]
-        output.document({"pending": pending, "differences": differences})
+        pending = tuple(revision.id for revision in (facts.path.revisions if facts.path else ()))
+        differences = () if pending else tuple(item.summary for item in project.migrator.differences())
+        output.document(Agreement(pending, differences))
         if pending:
             raise Drift(f"{len(pending)} revision(s) pending: {', '.join(pending)}", hint="handrail upgrade")
         if differences:
@@ -115,6 +121,7 @@ def plan(
     json: Json = False,
 ) -> None:
     """Show what an upgrade would do: revisions, SQL, what is backed up, what undo exists. Touches nothing."""
+    from handrail.cli.documents import PlanDocument
     from handrail.guard.plan import Refusal
     from handrail.workflows.upgrade import Request, make_plan, marker_warnings_of
 
@@ -124,7 +131,7 @@ def plan(
             raise ProjectError(f"there is no way to {target}", hint="handrail history")
         if facts.path.is_empty:
             output.lines(f"nothing pending: the database is at {named(facts.current)}")
-            output.document({"revisions": [], "steps": []})
+            output.document(PlanDocument())
             return
         kit, request = project.equipment(facts), Request("plan", facts.path, facts)
         made, findings = make_plan(kit, request)
@@ -139,14 +146,14 @@ def plan(
             rows = [(s.kind.value, s.reason, ", then ".join(u.value for u in s.undo) or "-") for s in made.steps]
             output.table(("step", "why", "undo"), rows)
         output.document(
-            {
-                "revisions": [revision.id for revision in facts.path.revisions],
-                "sql": texts,
-                "findings": findings,
-                "warnings": warnings,
-                "refused": list(made.reasons) if isinstance(made, Refusal) else [],
-                "steps": [] if isinstance(made, Refusal) else made.steps,
-            }
+            PlanDocument(
+                revisions=tuple(revision.id for revision in facts.path.revisions),
+                sql=texts,
+                findings=findings,
+                warnings=warnings,
+                refused=made.reasons if isinstance(made, Refusal) else (),
+                steps=() if isinstance(made, Refusal) else made.steps,
+            )
         )
 
 

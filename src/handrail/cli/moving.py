@@ -15,7 +15,6 @@ from handrail.migrations.revision import named
 if TYPE_CHECKING:
     from handrail.migrations.revision import RevisionPath
     from handrail.migrator.migrator import ProjectFacts
-    from handrail.workflows.upgrade import Outcome
 
 Target = Annotated[str, typer.Argument(help="Revision, head, or +n.")]
 
@@ -57,13 +56,15 @@ def _guarded(
     lint: bool,
     backup: bool,
 ) -> None:
+    from handrail.cli.documents import Moved
     from handrail.cli.running import show_outcome
+    from handrail.workflows.upgrade import Outcome, Request, guarded_run
 
     project, facts = looked(*place, target)
     path = _path(facts, target, command)
     if path.is_empty:
         output.lines(f"nothing to do: the database is at {named(facts.current)}")
-        output.document({"run_id": "", "revisions": [], "current": facts.current})
+        output.document(Moved.of(Outcome(path)))
         return
     kit = project.equipment(facts)
     if not backup and kit.policy.backup == "required":
@@ -72,11 +73,8 @@ def _guarded(
             why="`backup` of this environment says so",
             hint=f"run handrail {command} without --no-backup",
         )
-    from handrail.workflows.upgrade import Request, guarded_run
-
     request = Request(command, path, facts, asker(output, yes), lint, backup)
-    outcome: Outcome = guarded_run(kit, request, output.progress)
-    show_outcome(output, outcome)
+    show_outcome(output, guarded_run(kit, request, output.progress))
 
 
 def _path(facts: ProjectFacts, target: str, command: str) -> RevisionPath:
@@ -120,13 +118,15 @@ def stamp(
     json: Json = False,
 ) -> None:
     """Write the revision into the version table without running any script."""
+    from handrail.cli.documents import Stamped
+
     with answering("stamp", json) as output:
         project, facts = looked(root, env)
         confirmed(asker(output, yes), f"stamp {facts.address} with {target} (it is at {named(facts.current)})?")
         project.migrator.stamp(target, purge=purge)
         after = project.migrator.describe().current
         output.lines(f"stamped: the database is at {named(after)}")
-        output.document({"before": facts.current, "current": after})
+        output.document(Stamped(facts.current, after))
 
 
 def recover(
@@ -138,6 +138,7 @@ def recover(
     json: Json = False,
 ) -> None:
     """Settle interrupted runs: finish or undo them."""
+    from handrail.cli.documents import Recovered
     from handrail.workflows.recover import Decision
     from handrail.workflows.recover import recover as settle
 
@@ -151,4 +152,4 @@ def recover(
             output.lines(f"run {item.run_id}: {item.result}: {item.detail}")
         if not settled:
             output.lines("no run is open: nothing to recover")
-        output.document({"settled": settled})
+        output.document(Recovered(settled))

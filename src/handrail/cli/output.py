@@ -26,6 +26,17 @@ _SIGNS = {"started": "…", "detail": " ", "done": "✓", "failed": "✗", "warn
 _STYLES = {"done": "green", "failed": "bold red", "warning": "yellow", "detail": "dim", "started": "dim"}
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failure:
+    """What happened, why, what to type next. `code` names the message; the process exits with `exit_code`."""
+
+    code: str
+    exit_code: int
+    message: str
+    why: str
+    hint: str
+
+
 def to_plain(value: object) -> Any:
     """A value of ours as JSON's types: dataclasses become objects, aware times ISO text, tuples and sets lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -99,14 +110,8 @@ class Output:
     def error(self, error: HandrailError) -> None:
         """What happened, why, what to type next; the document holds the result too, where there was one already."""
         if self.as_json:
-            body = {
-                "code": error.code,
-                "exit_code": int(error.exit_code),
-                "message": error.message,
-                "why": error.why,
-                "hint": error.hint,
-            }
-            self._write({**self._result, "error": body})
+            failure = Failure(error.code, int(error.exit_code), error.message, error.why, error.hint)
+            self._write({**self._result, "error": to_plain(failure)})
         self.display.end()
         console = self._console()
         console.print(f"{error.code} {error.message}", style="bold red", highlight=False, markup=False, soft_wrap=True)

@@ -19,40 +19,20 @@ if TYPE_CHECKING:
 
 def show_outcome(output: Output, outcome: Outcome) -> None:
     """The end of a guarded run."""
+    from handrail.cli.documents import Moved
+
     path = outcome.path
     output.lines(f"done: {path.direction.value}d to {named(path.target)} in {outcome.seconds:.1f} s")
     if outcome.backup:
         output.lines(f"backup {outcome.backup.id}, proven to restore")
     output.lines(*(outcome.proof.lines() if outcome.proof else ["not proven: nothing was compared before and after"]))
     output.lines(*(f"warning: {text}" for text in outcome.warnings))
-    output.document(
-        {
-            "run_id": outcome.run_id,
-            "direction": path.direction,
-            "start": path.start,
-            "target": path.target,
-            "revisions": [revision.id for revision in path.revisions],
-            "backup": outcome.backup.id if outcome.backup else None,
-            "rehearsal": _report(outcome.rehearsal.report) if outcome.rehearsal else None,
-            "proof": outcome.proof,
-            "not_proven": [str(table) for table in outcome.proof.not_proven] if outcome.proof else None,
-            "health": outcome.health,
-            "warnings": outcome.warnings,
-            "seconds": round(outcome.seconds, 3),
-        }
-    )
-
-
-def _report(report: object) -> dict[str, object]:
-    from handrail.cli.output import to_plain
-
-    plain: dict[str, object] = to_plain(report)
-    plain.pop("path", None)
-    return plain
+    output.document(Moved.of(outcome))
 
 
 def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: RevisionPath) -> None:
     """Backup, verify and rehearse on the copy; nothing else."""
+    from handrail.cli.documents import RehearsalDocument, Rehearsed
     from handrail.errors import BackupError
     from handrail.workflows.backup import make_backup, restored, verified_copy
     from handrail.workflows.rehearse import rehearse
@@ -60,7 +40,7 @@ def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: Rev
 
     if path.is_empty:
         output.lines(f"nothing pending: the database is at {named(facts.current)}")
-        output.document({"revisions": []})
+        output.document(Rehearsed())
         return
     if facts.database_missing or not kit.database.exists():
         raise BackupError(
@@ -71,14 +51,7 @@ def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: Rev
         with verified_copy(run, backup) as copy:
             rehearsal = rehearse(run, facts, path, backup, copy, lambda: restored(run, backup))
     output.lines(*rehearsal.report.lines(), *(f"warning: {text}" for text in run.warnings))
-    output.document(
-        {
-            "backup": backup.id,
-            "rehearsal": _report(rehearsal.report),
-            "not_proven": [str(table) for table in rehearsal.report.verdict.not_proven],
-            "warnings": run.warnings,
-        }
-    )
+    output.document(Rehearsed.of(backup.id, rehearsal.report, tuple(run.warnings)))
 
 
 def rehearse_elsewhere(output: Output, project: Project, target: str, on: str) -> None:
@@ -98,6 +71,7 @@ def _whole_history(
 ) -> None:
     from dataclasses import replace
 
+    from handrail.cli.documents import Rehearsed
     from handrail.migrator.migrator import MigrationFailed
 
     path = project.migrator.path(replace(facts, current=()), target)
@@ -117,4 +91,4 @@ def _whole_history(
     rows = [(run.revision, f"{run.seconds:.2f} s", str(len(run.statements))) for run in outcome.runs]
     output.lines(f"the whole history runs on an empty PostgreSQL: {len(outcome.runs)} revision(s)")
     output.table(("revision", "time", "statements"), rows)
-    output.document({"on": "postgresql", "runs": outcome.runs})
+    output.document(Rehearsed(on="postgresql", runs=outcome.runs))

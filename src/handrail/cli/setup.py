@@ -36,6 +36,8 @@ restore = "ask"
 
 def init(env: Env = None, root: Root = HERE, yes: Yes = False, json: Json = False) -> None:
     """Look at the project, show the configuration that fits it, and write it."""
+    from handrail.cli.documents import Initialised
+
     with answering("init", json) as output:
         project = opened(root, env)
         facts = project.migrator.describe()
@@ -60,11 +62,13 @@ def init(env: Env = None, root: Root = HERE, yes: Yes = False, json: Json = Fals
         with target.open("a", encoding="utf-8") as out:
             out.write(f"\n{text}" if in_pyproject else text)
         output.lines("", "written. Next: handrail doctor, then handrail plan")
-        output.document({"written": str(target), "database": str(facts.address), "is_async": facts.is_async})
+        output.document(Initialised(str(target), str(facts.address), facts.is_async))
 
 
 def doctor(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Check everything that a guarded run needs; exit 5 when something would stop it."""
+    from handrail.cli.documents import Diagnosis
+
     with answering("doctor", json) as output:
         project = opened(root, env)
         probes = _probes(project)
@@ -73,7 +77,7 @@ def doctor(env: Env = None, root: Root = HERE, json: Json = False) -> None:
             output.lines(f"{mark}  {probe.name:<16} {probe.detail}")
             if probe.hint and probe.ok is not True:
                 output.lines(f"      next: {probe.hint}")
-        output.document({"probes": probes})
+        output.document(Diagnosis(tuple(probes)))
         failed = [probe.name for probe in probes if probe.ok is False]
         if failed:
             raise BackupError(

@@ -1,0 +1,267 @@
+"""What `--json` prints as `result`, one type per command: `make docs` writes docs/schemas from these types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from handrail.backups.record import BackupRecord
+from handrail.databases.database import Probe
+from handrail.guard.plan import Step
+from handrail.health_check import HealthResult
+from handrail.lint.finding import Finding
+from handrail.migrations.operations import RevisionRun
+from handrail.migrations.revision import Direction, Revision
+from handrail.rehearsal.proof import Verdict
+from handrail.rehearsal.report import RehearsalReport
+from handrail.workflows.recover import Settled
+from handrail.workflows.upgrade import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """The file that was written, and what was found: the database, and whether env.py is asynchronous."""
+
+    written: str
+    database: str
+    is_async: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What a guarded run needs, and whether it is there. A probe whose `ok` is null is a remark."""
+
+    probes: tuple[Probe, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where the database stands. `current` and `pending` are revisions, the backups and runs are ids."""
+
+    environment: str
+    database: str
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    pending: tuple[str, ...]
+    last_backup: str | None
+    last_verified_backup: str | None
+    interrupted_runs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """The revisions that the database is stamped with; empty at base."""
+
+    current: tuple[str, ...]
+    heads: tuple[str, ...]
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptDocument:
+    """One migration script. `path` is relative to the project where it can be."""
+
+    id: str
+    down_revisions: tuple[str, ...]
+    message: str
+    path: str
+    is_head: bool
+    branch_labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, script: Revision) -> ScriptDocument:
+        return cls(script.id, script.down_revisions, script.message, script.path, script.is_head, script.branch_labels)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All migration scripts, newest first."""
+
+    current: tuple[str, ...]
+    revisions: tuple[ScriptDocument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Pending revisions; with none pending, the differences between models and database."""
+
+    pending: tuple[str, ...]
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDocument:
+    """What an upgrade would do. `sql` is by revision; `warnings` are about markers that declare nothing; `refused` holds
+    the reasons why it would do nothing."""
+
+    revisions: tuple[str, ...] = ()
+    sql: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalDocument:
+    """One rehearsal: the path, and the way back and once more when they were done. `reason` says why the downgrade
+    is not proven."""
+
+    runs: tuple[RevisionRun, ...]
+    verdict: Verdict
+    downgrade_proven: bool
+    reason: str
+    runs_back: tuple[RevisionRun, ...]
+    runs_again: tuple[RevisionRun, ...]
+    verdict_back: Verdict | None
+
+    @classmethod
+    def of(cls, report: RehearsalReport) -> RehearsalDocument:
+        return cls(
+            report.runs,
+            report.verdict,
+            report.downgrade_proven,
+            report.reason,
+            report.runs_back,
+            report.runs_again,
+            report.verdict_back,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """The backup and the rehearsal on its copy; both null when nothing was pending. `not_proven` names the tables of
+    which nothing is proven. With --on: the engine, and the runs of the whole history there."""
+
+    backup: str | None = None
+    rehearsal: RehearsalDocument | None = None
+    not_proven: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    on: str | None = None
+    runs: tuple[RevisionRun, ...] = ()
+
+    @classmethod
+    def of(cls, backup: str, report: RehearsalReport, warnings: tuple[str, ...]) -> Rehearsed:
+        not_proven = tuple(str(table) for table in report.verdict.not_proven)
+        return cls(backup, RehearsalDocument.of(report), not_proven, warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A guarded run that is done. With nothing to do `run_id` is "" and `revisions` is empty. `not_proven` names the
+    tables of which nothing is proven; null when nothing was compared at all."""
+
+    run_id: str
+    direction: Direction
+    start: tuple[str, ...]
+    target: tuple[str, ...]
+    revisions: tuple[str, ...]
+    backup: str | None
+    rehearsal: RehearsalDocument | None
+    proof: Verdict | None
+    not_proven: tuple[str, ...] | None
+    health: HealthResult | None
+    warnings: tuple[str, ...]
+    seconds: float
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Moved:
+        path = outcome.path
+        return cls(
+            run_id=outcome.run_id,
+            direction=path.direction,
+            start=path.start,
+            target=path.target,
+            revisions=tuple(revision.id for revision in path.revisions),
+            backup=outcome.backup.id if outcome.backup else None,
+            rehearsal=RehearsalDocument.of(outcome.rehearsal.report) if outcome.rehearsal else None,
+            proof=outcome.proof,
+            not_proven=tuple(str(table) for table in outcome.proof.not_proven) if outcome.proof else None,
+            health=outcome.health,
+            warnings=outcome.warnings,
+            seconds=round(outcome.seconds, 3),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """The revisions that the database was stamped with, and is now."""
+
+    before: tuple[str, ...]
+    current: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """How each open run was settled; empty when none was open."""
+
+    settled: tuple[Settled, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSummary:
+    """One backup. `size` is of the stored bytes; `verified_at` is null until it was proven to restore."""
+
+    id: str
+    created_at: datetime
+    environment: str
+    database: str
+    revisions: tuple[str, ...]
+    size: int
+    rows: int
+    verified_at: datetime | None
+    reason: str
+
+    @classmethod
+    def of(cls, record: BackupRecord) -> BackupSummary:
+        return cls(
+            record.id,
+            record.created_at,
+            record.environment,
+            record.database,
+            record.revisions,
+            record.artifact.size,
+            record.fingerprint.rows,
+            record.verified_at,
+            record.reason,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BackupList:
+    """The environment's backups, newest first; `unreadable` maps the key of a damaged manifest to the reason."""
+
+    backups: tuple[BackupSummary, ...]
+    unreadable: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Which backup was restored where; `aside` names what was there before, null for a new database."""
+
+    backup: str
+    into: str
+    aside: str | None
+
+
+#: The result of each command.
+RESULTS: Mapping[str, type] = {
+    "init": Initialised,
+    "doctor": Diagnosis,
+    "status": Status,
+    "current": Current,
+    "history": History,
+    "check": Agreement,
+    "plan": PlanDocument,
+    "rehearse": Rehearsed,
+    "upgrade": Moved,
+    "downgrade": Moved,
+    "stamp": Stamped,
+    "recover": Recovered,
+    "backup create": BackupSummary,
+    "backup list": BackupList,
+    "backup show": BackupRecord,
+    "backup verify": BackupSummary,
+    "backup restore": Restored,
+}
