@@ -22,6 +22,7 @@ test: setup ## run the tests, PostgreSQL included, without the campaigns
 
 test-long: setup ## run the campaigns: kills at random moments, planted changes, large databases
 	$(PY) $(PYTEST) -m long $(ARGS)
+	$(PY) $(PYTEST) --hypothesis-profile=thorough -m "not long" tests/unit
 
 test-matrix: setup ## run the unit, workflow and migrator tests on the oldest and the newest libraries
 	@scripts/setup.sh .venv-low oldest constraints/low.txt

@@ -1,4 +1,7 @@
-"""Pure rooms open no file, socket, process or connection: an audit hook watches every unit test."""
+"""Pure rooms open no file, socket, process or connection: an audit hook watches every unit test.
+
+Properties run on few examples, other ones each time; `make test-long` takes many (--hypothesis-profile=thorough).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,13 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from hypothesis import settings
 
 import handrail
+
+settings.register_profile("quick", max_examples=30, deadline=None)
+settings.register_profile("thorough", max_examples=1000, deadline=None)
+settings.load_profile("quick")
 
 ROOT = Path(handrail.__file__).parent
 PURE = tuple(

@@ -178,13 +178,13 @@ def test_a_body_of_another_shape_is_refused(body: object) -> None:
         read_manifest(altered(backup=body), name="m")
 
 
-names = st.text(st.characters(codec="utf-8"), max_size=12)
+names = st.text(max_size=12)
 
 
 @given(
     rows=st.integers(0, 2**63),
     name=names,
-    digests=st.lists(st.tuples(st.lists(names).map(tuple), names), max_size=3),
+    digests=st.lists(st.tuples(st.lists(names, max_size=3).map(tuple), names), max_size=3),
     sequences=st.lists(st.tuples(names, st.integers(-(2**63), 2**63 - 1)), max_size=3).map(tuple),
     at=st.datetimes(timezones=st.just(UTC)),
     seconds=st.floats(0, 1e9),

@@ -200,7 +200,6 @@ def planted(toy: Toy, change: str, pick: int) -> tuple[Toy, str]:
 changes = st.sampled_from(sorted(CHANGES))
 
 
-@settings(max_examples=100)
 @given(toys(), changes, st.integers(0, 11))
 def test_no_planted_change_escapes(toy: Toy, change: str, pick: int) -> None:
     after, table = planted(toy, change, pick)
@@ -218,7 +217,6 @@ def test_no_planted_change_escapes_in_a_campaign(toy: Toy, change: str, pick: in
     assert [str(proof.table) for proof in judge(toy, after).tables if proof.is_failure] == [table]
 
 
-@settings(max_examples=40)
 @given(toys(), changes, st.integers(0, 11), changes, st.integers(0, 11))
 def test_no_planted_change_hides_behind_an_expected_one(
     toy: Toy, change: str, pick: int, expected: str, column: int
@@ -233,7 +231,6 @@ def test_no_planted_change_hides_behind_an_expected_one(
     assert str(table) in [str(proof.table) for proof in found.tables if proof.is_failure]
 
 
-@settings(max_examples=50)
 @given(toys(), changes, st.integers(0, 11))
 def test_a_declared_change_never_fails(toy: Toy, change: str, pick: int) -> None:
     after, table = planted(toy, change, pick)
@@ -241,7 +238,6 @@ def test_a_declared_change_never_fails(toy: Toy, change: str, pick: int) -> None
     assert judge(toy, after, "\n".join(lines) + "\n").failures == ()
 
 
-@settings(max_examples=40)
 @given(
     toys(), changes, st.integers(0, 11), st.sampled_from(TABLES), st.none() | st.sampled_from(COLUMNS), st.booleans()
 )
@@ -256,7 +252,6 @@ def test_a_declaration_never_adds_a_failure(
     assert set(more.problems) <= set(plain.problems)
 
 
-@settings(max_examples=40)
 @given(toys())
 def test_without_a_change_nothing_fails(toy: Toy) -> None:
     shuffled = deepcopy(toy)
@@ -265,7 +260,6 @@ def test_without_a_change_nothing_fails(toy: Toy) -> None:
     assert judge(toy, shuffled).failures == ()
 
 
-@settings(max_examples=40)
 @given(toys(), st.integers(0, 11))
 def test_operations_declare_themselves(toy: Toy, pick: int) -> None:
     """Rename the table, rename one column, drop another, add a third: carried out as the operations say."""

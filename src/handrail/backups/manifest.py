@@ -17,6 +17,7 @@ from handrail.errors import BackupError
 
 SCHEMA_VERSION = 1
 _Document = TypeVar("_Document", BackupRecord, Verification)
+_adapters: dict[type, TypeAdapter[Any]] = {}
 
 
 class ManifestError(BackupError):
@@ -43,8 +44,15 @@ def read_verification(data: bytes, *, name: str) -> Verification:
     return _read(data, "verification", Verification, name)
 
 
+def _adapter(kind: type[_Document]) -> TypeAdapter[_Document]:
+    """Made once: making one takes tens of milliseconds, reading a manifest one or two."""
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
+
+
 def _plain(value: _Document, kind: type[_Document]) -> dict[str, Any]:
-    plain = TypeAdapter(kind).dump_python(value, mode="json")
+    plain = _adapter(kind).dump_python(value, mode="json")
     assert isinstance(plain, dict)  # noqa: S101 - a dataclass is always written as an object
     return plain
 
@@ -75,6 +83,6 @@ def _read(data: bytes, kind: str, cls: type[_Document], name: str) -> _Document:
     if seal != _seal(body):
         raise ManifestError(f"{name} was altered", why="its seal does not match its content", hint=hint)
     try:
-        return TypeAdapter(cls).validate_python(body, strict=False)
+        return _adapter(cls).validate_python(body, strict=False)
     except ValidationError as error:
         raise ManifestError(f"{name} cannot be read", why=str(error.errors()[0]["msg"]), hint=hint) from error
