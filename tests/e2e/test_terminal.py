@@ -31,14 +31,14 @@ SEEN = [
     "✓ backup       backup ID: N MB in N s, 1 tables, 2 rows",
     "✓ restore copy restored into a scratch database in N s",
     "✓ verify       restored in N s and equal to the source: 1 tables, 2 rows",
-    "✓ rehearse     1 revision in N s; 1 table unchanged (exact), 1 table changed as declared (none); downgrade proven",
+    "✓ rehearse     1 revision in N s; 1 table unchanged (exact), 1 table changed as declared; downgrade proven",
     "✓ apply        1 revision(s) applied in N s",
-    "✓ prove        1 table unchanged (exact), 1 table changed as declared (none)",
+    "✓ prove        1 table unchanged (exact), 1 table changed as declared",
     "✓ health       `sleep 1.7` exited 0",
     "done: upgraded to c3 in N s",
     "backup ID, proven to restore",
     "bookings: unchanged (exact, 2 rows)",
-    "extra: changed as declared (none, 0 rows): created",
+    "extra: created as declared (0 rows)",
 ]
 
 

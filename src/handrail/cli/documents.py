@@ -92,8 +92,8 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class PlanDocument:
-    """What an upgrade would do. `sql` is by revision; `warnings` are about markers that declare nothing; `refused` holds
-    the reasons why it would do nothing."""
+    """What an upgrade would do. `sql` is by revision; `refused` holds the reasons why it would do nothing.
+    `warnings` are about markers that declare nothing."""
 
     revisions: tuple[str, ...] = ()
     sql: Mapping[str, str] = field(default_factory=dict)

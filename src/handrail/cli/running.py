@@ -32,7 +32,7 @@ def show_outcome(output: Output, outcome: Outcome) -> None:
 
 def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: RevisionPath) -> None:
     """Backup, verify and rehearse on the copy; nothing else."""
-    from handrail.cli.documents import RehearsalDocument, Rehearsed
+    from handrail.cli.documents import Rehearsed
     from handrail.errors import BackupError
     from handrail.workflows.backup import make_backup, restored, verified_copy
     from handrail.workflows.rehearse import rehearse
