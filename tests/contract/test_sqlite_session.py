@@ -15,7 +15,15 @@ from handrail.databases.sqlite import catalog
 from handrail.databases.sqlite.database import SqliteDatabase
 from handrail.databases.sqlite.session import SqliteSessionGuard
 from handrail.errors import HandrailError
-from handrail.facts import BrokenReference, DatabaseAddress, ObjectKind, SchemaObject, SessionState, TableName
+from handrail.facts import (
+    BrokenReference,
+    ColumnCompleteness,
+    DatabaseAddress,
+    ObjectKind,
+    SchemaObject,
+    SessionState,
+    TableName,
+)
 
 SCHEMA = """
 CREATE TABLE alembic_version (version_num TEXT);
@@ -105,6 +113,13 @@ def test_broken_references_are_counted_by_key(raw: sqlite3.Connection) -> None:
         "child.a,b -> parent: 1 row",
         "orders.customer_id -> customers: 2 rows",
     ]
+
+
+def test_a_boolean_default_is_the_number_that_sqlite_stores(raw: sqlite3.Connection) -> None:
+    raw.execute("ALTER TABLE orders ADD COLUMN is_open BOOLEAN DEFAULT TRUE")
+    raw.execute("INSERT INTO orders (id, is_open) VALUES (2, 5), (3, 0)")
+    orders = TableName("orders")
+    assert guard(raw).completeness({orders: ("is_open",)}) == (ColumnCompleteness(orders, "is_open", 3, 0, 2),)
 
 
 def test_a_key_to_columns_that_are_not_unique_is_a_broken_reference(raw: sqlite3.Connection) -> None:

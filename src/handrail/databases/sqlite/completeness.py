@@ -30,13 +30,19 @@ def _measured(raw: sqlite3.Connection, table: TableName, defaults: dict[str, str
     for name, default in defaults.items():
         column = quoted(name)
         counts.append(f"total({column} IS NULL)")
-        counts.append(f"total({column} IS NOT {default} COLLATE BINARY)" if _is_constant(default) else "0")
+        counts.append(f"total({column} IS NOT {_literal(default)} COLLATE BINARY)" if _is_constant(default) else "0")
     sql = f"SELECT {', '.join(counts)} FROM {quoted(table.name)}"  # noqa: S608 - quoted, and literals of the schema
     rows, *numbers = (int(number) for number in own_cursor(raw).execute(sql).fetchone())
     return [
         ColumnCompleteness(table, name, rows, nulls, others if _is_constant(defaults[name]) else None)
         for name, nulls, others in zip(defaults, numbers[::2], numbers[1::2], strict=True)
     ]
+
+
+def _literal(default: str | None) -> str:
+    """`IS NOT TRUE` would ask for truth, which 5 has too, and not for the value 1 that SQLite stores."""
+    text = str(default)
+    return {"true": "1", "false": "0"}.get(text.casefold(), text)
 
 
 def _is_constant(default: str | None) -> bool:
