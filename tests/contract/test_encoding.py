@@ -87,6 +87,18 @@ def test_a_reader_that_stops_early_still_checks_to_the_end(compression: str) -> 
         content.read(10)
 
 
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_who_reads_to_the_end_before_he_acts_never_acts_on_damage(compression: str) -> None:
+    data, artifact = encoded(CONTENT, compression)
+    for stored in (data[:-1] + bytes([data[-1] ^ 1]), bytes([data[0] ^ 1]) + data[1:], data[:-1], data + b"more"):
+        acted = False
+        with pytest.raises(BackupError, match="is damaged"), reading(io.BytesIO(stored), artifact) as content:
+            while content.read(100):
+                pass
+            acted = True
+        assert not acted
+
+
 class LoadFailedError(Exception):
     pass
 

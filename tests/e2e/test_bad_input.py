@@ -3,69 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from support.postgres import PostgresServer
-from support.projects import BOOKINGS, STATUS, Script, database_at_b2, make_project, write_script
+from support.calling import NEXT, ROWS, SECRET, at_b2, handrail, rows
+from support.projects import BOOKINGS, Script, make_project, write_script
 
-SECRET = "s3cr3t-열쇠"
-ROWS = [(1, "파이썬 학습"), (2, "API 개발")]
-NEXT = Script("c3", "b2", 'op.create_table("extra", sa.Column("id", sa.Integer, primary_key=True))', doc="third")
-NAMES = ('with "quotes"', "with ' quote", "two words", "한글표", "UPPER", "select", "a.b")
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """How one call of handrail ended; the folder of the test reads as <here>, the last paragraph is the error."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def error(self) -> str:
-        lines = self.err.splitlines()
-        begin = max((n for n, line in enumerate(lines) if line.startswith("HR")), default=len(lines))
-        return "\n".join(lines[begin:])
-
-
-def handrail(folder: Path, *words: str) -> Said:
-    done = subprocess.run(
-        [sys.executable, "-m", "handrail.cli.main", *words],
-        cwd=folder,
-        env={**{key: value for key, value in os.environ.items() if key != "ENV"}, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    assert SECRET not in done.stdout + done.stderr
-    assert quote(SECRET) not in done.stdout + done.stderr
-    return Said(done.returncode, done.stdout, done.stderr.replace(str(folder), "<here>"))
-
-
-def at_b2(folder: Path, *more: Script) -> Path:
-    """A project whose database is at b2, with `more` scripts after it."""
-    make_project(folder, revisions=(BOOKINGS, STATUS, *more))
-    database_at_b2(folder / "local.db")
-    return folder
-
-
-def rows(folder: Path) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(folder / "local.db")) as connection:
-        return connection.execute("SELECT id, topic FROM bookings ORDER BY id").fetchall()
+NAMES = ('with "quotes"', "with ' quote", "two words", "한글표", "UPPER", "select", "a.b", "100% sure", "semi;colon")
 
 
 def _nothing(folder: Path) -> None:
@@ -97,6 +48,26 @@ def _stamped_unknown(folder: Path) -> None:
     at_b2(folder)
     with closing(sqlite3.connect(folder / "local.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'zz9'")
+
+
+def _a_circle_of_links(folder: Path) -> None:
+    make_project(folder)
+    (folder / "local.db").symlink_to(folder / "local.db")
+
+
+def _a_folder(folder: Path) -> None:
+    make_project(folder)
+    (folder / "local.db").mkdir()
+
+
+def _cut_database(folder: Path) -> None:
+    at_b2(folder, NEXT)
+    file = folder / "local.db"
+    file.write_bytes(file.read_bytes()[:-4096])
+
+
+def _no_folder(folder: Path) -> None:
+    make_project(folder, url="sqlite:///no/such/folder/local.db")
 
 
 def _unreachable(folder: Path) -> None:
@@ -225,6 +196,38 @@ CASES: tuple[Case, ...] = (
   next: handrail doctor shows what is missing""",
     ),
     (
+        _a_circle_of_links,
+        "upgrade --yes",
+        2,
+        """HR230 no connection to sqlite:///<here>/local.db
+  why: OperationalError: unable to open database file
+  next: check that the URL names a file, and that it and its folder can be read and written""",
+    ),
+    (
+        _a_folder,
+        "upgrade --yes",
+        2,
+        """HR230 no connection to sqlite:///<here>/local.db
+  why: OperationalError: unable to open database file
+  next: check that the URL names a file, and that it and its folder can be read and written""",
+    ),
+    (
+        _cut_database,
+        "upgrade --yes",
+        2,
+        """HR230 the database sqlite:///<here>/local.db cannot be read
+  why: DatabaseError: database disk image is malformed
+  next: handrail doctor shows what is missing""",
+    ),
+    (
+        _no_folder,
+        "upgrade --yes",
+        2,
+        """HR230 there is no database at sqlite:///<here>/no/such/folder/local.db
+  why: the folder <here>/no/such/folder does not exist
+  next: make the folder, or correct the URL""",
+    ),
+    (
         _unknown_key,
         "status",
         2,
@@ -298,11 +301,11 @@ CASES: tuple[Case, ...] = (
 def test_the_whole_message(tmp_path: Path, make: Callable[[Path], object], words: str, code: int, message: str) -> None:
     make(tmp_path)
     file = tmp_path / "local.db"
-    before = file.read_bytes() if file.exists() else None
+    before = file.read_bytes() if file.is_file() else None
     said = handrail(tmp_path, *words.split())
     assert said.code == code
     assert re.fullmatch(".*".join(map(re.escape, message.split("…"))), said.error), said.error
-    assert (file.read_bytes() if file.exists() else None) == before
+    assert (file.read_bytes() if file.is_file() else None) == before
     assert said.out == ""
 
 
@@ -338,60 +341,6 @@ def test_names_with_quotes_spaces_and_korean(tmp_path: Path) -> None:
             assert connection.execute(f'SELECT * FROM "{quoted}"').fetchall() == [(1, "봄", 7)]
 
 
-def test_a_symlinked_database_stays_a_symlink_even_when_it_is_restored(tmp_path: Path) -> None:
-    make_project(tmp_path, revisions=(BOOKINGS, STATUS))
-    real = tmp_path / "elsewhere" / "data.db"
-    real.parent.mkdir()
-    database_at_b2(real)
-    (tmp_path / "local.db").symlink_to(real)
-    write_script(tmp_path, NEXT)
-    (tmp_path / "handrail.toml").write_text(
-        "[environments.development]\nhealth = {command = 'false', timeout = '0.1s'}\n"
-    )
-    said = handrail(tmp_path, "upgrade", "--yes")
-    assert (said.code, "was restored" in said.error) == (7, True)
-    assert (tmp_path / "local.db").is_symlink()
-    assert (tmp_path / "local.db").resolve() == real
-    assert rows(tmp_path) == ROWS
-
-
-@pytest.mark.parametrize("harm", ["truncated", "flipped", "missing", "manifest"])
-def test_a_harmed_backup_is_never_called_verified(tmp_path: Path, harm: str) -> None:
-    at_b2(tmp_path)
-    assert handrail(tmp_path, "backup", "create", "--no-verify").code == 0
-    artifact = next((tmp_path / ".handrail" / "store").rglob("artifact*"))
-    data = artifact.read_bytes()
-    if harm == "truncated":
-        artifact.write_bytes(data[:-7])
-    elif harm == "flipped":
-        artifact.write_bytes(data[:20] + bytes([data[20] ^ 1]) + data[21:])
-    elif harm == "missing":
-        artifact.unlink()
-    else:
-        manifest = artifact.with_name("manifest.json")
-        manifest.write_bytes(manifest.read_bytes()[:-40])
-    said = handrail(tmp_path, "backup", "verify")
-    assert said.code == 5
-    assert said.error.startswith("HR5")
-    assert "  next: " in said.error
-    if harm not in ("flipped", "manifest"):
-        return
-    listed = json.loads(handrail(tmp_path, "backup", "list", "--json").out)["result"]
-    assert [backup["verified_at"] for backup in listed["backups"]] == ([] if harm == "manifest" else [None])
-    assert len(listed["unreadable"]) == (harm == "manifest")
-
-
-def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
-    at_b2(tmp_path, NEXT)
-    (tmp_path / "handrail.toml").write_text("[environments.production]\nstore = 'occupied'\n")
-    (tmp_path / "occupied").write_text("a file where the store's folder should be")
-    said = handrail(tmp_path, "upgrade", "--yes", "--env", "production")
-    assert said.code == 5
-    assert "occupied" in said.error
-    assert rows(tmp_path) == ROWS
-    assert handrail(tmp_path, "status", "--env", "production").code in (0, 5)
-
-
 def test_an_empty_history_and_an_empty_database(tmp_path: Path) -> None:
     make_project(tmp_path, revisions=())
     said = handrail(tmp_path, "upgrade", "--yes")
@@ -400,44 +349,3 @@ def test_an_empty_history_and_an_empty_database(tmp_path: Path) -> None:
     (tmp_path / "local.db").touch()
     assert handrail(tmp_path, "upgrade", "--yes").code == 0
     assert rows(tmp_path) == ROWS
-
-
-def test_a_wrong_password_is_not_printed(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    address = postgres_server.clone()
-    where = f"{address.host}:{address.port}/{address.database}"
-    make_project(tmp_path, url=f"postgresql+psycopg://{address.user}:{quote(SECRET)}@{where}")
-    assert handrail(tmp_path, "doctor").code == 5
-    said = handrail(tmp_path, "upgrade", "--yes")
-    assert said.error.startswith(f"HR230 no connection to postgresql://{address.user}@{where}\n")
-    assert "password authentication failed" in said.error
-    postgres_server.drop(address.database)
-
-
-def test_a_role_without_rights_loses_nothing(tmp_path: Path, postgres_server: PostgresServer) -> None:
-    address = postgres_server.clone()
-    role = f"weak_{address.database}"
-    postgres_server.execute(
-        address,
-        [
-            "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
-            "INSERT INTO alembic_version VALUES ('b2')",
-            "CREATE TABLE bookings (id int PRIMARY KEY, topic text, status text)",
-            "INSERT INTO bookings VALUES (1, '파이썬 학습')",
-            f"CREATE ROLE {role} LOGIN PASSWORD 'weak'",
-            f"GRANT SELECT ON alembic_version TO {role}",
-        ],
-    )
-    make_project(
-        tmp_path,
-        revisions=(BOOKINGS, STATUS, NEXT),
-        url=f"postgresql+psycopg://{role}:weak@{address.host}:{address.port}/{address.database}",
-    )
-    said = handrail(tmp_path, "upgrade", "--yes", "--env", "production")
-    assert said.code in (2, 5)
-    assert "permission denied" in said.error
-    assert "  next: " in said.error
-    with postgres_server.connect(address) as connection:
-        assert connection.execute("SELECT * FROM bookings").fetchall() == [(1, "파이썬 학습", None)]
-        assert connection.execute("SELECT * FROM alembic_version").fetchall() == [("b2",)]
-    postgres_server.drop(address.database)
-    postgres_server.execute(postgres_server.cluster.address, [f"DROP ROLE {role}"])

@@ -132,6 +132,7 @@ def restore(
 ) -> None:
     """Restore a backup into a new database, or over the live one, which is kept aside."""
     from handrail.cli.documents import Restored
+    from handrail.stores.encoding import check
     from handrail.workflows.backup import content_of
     from handrail.workflows.bring_back import restore_in_place
     from handrail.workflows.run import Run, locked_run
@@ -142,6 +143,8 @@ def restore(
         _, facts, kit = equipped(root, env)
         record = _chosen(kit, which)
         if into:
+            with kit.store.open_read(record.artifact.key) as source:
+                check(source, record.artifact)  # before anything is made
             target = kit.database.sibling(into)
             target.create()
             run = Run(record.run_id, kit, output.progress)

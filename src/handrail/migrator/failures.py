@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import traceback
 from collections.abc import Iterable
@@ -24,7 +25,9 @@ from handrail.migrator.redirect import Connections, unsupported
 from handrail.migrator.sessions import chain, sqlstate
 
 _LONGEST = 600
+_NO_ROOM = "make room on the disk of the database, then run the command again"
 _RAW_HINTS = {
+    "53100": _NO_ROOM,
     "57014": "raise statement_timeout, or split the work into smaller batches",
     "42501": "grant the right to the role that migrates",
 }
@@ -170,6 +173,8 @@ def _connect_hint(error: BaseException) -> str:
         return "check the user and the password in the URL"
     if "3D000" in states:
         return "create the database, or correct its name in the URL"
+    if any(isinstance(link, sqlite3.Error) for link in chain(error)):
+        return "check that the URL names a file, and that it and its folder can be read and written"
     return "check that the server runs and that the URL is right"
 
 
@@ -196,6 +201,10 @@ def _script_hint(error: BaseException) -> str:
     for link in chain(error):
         if sqlstate(link) in _RAW_HINTS:
             return _RAW_HINTS[sqlstate(link)]
+    if "database or disk is full" in str(error):
+        return _NO_ROOM
+    if "readonly database" in str(error):
+        return "give the database file, and its folder, write rights"
     if "database is locked" in str(error):
         return "the script opens a connection of its own while Alembic's holds the write lock: use op.get_bind()"
     return "correct the script and run the command again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ def is_same_place(left: DatabaseAddress, right: DatabaseAddress) -> bool:
     if left.engine != right.engine:
         return False
     if left.engine == "sqlite":
-        return Path(left.database).resolve() == Path(right.database).resolve()
+        return os.path.realpath(left.database) == os.path.realpath(right.database)
     return (_host(left.host), left.port or 5432, left.database or left.user) == (
         _host(right.host),
         right.port or 5432,

@@ -115,18 +115,43 @@ def damaged(artifact: StoredArtifact, why: str) -> BackupError:
     )
 
 
+class _WholeReader(io.RawIOBase):
+    """Says that the content has ended only when the stored bytes are known to be whole: whoever reads to the end before
+    he acts never acts on damaged content."""
+
+    def __init__(self, content: BinaryIO, checking: _CheckingReader) -> None:
+        self._content = content
+        self._checking = checking
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._content.read(len(view))
+        if not data and len(view):
+            self._checking.drain_and_check()
+        view[: len(data)] = data
+        return len(data)
+
+
+def check(source: BinaryIO, artifact: StoredArtifact) -> None:
+    """Read the stored bytes to their end; BackupError when they are not what was written."""
+    _CheckingReader(source, artifact).drain_and_check()
+
+
 @contextmanager
 def reading(source: BinaryIO, artifact: StoredArtifact) -> Iterator[BinaryIO]:
-    """The decoded content of an artifact. When the block ends, the stored bytes have been read to their end and
-    their digest compared; BackupError when they are not what was written."""
+    """The decoded content of an artifact. Before its end is told, and when the block ends, the stored bytes have been
+    read to their end and their digest compared; BackupError when they are not what was written."""
     checking = _CheckingReader(source, artifact)
     try:
         if artifact.compression == "none":
-            yield cast("BinaryIO", checking)
+            yield cast("BinaryIO", _WholeReader(cast("BinaryIO", checking), checking))
         else:
             decompressor = zstandard.ZstdDecompressor()
             with decompressor.stream_reader(cast("BinaryIO", checking), read_size=CHUNK, closefd=False) as content:
-                yield cast("BinaryIO", content)
+                yield cast("BinaryIO", _WholeReader(cast("BinaryIO", content), checking))
     except zstandard.ZstdError as error:
         raise damaged(artifact, f"zstd: {error}") from error
     except Exception:

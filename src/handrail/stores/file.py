@@ -55,6 +55,9 @@ class FileStore:
                 _fsync_folder(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
+            if target.parent != self._root:
+                with suppress(OSError):  # it holds other objects, or this one
+                    target.parent.rmdir()
 
     @contextmanager
     def open_read(self, key: str) -> Iterator[BinaryIO]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import os
 import re
 import secrets
 import shutil
@@ -78,7 +79,7 @@ class SqliteDatabase:
 
     @property
     def _file(self) -> Path:
-        return Path(self._address.database).resolve()
+        return Path(os.path.realpath(self._address.database))  # which endures links that lead in a circle
 
     def exists(self) -> bool:
         if self._file.is_dir():
