@@ -1,17 +1,24 @@
-"""Play the guide's story in a temporary copy of the sample application: on SQLite, then on PostgreSQL if it is at hand.
+"""Play the guide's story in a temporary copy of the sample application: on SQLite, and on PostgreSQL if it is at hand.
 
+Both are played at once, to save time, and told one after the other.
 Every command shown is really run, and its exit code checked: the demo fails when the product does.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import queue
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -101,8 +108,8 @@ def play(story: Story, fill: Callable[[], None]) -> None:
     story.copy_story("add_reminder.py", "third.py")
     config = story.folder / "pyproject.toml"
     sound = config.read_text(encoding="utf-8")
-    config.write_text(sound.replace('restore = "auto"', 'restore = "auto"\nhealth = "false"'), encoding="utf-8")
-    config.write_text(config.read_text().replace('health = "false"', 'health = {command = "false", timeout = "1s"}'))
+    unwell = 'restore = "auto"\nhealth = {command = "false", timeout = "0.5s"}'
+    config.write_text(sound.replace('restore = "auto"', unwell), encoding="utf-8")
     story.handrail("upgrade", "--yes", exits=7)
     config.write_text(sound, encoding="utf-8")
     story.show_table()
@@ -123,6 +130,7 @@ def copied() -> Iterator[Path]:
 
 
 def on_sqlite() -> None:
+    say("handrail on SQLite")
     with copied() as folder:
 
         def read(sql: str) -> Rows:
@@ -172,14 +180,58 @@ def on_postgresql() -> None:
         play(Story(folder, {"ENV": "staging", "STAGING_DATABASE_URL": url}, read), fill)
 
 
+class Aside:
+    """This program telling another story meanwhile; what it says is kept until `show`, as if told afterwards."""
+
+    def __init__(self, name: str) -> None:
+        ours, theirs = pty.openpty() if sys.stdout.isatty() else os.pipe()
+        if sys.stdout.isatty():
+            size = os.get_terminal_size()
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", size.lines, size.columns, 0, 0))
+        command = [sys.executable, __file__, name]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        self._said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, args=(ours,), daemon=True).start()
+
+    def _listen(self, ours: int) -> None:
+        more = b"-"
+        while more:
+            try:
+                more = os.read(ours, 65536)
+            except OSError:  # how a terminal ends
+                more = b""
+            self._said.put(more)
+
+    def show(self) -> None:
+        """Say what it has said, and on to its end; fails when it failed."""
+        while more := self._said.get():
+            sys.stdout.buffer.write(more)
+            sys.stdout.flush()
+        if self._process.wait():
+            raise SystemExit(self._process.returncode)
+
+    def end(self) -> None:
+        """Not to be left behind when the other story fails: SIGINT lets it end its server."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait()
+
+
+STORIES = {"sqlite": on_sqlite, "postgresql": on_postgresql}
+
+
 def main() -> None:
     started = time.monotonic()
-    chosen = sys.argv[1:] or ["sqlite", "postgresql"]
-    if "sqlite" in chosen:
-        say("handrail on SQLite")
+    if sys.argv[1:]:
+        for name in sys.argv[1:]:
+            STORIES[name]()
+        return
+    other = Aside("postgresql")
+    try:
         on_sqlite()
-    if "postgresql" in chosen:
-        on_postgresql()
+        other.show()
+    finally:
+        other.end()
     say(f"the end: everything above was really run, in {time.monotonic() - started:.0f} s")
 
 
