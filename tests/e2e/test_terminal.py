@@ -28,11 +28,11 @@ NEXT = Script(
 )
 #: What stays on the screen of the whole run: progress, then the result.
 SEEN = [
-    "✓ backup       backup ID: N MB in N s, 1 tables, 2 rows",
+    "✓ backup       backup ID: N bytes in N s, 1 table, 2 rows",
     "✓ restore copy restored into a scratch database in N s",
-    "✓ verify       restored in N s and equal to the source: 1 tables, 2 rows",
+    "✓ verify       restored in N s and equal to the source: 1 table, 2 rows",
     "✓ rehearse     1 revision in N s; 1 table unchanged (exact), 1 table changed as declared; downgrade proven",
-    "✓ apply        1 revision(s) applied in N s",
+    "✓ apply        1 revision applied in N s",
     "✓ prove        1 table unchanged (exact), 1 table changed as declared",
     "✓ health       `sleep 1.7` exited 0",
     "done: upgraded to c3 in N s",
@@ -53,7 +53,9 @@ def project(tmp_path: Path) -> Path:
 
 def plain(lines: list[str]) -> list[str]:
     """Lines without what differs from run to run."""
-    return [re.sub(r"\d{8}_\d{6}_[0-9a-f]{6}", "ID", re.sub(r"\d+\.\d+ (kB|MB|s)\b", r"N \1", line)) for line in lines]
+    return [
+        re.sub(r"\d{8}_\d{6}_[0-9a-f]{6}", "ID", re.sub(r"[\d.]+ (bytes|kB|MB|s)\b", r"N \1", line)) for line in lines
+    ]
 
 
 def live_lines(sent: str) -> list[str]:
@@ -63,7 +65,7 @@ def live_lines(sent: str) -> list[str]:
 
 
 def test_a_long_step_shows_a_live_line_and_leaves_none(project: Path) -> None:
-    terminal = Terminal([*HANDRAIL, "upgrade", "--yes", "--env", "slow"], project, columns=100)
+    terminal = Terminal([*HANDRAIL, "upgrade", "--yes", "--env", "slow"], project, columns=140)
     assert terminal.run() == 0
     assert plain(terminal.screen()) == SEEN
     assert "… health       BAR 1 s  asking the application whether it is well" in live_lines(terminal.sent)
@@ -72,7 +74,7 @@ def test_a_long_step_shows_a_live_line_and_leaves_none(project: Path) -> None:
 
 
 def test_a_fast_step_shows_its_end_only(project: Path) -> None:
-    terminal = Terminal([*HANDRAIL, "backup", "create", "--no-verify"], project, columns=100)
+    terminal = Terminal([*HANDRAIL, "backup", "create", "--no-verify"], project, columns=140)
     assert terminal.run() == 0
     assert plain(terminal.screen()) == [SEEN[0], "ID"]
 
@@ -88,7 +90,9 @@ def test_ctrl_c_leaves_a_clean_terminal_and_a_settled_database(project: Path) ->
         return CTRL_C
 
     assert terminal.run(answer=interrupt) == 7
-    assert plain(terminal.screen())[-6:] == [
+    seen = plain(terminal.screen())
+    assert seen[3:5] == [SEEN[3].removesuffix(" downgrade proven"), f"{'downgrade proven':>31}"]  # wrapped at a word
+    assert seen[-6:] == [
         SEEN[5],
         "✗ health       cancelled",
         "✓ undo         downgraded to b2",
@@ -101,7 +105,7 @@ def test_ctrl_c_leaves_a_clean_terminal_and_a_settled_database(project: Path) ->
 
 def test_json_on_stdout_is_untouched_and_no_color_respected(project: Path) -> None:
     command = [*HANDRAIL, "upgrade", "--yes", "--env", "slow", "--json"]
-    terminal = Terminal(command, project, columns=100, piped_stdout=True)
+    terminal = Terminal(command, project, columns=140, piped_stdout=True)
     assert terminal.run({"NO_COLOR": "1"}) == 0
     assert json.loads(terminal.stdout)["result"]["target"] == ["c3"]
     assert "… health       BAR 1 s  asking the application whether it is well" in live_lines(terminal.sent)
@@ -109,7 +113,7 @@ def test_json_on_stdout_is_untouched_and_no_color_respected(project: Path) -> No
 
 
 def test_waiting_for_another_run_is_shown(project: Path) -> None:
-    terminal = Terminal([*HANDRAIL, "backup", "create", "--no-verify"], project, columns=100)
+    terminal = Terminal([*HANDRAIL, "backup", "create", "--no-verify"], project, columns=140)
     with (project / "local.db.handrail-lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
 
@@ -124,7 +128,7 @@ def test_waiting_for_another_run_is_shown(project: Path) -> None:
 
 
 def test_a_question_is_asked_below_no_live_line(project: Path) -> None:
-    terminal = Terminal([*HANDRAIL, "stamp", "c3"], project, columns=100)
+    terminal = Terminal([*HANDRAIL, "stamp", "c3"], project, columns=140)
     typed: list[bytes] = []
 
     def consent(sent: str) -> bytes:
@@ -139,7 +143,7 @@ def test_a_question_is_asked_below_no_live_line(project: Path) -> None:
 
 
 def test_the_end_of_input_at_a_question_is_a_no(project: Path) -> None:
-    terminal = Terminal([*HANDRAIL, "stamp", "c3"], project, columns=100)
+    terminal = Terminal([*HANDRAIL, "stamp", "c3"], project, columns=140)
     typed: list[bytes] = []
 
     def end(sent: str) -> bytes:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from handrail.amounts import size
 from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, equipped
-from handrail.cli.output import size
 from handrail.errors import BackupError, UsageError
 from handrail.migrations.revision import named
 
@@ -106,7 +106,7 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
 
 @app.command()
 def verify(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json = False) -> None:
-    """Restore a backup into a scratch database and compare it with what the source was."""
+    """Prove that a backup restores. It is loaded into a scratch database and compared with what the source was."""
     from handrail.cli.documents import BackupSummary
     from handrail.workflows.backup import verified_copy
     from handrail.workflows.run import locked_run
@@ -130,7 +130,7 @@ def restore(
     root: Root = HERE,
     json: Json = False,
 ) -> None:
-    """Restore a backup into a new database, or over the live one, which is kept aside."""
+    """Restore a backup into a new database, or in place. In place the live database is replaced, and kept aside."""
     from handrail.cli.documents import Restored
     from handrail.stores.encoding import check
     from handrail.workflows.backup import content_of

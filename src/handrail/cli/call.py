@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 Env = Annotated[str | None, typer.Option("--env", "-e", help="Environment; else $ENV, else the configured default.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout (docs/json.md).")]
-Root = Annotated[Path, typer.Option("--project", "-C", help="A folder of the project.", show_default=False)]
+Root = Annotated[
+    Path, typer.Option("--project", "-C", help="The project's folder; else this one or one above.", show_default=False)
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes (for CI).")]
 HERE = Path()
 

@@ -114,7 +114,7 @@ class Row:
 
 def how_far(amount: Amount) -> str:
     """ "41 % of 998.2 MB", "revision 2 of 7", or the amount alone where its total is not known or was reached."""
-    from handrail.cli.output import size
+    from handrail.amounts import size
 
     done, total = amount.done, amount.total
     if amount.unit == "bytes":

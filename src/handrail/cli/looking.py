@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from handrail.amounts import count, size
 from handrail.cli.call import HERE, Env, Json, Root, answering, equipped, looked
-from handrail.cli.output import Output, size
+from handrail.cli.output import Output
 from handrail.errors import Drift, ProjectError
 from handrail.migrations.revision import named
 
@@ -57,7 +58,7 @@ def _history_line(revision: Revision, facts: ProjectFacts) -> str:
 
 
 def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
-    """Show where the database stands: revision, pending, last backup, open runs."""
+    """Show where the database stands. Revision, pending scripts, last backup, interrupted runs."""
     from handrail.cli.documents import Status
     from handrail.workflows.backup import read_catalog
 
@@ -94,7 +95,7 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
 
 
 def check(env: Env = None, root: Root = HERE, json: Json = False) -> None:
-    """Exit 4 when revisions are pending, or when models and database differ."""
+    """Check that database, scripts and models agree. Exits 4 when they do not, or revisions are pending."""
     from handrail.cli.documents import Agreement
 
     with answering("check", json) as output:
@@ -103,7 +104,7 @@ def check(env: Env = None, root: Root = HERE, json: Json = False) -> None:
         differences = () if pending else tuple(item.summary for item in project.migrator.differences())
         output.document(Agreement(pending, differences))
         if pending:
-            raise Drift(f"{len(pending)} revision(s) pending: {', '.join(pending)}", hint="handrail upgrade")
+            raise Drift(f"{count(len(pending), 'revision')} pending: {', '.join(pending)}", hint="handrail upgrade")
         if differences:
             raise Drift(
                 "models and database differ",
@@ -120,7 +121,7 @@ def plan(
     root: Root = HERE,
     json: Json = False,
 ) -> None:
-    """Show what an upgrade would do: revisions, SQL, what is backed up, what undo exists. Touches nothing."""
+    """Show what an upgrade would do; touches nothing. Revisions, SQL, findings, what is backed up, what undo exists."""
     from handrail.cli.documents import PlanDocument
     from handrail.guard.plan import Refusal
     from handrail.workflows.upgrade import Request, make_plan, marker_warnings_of

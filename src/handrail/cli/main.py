@@ -14,6 +14,7 @@ from handrail.cli import backup, looking, moving, setup
 app = typer.Typer(
     name="handrail",
     help="The safety system for Alembic migrations: reviewed, backed up, proven, rehearsed, applied, or brought back.",
+    epilog="The first time: handrail init, then doctor, plan and upgrade. Exit codes: docs/exit-codes.md.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -46,7 +47,9 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     pass
 

@@ -28,7 +28,7 @@ def upgrade(
     root: Root = HERE,
     json: Json = False,
 ) -> None:
-    """Upgrade, guarded: lint, backup, verify, rehearse, apply, prove, health; brought back when it fails."""
+    """Upgrade, guarded; brought back when it fails. Lint, backup, verify, rehearse, apply, prove, health check."""
     with answering("upgrade", json) as output:
         _guarded(output, "upgrade", target, (root, env), yes=yes, lint=not no_lint, backup=not no_backup)
 
@@ -117,7 +117,7 @@ def stamp(
     root: Root = HERE,
     json: Json = False,
 ) -> None:
-    """Write the revision into the version table without running any script."""
+    """Write a revision into the version table, running nothing."""
     from handrail.cli.documents import Stamped
 
     with answering("stamp", json) as output:

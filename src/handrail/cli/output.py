@@ -104,8 +104,18 @@ class Output:
                 self.display.end()
         is_passing = event.state == "started" or (event.state == "detail" and event.step == self.display.step)
         if event.state in _SIGNS and not (is_passing and self.display.is_live):
-            text = f"{_SIGNS[event.state]} {event.step:<12} {event.text}"
+            text = f"{_SIGNS[event.state]} {event.step:<12} {self._hanging(event.text, 15)}"
             self._console().print(text, style=_STYLES[event.state], highlight=False, markup=False, soft_wrap=True)
+
+    def _hanging(self, text: str, indent: int) -> str:
+        """Wrapped for a terminal, every further line below the first; in a pipe as it is."""
+        console = self._console()
+        if not self.display.is_live or console.width < 2 * indent:
+            return text
+        from rich.text import Text
+
+        lines = Text(text).wrap(console, console.width - indent)
+        return f"\n{' ' * indent}".join(line.plain.rstrip() for line in lines)
 
     def error(self, error: HandrailError) -> None:
         """What happened, why, what to type next; the document holds the result too, where there was one already."""
@@ -132,14 +142,3 @@ def _width(text: str) -> int:
     from unicodedata import east_asian_width
 
     return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)
-
-
-def size(count: float) -> str:
-    """Bytes as people read them: "12.3 MB" (powers of ten)."""
-    if count < 1000:
-        return f"{count:.0f} bytes"
-    for unit in ("kB", "MB"):
-        count /= 1000
-        if count < 1000:
-            return f"{count:.1f} {unit}"
-    return f"{count / 1000:.1f} GB"

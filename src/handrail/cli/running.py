@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handrail.amounts import count
 from handrail.cli.output import Output
 from handrail.errors import ExitCode, HandrailError, RehearsalFailed, UsageError
 from handrail.migrations.revision import named
@@ -89,6 +90,6 @@ def _whole_history(
             raise
         raise RehearsalFailed(error.message, why=error.why, hint=error.hint) from error
     rows = [(run.revision, f"{run.seconds:.2f} s", str(len(run.statements))) for run in outcome.runs]
-    output.lines(f"the whole history runs on an empty PostgreSQL: {len(outcome.runs)} revision(s)")
+    output.lines(f"the whole history runs on an empty PostgreSQL: {count(len(outcome.runs), 'revision')}")
     output.table(("revision", "time", "statements"), rows)
     output.document(Rehearsed(on="postgresql", runs=outcome.runs))

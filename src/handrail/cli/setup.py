@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from handrail.amounts import count
 from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, opened
 from handrail.errors import BackupError, HandrailError, UsageError
 
@@ -35,7 +36,7 @@ restore = "ask"
 
 
 def init(env: Env = None, root: Root = HERE, yes: Yes = False, json: Json = False) -> None:
-    """Look at the project, show the configuration that fits it, and write it."""
+    """Write a configuration that fits the project. It is shown first, and written after a yes."""
     from handrail.cli.documents import Initialised
 
     with answering("init", json) as output:
@@ -52,7 +53,7 @@ def init(env: Env = None, root: Root = HERE, yes: Yes = False, json: Json = Fals
             text = text.replace("tool.handrail.", "").replace("[tool.handrail]\n", "")
         env_style = "asynchronous" if facts.is_async else "synchronous"
         output.lines(
-            f"Alembic    {project.config.alembic_ini or target} with {len(facts.revisions)} script(s)",
+            f"Alembic    {project.config.alembic_ini or target} with {count(len(facts.revisions), 'script')}",
             f"env.py     {env_style}, opens {facts.address}",
             f"would {'append to' if in_pyproject else 'write'} {target}:",
             "",
@@ -66,7 +67,7 @@ def init(env: Env = None, root: Root = HERE, yes: Yes = False, json: Json = Fals
 
 
 def doctor(env: Env = None, root: Root = HERE, json: Json = False) -> None:
-    """Check everything that a guarded run needs; exit 5 when something would stop it."""
+    """Check everything that a guarded run needs. Exits 5 when something would stop it."""
     from handrail.cli.documents import Diagnosis
 
     with answering("doctor", json) as output:
@@ -81,7 +82,8 @@ def doctor(env: Env = None, root: Root = HERE, json: Json = False) -> None:
         failed = [probe.name for probe in probes if probe.ok is False]
         if failed:
             raise BackupError(
-                f"{len(failed)} thing(s) would stop a guarded run: {', '.join(failed)}", hint="see the lines above"
+                f"{count(len(failed), 'thing')} would stop a guarded run: {', '.join(failed)}",
+                hint="see the lines above",
             )
 
 
@@ -101,7 +103,7 @@ def _probes(project: Project) -> list[Probe]:
         Probe(
             "history",
             len(facts.heads) <= 1 and not facts.unknown,
-            f"{len(facts.revisions)} script(s), head {', '.join(facts.heads) or 'none'}, {pending} pending",
+            f"{count(len(facts.revisions), 'script')}, head {', '.join(facts.heads) or 'none'}, {pending} pending",
             "merge the heads: alembic merge heads" if len(facts.heads) > 1 else "the stamp is of no script here",
         ),
         Probe("database", True, f"{facts.address}{' (not there yet)' if facts.database_missing else ''}"),

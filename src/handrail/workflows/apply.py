@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from handrail.amounts import count
 from handrail.backups.record import BackupRecord
 from handrail.facts import Capability, DatabaseFacts, TableName, WriteActivity
 from handrail.journal.journal import EventKind
@@ -63,13 +64,13 @@ def apply_path(
         verdicts[revision] = judged
         _require_lossless(judged)
 
-    with run.step("apply", f"applying {len(path.revisions)} revision(s) to the live database") as done:
+    with run.step("apply", f"applying {count(len(path.revisions), 'revision')} to the live database") as done:
         outcome = kit.migrator.run(
             path, run_id=run.id, limits=kit.limits, proofs=proofs, judge=judge, on_event=_hear(run, path)
         )
         seconds = sum(item.seconds for item in outcome.runs)
         waits = f", {outcome.lock_waits} lock waits" if outcome.lock_waits else ""
-        done["text"] = f"{len(outcome.runs)} revision(s) applied in {seconds:.2f} s{waits}"
+        done["text"] = f"{count(len(outcome.runs), 'revision')} applied in {seconds:.2f} s{waits}"
     return Applied(outcome, verdicts)
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import BinaryIO
 
+from handrail.amounts import count, size
 from handrail.backups.catalog import Catalog, artifact_key, manifest_key, verification_key
 from handrail.backups.manifest import (
     ManifestError,
@@ -59,13 +60,13 @@ def make_backup(run: Run, reason: str) -> BackupRecord:
         )
         with kit.store.open_write(manifest_key(kit.environment, run.id)) as out:
             out.write(write_manifest(record))
-        tables = len(record.fingerprint.tables)
         done["backup"] = record.id
-        done["text"] = (
-            f"backup {record.id}: {artifact.size / 1e6:.1f} MB in {record.seconds:.1f} s, "
-            f"{tables} tables, {record.fingerprint.rows:,} rows"
-        )
+        done["text"] = f"backup {record.id}: {size(artifact.size)} in {record.seconds:.1f} s, {_extent(record)}"
     return record
+
+
+def _extent(record: BackupRecord) -> str:
+    return f"{count(len(record.fingerprint.tables), 'table')}, {count(record.fingerprint.rows, 'row')}"
 
 
 def _check_room(kit: Equipment) -> None:
@@ -73,11 +74,11 @@ def _check_room(kit: Equipment) -> None:
     free = kit.store.free_bytes()
     if kit.compression != "none" or free is None:
         return
-    size = kit.database.facts().size_bytes
-    if free < size * _DUMP_ROOM:
+    needed = kit.database.facts().size_bytes
+    if free < needed * _DUMP_ROOM:
         raise StoreError(
             f"the store {kit.store.place} has no room for a backup",
-            why=f"the database has {size / 1e6:.0f} MB, {free / 1e6:.0f} MB are free",
+            why=f"the database has {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free",
             hint="make room, or set `store` of the environment to another place",
         )
 
@@ -119,10 +120,7 @@ def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: 
                 hint="the live database is untouched; make another backup: handrail backup create",
                 code="HR521",
             )
-        done["text"] = (
-            f"restored in {seconds:.1f} s and equal to the source: "
-            f"{len(record.fingerprint.tables)} tables, {record.fingerprint.rows:,} rows"
-        )
+        done["text"] = f"restored in {seconds:.1f} s and equal to the source: {_extent(record)}"
     return verification
 
 

@@ -42,7 +42,7 @@ def bring_back(run: Run, way: WayBack, cause: HandrailError, ask: Ask) -> Handra
     journal that blocks the next run) when it is not.
     """
     database = run.equipment.database
-    if database.revisions() == way.start:
+    if (database.revisions() if database.exists() else ()) == way.start:
         run.note(EventKind.UNDO_DONE, Undo.ROLLBACK.name.lower())
         run.say("undo", "the transaction was rolled back: nothing of the upgrade remains", "done")
         return _brought_back(cause, "the transaction was rolled back; no row written by others was lost")

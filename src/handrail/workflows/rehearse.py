@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
+from handrail.amounts import count
 from handrail.backups.record import BackupRecord
 from handrail.databases.database import Database
 from handrail.errors import HandrailError, RehearsalFailed
@@ -68,7 +69,7 @@ def rehearse(
     run: Run, project: ProjectFacts, path: RevisionPath, backup: BackupRecord, copy: Database, open_copy: OpenCopy
 ) -> Rehearsal:
     """Run the path on `copy`. Raises RehearsalFailed when a script fails there or loses something."""
-    with run.step("rehearse", f"running {len(path.revisions)} revision(s) on the copy") as done:
+    with run.step("rehearse", f"running {count(len(path.revisions), 'revision')} on the copy") as done:
         predicted, _ = column_groups(expect(path, read_operations(path), backup.facts), backup.facts)
         known = _with_groups(backup.fingerprint, predicted, copy)
         start, broken_before = copy.facts(), copy.broken_references()
