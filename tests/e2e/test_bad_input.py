@@ -198,9 +198,10 @@ CASES: tuple[Case, ...] = (
     (
         _a_circle_of_links,
         "upgrade --yes",
-        2,
-        """HR230 no connection to sqlite:///<here>/local.db
-  why: OperationalError: unable to open database file
+        7,
+        """HR701 no connection to sqlite:///<here>/local.db
+  why: OperationalError: unable to open database file. The database was brought back: the transaction was rolled\
+ back; no row written by others was lost.
   next: check that the URL names a file, and that it and its folder can be read and written""",
     ),
     (
