@@ -246,7 +246,8 @@ def check_settled(story: Story, left: str, settled: str, rows: Rows, run: str) -
 def leftovers(story: Story, run: str) -> list[Any]:
     """What a settled run has left: files on SQLite, sessions and databases on PostgreSQL."""
     if story.environment["ENV"] == "development":
-        known = {"local.db", "local.db.handrail-lock", f"local.db.failed_{run}"}
+        # SQLite's own journal stays behind when nothing of it had reached the file; the next writer takes it.
+        known = {"local.db", "local.db-journal", "local.db.handrail-lock", f"local.db.failed_{run}"}
         beside = [path.name for path in story.folder.glob("local.db*") if path.name not in known]
         return [*beside, *(path.name for path in (story.folder / ".handrail" / "work").glob("*"))]
     until = time.monotonic() + _PATIENCE
