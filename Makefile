@@ -24,12 +24,13 @@ test-long: setup ## run the campaigns: kills at random moments, planted changes,
 	$(PY) $(PYTEST) -m long $(ARGS)
 	$(PY) $(PYTEST) --hypothesis-profile=thorough -m "not long" tests/unit
 
-test-matrix: setup ## run the unit, workflow and migrator tests on the oldest and the newest libraries
+test-matrix: setup ## run the unit, workflow and migrator tests on the oldest and the newest libraries and Python
 	@scripts/setup.sh .venv-low oldest constraints/low.txt
 	@echo "== oldest supported: $$(.venv-low/bin/python --version), constraints/low.txt"
 	.venv-low/bin/python $(PYTEST) -n 2 --dist loadfile -m "not long" $(MATRIX) $(ARGS)
-	@echo "== newest: $$($(PY) --version)"
-	$(PY) $(PYTEST) -n 2 --dist loadfile -m "not long" $(MATRIX) $(ARGS)
+	@scripts/setup.sh .venv-high highest
+	@echo "== newest: $$(.venv-high/bin/python --version)"
+	.venv-high/bin/python $(PYTEST) -n 2 --dist loadfile -m "not long" $(MATRIX) $(ARGS)
 
 check: setup ## format, lint, types, floors, budgets, pages: what must hold before a commit
 	.venv/bin/ruff format --check --quiet .
@@ -50,5 +51,5 @@ docs: setup ## write the pages that come from the code
 	$(PY) scripts/docs.py
 
 clean: ## remove what the other verbs made, environments included
-	rm -rf .venv .venv-low .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf .venv .venv-low .venv-high .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

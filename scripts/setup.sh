@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes a virtual environment with handrail and its development tools: setup.sh FOLDER [newest|oldest] [CONSTRAINTS]
+# Makes a virtual environment with handrail and its development tools: setup.sh FOLDER [newest|oldest|highest] [CONSTRAINTS]
 # It needs Python >= 3.11 with venv and pip, nothing else. A folder that is already right is left as it is.
+# newest and oldest are looked for on PATH, highest also among pyenv's; when that is .venv's, FOLDER leads to .venv.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -17,7 +18,15 @@ recipe() {
 }
 
 is_suitable() {
-    "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+    "$1" -c 'import sys, venv, ensurepip, sqlite3, ssl; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+# pyenv's shims on PATH only run the versions that are chosen there, so they are named by their folders.
+candidates_anywhere() {
+    for minor in 14 13 12 11; do
+        echo "python3.$minor"
+        ls -d "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/3.$minor.*/bin/python 2>/dev/null | sort -r || true
+    done
 }
 
 find_python() {
@@ -29,7 +38,8 @@ find_python() {
     case $which_python in
         newest) candidates="python3.14 python3.13 python3.12 python3.11 python3 python" ;;
         oldest) candidates="python3.11 python3.12 python3.13 python3.14 python3 python" ;;
-        *) echo "newest or oldest, not $which_python" >&2 && return 2 ;;
+        highest) candidates="$(candidates_anywhere) python3 python" ;;
+        *) echo "newest, oldest or highest, not $which_python" >&2 && return 2 ;;
     esac
     for candidate in $candidates; do
         if is_suitable "$candidate"; then echo "$candidate" && return; fi
@@ -57,6 +67,11 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(recipe | cksum)" ] && "$folder/bi
 fi
 
 python=$(find_python)
+if [ "$which_python" = highest ] && [ "$("$python" --version)" = "$(.venv/bin/python --version)" ]; then
+    rm -rf "$folder"
+    ln -s .venv "$folder"
+    exit 0
+fi
 echo "Setting up $folder with $("$python" --version) ..." >&2
 mkdir -p .cache && : >"$log"
 if ! is_whole; then
