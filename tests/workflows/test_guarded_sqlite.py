@@ -20,12 +20,13 @@ from handrail.errors import (
     PartlyDone,
     RehearsalFailed,
 )
-from handrail.guard.plan import ApplyPlan
+from handrail.guard.plan import ApplyPlan, Undo
 from handrail.health_check import HealthResult
 from handrail.journal.journal import EventKind, Journal, JournalEvent, JournalledRun
 from handrail.migrations.declarations import EXAMPLE
 from handrail.migrations.revision import Direction, RevisionPath
 from handrail.wiring import open_project
+from handrail.workflows.backup import make_backup
 from handrail.workflows.bring_back import WayBack, bring_back
 from handrail.workflows.recover import Decision, Settled, recover
 from handrail.workflows.run import Equipment, Progress, start_run
@@ -396,3 +397,45 @@ def test_a_script_that_mends_one_of_two_broken_references_is_let_through(bench: 
     proof = bench.run().proof
     assert proof is not None
     assert proof.failures == ()
+
+
+HALF = """
+    with op.get_context().autocommit_block():
+        op.execute("{half}")
+    if op.get_bind().exec_driver_sql("PRAGMA database_list").fetchone()[2].endswith("local.db"):
+        raise ValueError("only on the live database")
+"""
+
+
+@pytest.mark.parametrize("half", ["CREATE INDEX half ON bookings (topic)", "UPDATE bookings SET topic = 'half'"])
+def test_what_a_script_committed_by_itself_is_not_called_rolled_back(bench: Bench, half: str) -> None:
+    bench.put(replace(STATUS, upgrade=HALF.format(half=half), downgrade="pass", head="# handrail: changes bookings"))
+    with pytest.raises(NotBroughtBack) as raised:
+        bench.run(change=withheld)
+    assert raised.value.why == (
+        "ValueError: only on the live database; what it did before its autocommit_block is committed already; the"
+        " database stays as it is because the script had committed a part of its work by itself, and the restore was"
+        " withheld"
+    )
+    assert [item.result for item in bench.recover("restore")] == ["restored"]
+    assert bench.content() == OLD
+    with pytest.raises(BroughtBack) as back:
+        bench.run(change=unwell)
+    assert "was restored; no table has gained or lost rows since" in back.value.why
+    assert bench.content() == OLD
+
+
+def test_a_schema_that_is_not_what_was_backed_up_is_not_called_rolled_back(bench: Bench) -> None:
+    """As after a kill inside an autocommit_block, when nobody can tell what was committed."""
+    kit, request = bench.ready()
+    run = start_run(kit, bench.said.append, "upgrade", {})
+    backup = make_backup(run, "a test")
+    with closing(sqlite3.connect(bench.file)) as connection:
+        connection.execute("CREATE INDEX half ON bookings (topic)")
+    way = WayBack(request.project, request.path, (Undo.ROLLBACK, Undo.DOWNGRADE), backup, True)
+    error = bring_back(run, way, HandrailError("the run was killed"), None)
+    assert isinstance(error, NotBroughtBack)
+    assert error.why == (
+        "the database stays as it is because a part of the upgrade was committed: the schema is not what was backed up,"
+        " and the restore was withheld"
+    )

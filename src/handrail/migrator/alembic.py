@@ -368,6 +368,7 @@ def error_of(message: Mapping[str, Any]) -> HandrailError:
             revision=message["revision"],
             position=SourcePosition(*position) if position else None,
             traceback=message["traceback"],
+            is_partly_committed=message["partly_committed"],
         )
     kind = getattr(errors, message["error"], HandrailError)
     error: HandrailError = kind(message["message"], why=message["why"], hint=message["hint"], code=message["code"])

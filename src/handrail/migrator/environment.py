@@ -25,7 +25,7 @@ from handrail.migrator.migrator import InTransactionProof, ProofRequest
 from handrail.migrator.places import ENGINES, is_same_place
 from handrail.migrator.project import steps_of
 from handrail.migrator.protocol import encode
-from handrail.migrator.recorder import Recorder, TransactionEnded, driver_connection
+from handrail.migrator.recorder import AlreadyCommitted, Recorder, TransactionEnded, driver_connection
 from handrail.migrator.redirect import Connections, unsupported
 from handrail.migrator.sessions import Session, is_lock_error
 
@@ -240,7 +240,7 @@ class GuardedEnvironment(WatchedEnvironment):
     def _refuse_ended_transaction(self) -> None:
         """The last net: a commit beneath SQLAlchemy is noticed only after it happened."""
         if self.session is not None and self.session.mark() != self._mark:
-            raise TransactionEnded(
+            raise AlreadyCommitted(
                 "the script committed by itself",
                 why="what it did before is in the database already and cannot be rolled back",
                 hint="leave commit() out of scripts",

@@ -21,6 +21,7 @@ from handrail.migrations.operations import SourcePosition
 from handrail.migrator.migrator import MigrationFailed
 from handrail.migrator.places import ENGINES
 from handrail.migrator.project import relative
+from handrail.migrator.recorder import AlreadyCommitted
 from handrail.migrator.redirect import Connections, unsupported
 from handrail.migrator.sessions import chain, sqlstate
 
@@ -94,6 +95,7 @@ def script_failure(
         position=where,
         committed=committed,
         traceback="".join(traceback.format_exception(error))[-20_000:],
+        is_partly_committed=broke_open or isinstance(ours, AlreadyCommitted),
     )
 
 
@@ -130,6 +132,7 @@ def as_message(error: HandrailError, secrets: Secrets) -> dict[str, Any]:
         message["revision"] = error.revision
         message["position"] = [error.position.path, error.position.line] if error.position else None
         message["traceback"] = secrets.hide(error.traceback)
+        message["partly_committed"] = error.is_partly_committed
     return message
 
 

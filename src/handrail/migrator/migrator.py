@@ -131,11 +131,12 @@ Judge = Callable[[str, InTransactionProof], None]
 
 
 class MigrationFailed(HandrailError):
-    """A script raised, hung, or exited. `committed` are the revisions whose transactions had been committed."""
+    """A script raised, hung, or exited. `committed` are the revisions whose transactions had been committed;
+    `is_partly_committed` when the script itself committed a part of what the failed one did (an autocommit_block)."""
 
     code = "HR710"
 
-    def __init__(  # noqa: PLR0913 - the six things that are known about a failed script
+    def __init__(  # noqa: PLR0913 - the things that are known about a failed script
         self,
         message: str,
         *,
@@ -147,6 +148,7 @@ class MigrationFailed(HandrailError):
         traceback: str = "",
         output: str = "",
         locks: tuple[HeldLock, ...] = (),
+        is_partly_committed: bool = False,
     ) -> None:
         super().__init__(message, why=why, hint=hint)
         self.revision = revision
@@ -155,6 +157,7 @@ class MigrationFailed(HandrailError):
         self.traceback = traceback
         self.output = output
         self.locks = locks
+        self.is_partly_committed = is_partly_committed
 
 
 class ProofFailed(HandrailError):

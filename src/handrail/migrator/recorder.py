@@ -35,6 +35,10 @@ class TransactionEnded(HandrailError):
     """A script tried to end, or to begin, a transaction by itself; it was stopped before anything was committed."""
 
 
+class AlreadyCommitted(TransactionEnded):
+    """It was noticed only afterwards: what the script did before is in the database."""
+
+
 class Recorder:
     """Listens while a script runs. `observed` also compares locks and storage around statements (on a clone)."""
 

@@ -11,7 +11,7 @@ from handrail.facts import Fingerprint
 from handrail.guard.plan import Undo
 from handrail.journal.journal import EventKind
 from handrail.migrations.revision import RevisionPath, named
-from handrail.migrator.migrator import ProjectFacts
+from handrail.migrator.migrator import MigrationFailed, ProjectFacts
 from handrail.workflows.backup import content_of
 from handrail.workflows.run import Run
 
@@ -42,11 +42,12 @@ def bring_back(run: Run, way: WayBack, cause: HandrailError, ask: Ask) -> Handra
     journal that blocks the next run) when it is not.
     """
     database = run.equipment.database
-    if (database.revisions() if database.exists() else ()) == way.start:
+    remains = _what_remains(run, way, cause)
+    if (database.revisions() if database.exists() else ()) == way.start and not remains:
         run.note(EventKind.UNDO_DONE, Undo.ROLLBACK.name.lower())
         run.say("undo", "the transaction was rolled back: nothing of the upgrade remains", "done")
         return _brought_back(cause, "the transaction was rolled back; no row written by others was lost")
-    reasons: list[str] = []
+    reasons = [remains] if remains else []
     how = _undo(run, way, ask, reasons)
     if how:
         return _brought_back(cause, how)
@@ -59,14 +60,27 @@ def bring_back(run: Run, way: WayBack, cause: HandrailError, ask: Ask) -> Handra
     )
 
 
+def _what_remains(run: Run, way: WayBack, cause: HandrailError) -> str:
+    """Why rolling back the open transaction did not undo the failed revision, in words; "" when nothing says so."""
+    if isinstance(cause, MigrationFailed) and cause.is_partly_committed:
+        return "the script had committed a part of its work by itself"
+    database = run.equipment.database
+    if way.backup is None or not database.exists() or database.revisions() != way.start:
+        return ""
+    now, then = database.facts(), way.backup.facts
+    is_same = (now.tables, now.objects) == (then.tables, then.objects)
+    return "" if is_same else "a part of the upgrade was committed: the schema is not what was backed up"
+
+
 def _undo(run: Run, way: WayBack, ask: Ask, reasons: list[str]) -> str:
     """What brought the database back, in words; "" when nothing did, and then `reasons` say why."""
-    if Undo.DOWNGRADE in way.undo and way.downgrade_proven:
+    may_downgrade = Undo.DOWNGRADE in way.undo and not reasons  # half a revision cannot be downgraded
+    if may_downgrade and way.downgrade_proven:
         failed = _downgrade(run, way)
         if failed is None:
             return "the downgrade that the rehearsal had proven was run; no write was lost"
         reasons.append(f"the downgrade failed: {failed}")
-    elif Undo.DOWNGRADE in way.undo:
+    elif may_downgrade:
         reasons.append("the rehearsal could not prove the downgrade")
     if way.backup is None:
         reasons.append("this run has no backup")
