@@ -226,7 +226,7 @@ def test_others_do_not_wait_for_an_upgrade_that_waits_for_a_long_reader(story: S
     )
     assert (elsewhere.failure, beside.failure) == (None, None)
     assert reader in said
-    assert "revision(s) applied in" in rest[1]
+    assert "1 revision applied in" in rest[1]
     assert "lock waits" in rest[1]
     assert waited > 3
     assert story.revision() == THIRD

@@ -208,7 +208,7 @@ def test_a_sqlite_project_runs_its_history_there(
     config.write_text('[environments.development]\nrehearse_server = "env:SCRATCH_URL"\n', "utf-8")
     monkeypatch.setenv("SCRATCH_URL", url(replace(pair.new.address("x"), database="")))
     rehearse_elsewhere(Output("rehearse", as_json=False), open_project(tmp_path, None), "head", "postgresql")
-    assert capsys.readouterr().out.splitlines()[0] == "the whole history runs on an empty PostgreSQL: 2 revision(s)"
+    assert capsys.readouterr().out.splitlines()[0] == "the whole history runs on an empty PostgreSQL: 2 revisions"
     assert scratches(pair.new) == 0
     [probe] = [probe for probe in _probes(open_project(tmp_path, None)) if probe.name == "rehearsal server"]
     assert (probe.ok, scratches(pair.new)) == (True, 0)

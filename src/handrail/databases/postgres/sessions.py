@@ -45,7 +45,7 @@ def sessions_on(query: Query, database: str) -> tuple[str, ...]:
 def end_sessions_of_run(query: Query, run_id: str) -> tuple[str, ...]:
     """End the sessions of a dead run and wait until they are gone; returns readable lines."""
     rows = query(
-        "SELECT pid, coalesce(datname, '')::text, pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        "SELECT pid, coalesce(datname, '')::text, pg_terminate_backend(pid, 30000) FROM pg_stat_activity"
         f" WHERE application_name = {literal(application_name(run_id))} AND pid <> pg_backend_pid() ORDER BY pid"
     )
     return tuple(f"session pid {pid} on {database}" for pid, database, ended in rows if ended)
