@@ -34,12 +34,12 @@ def create(
     json: Json = False,
 ) -> None:
     """Back the database up, and prove that the backup restores."""
-    from handrail.cli.documents import BackupSummary
-    from handrail.workflows.backup import make_backup, verified_copy
-    from handrail.workflows.run import locked_run
-
     with answering("backup create", json) as output:
         _, facts, kit = equipped(root, env)
+        from handrail.cli.documents import BackupSummary
+        from handrail.workflows.backup import make_backup, verified_copy
+        from handrail.workflows.run import locked_run
+
         if facts.database_missing or not kit.database.exists():
             raise BackupError(f"{facts.address} is not there yet", hint="handrail upgrade creates it")
         with locked_run(kit, output.progress, "backup create") as run:
@@ -54,11 +54,11 @@ def create(
 @app.command("list")
 def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """List the environment's backups, newest first."""
-    from handrail.cli.documents import BackupList, BackupSummary
-    from handrail.workflows.backup import read_catalog
-
     with answering("backup list", json) as output:
         _, _, kit = equipped(root, env)
+        from handrail.cli.documents import BackupList, BackupSummary
+        from handrail.workflows.backup import read_catalog
+
         catalog = read_catalog(kit)
         rows = [
             (
@@ -107,12 +107,12 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
 @app.command()
 def verify(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Prove that a backup restores. It is loaded into a scratch database and compared with what the source was."""
-    from handrail.cli.documents import BackupSummary
-    from handrail.workflows.backup import verified_copy
-    from handrail.workflows.run import locked_run
-
     with answering("backup verify", json) as output:
         _, _, kit = equipped(root, env)
+        from handrail.cli.documents import BackupSummary
+        from handrail.workflows.backup import verified_copy
+        from handrail.workflows.run import locked_run
+
         record = _chosen(kit, which)
         with locked_run(kit, output.progress, "backup verify") as run, verified_copy(run, record):
             pass
@@ -131,16 +131,16 @@ def restore(
     json: Json = False,
 ) -> None:
     """Restore a backup into a new database, or in place. In place the live database is replaced, and kept aside."""
-    from handrail.cli.documents import Restored
-    from handrail.stores.encoding import check
-    from handrail.workflows.backup import content_of
-    from handrail.workflows.bring_back import restore_in_place
-    from handrail.workflows.run import Run, locked_run
-
     with answering("backup restore", json) as output:
         if bool(into) == in_place:
             raise UsageError("where to restore to is not clear", hint="--into NAME for a new database, or --in-place")
         _, facts, kit = equipped(root, env)
+        from handrail.cli.documents import Restored
+        from handrail.stores.encoding import check
+        from handrail.workflows.backup import content_of
+        from handrail.workflows.bring_back import restore_in_place
+        from handrail.workflows.run import Run, locked_run
+
         record = _chosen(kit, which)
         if into:
             with kit.store.open_read(record.artifact.key) as source:

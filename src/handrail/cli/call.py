@@ -68,10 +68,16 @@ def opened(root: Path, env: str | None, server: ForkServer | None = None) -> Pro
 
 
 def looked(root: Path, env: str | None, target: str | None = None) -> tuple[Project, ProjectFacts]:
-    """Project, and one look at it and its database (with the path to `target`); nothing is made."""
+    """Project, and one look at it and its database (with the path to `target`); nothing is made.
+
+    A command imports its documents and workflows after the look: the fork server is the slowest and starts first, and
+    while it imports, this process imports what every command prints and reads the configuration."""
     from handrail.migrator.forkserver import ForkServer
 
-    project = opened(root, env, ForkServer() if sys.platform == "linux" else None)  # it imports while we read
+    server = ForkServer() if sys.platform == "linux" else None
+    from handrail.cli import documents  # noqa: F401 - only to have it imported
+
+    project = opened(root, env, server)
     return project, project.migrator.describe(target)
 
 

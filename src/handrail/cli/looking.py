@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 def current(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Show the revision that the database is stamped with."""
-    from handrail.cli.documents import Current
-
     with answering("current", json) as output:
         _, facts = looked(root, env)
+        from handrail.cli.documents import Current
+
         heads = set(facts.heads)
         for revision in facts.current or ("base",):
             output.lines(f"{revision}{' (head)' if revision in heads else ''}")
@@ -37,10 +37,10 @@ def history(
     json: Json = False,
 ) -> None:
     """List the migration scripts, newest first."""
-    from handrail.cli.documents import History, ScriptDocument
-
     with answering("history", json) as output:
         _, facts = looked(root, env)
+        from handrail.cli.documents import History, ScriptDocument
+
         for revision in facts.revisions:
             output.lines(_history_line(revision, facts))
             if verbose:
@@ -59,11 +59,11 @@ def _history_line(revision: Revision, facts: ProjectFacts) -> str:
 
 def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Show where the database stands. Revision, pending scripts, last backup, interrupted runs."""
-    from handrail.cli.documents import Status
-    from handrail.workflows.backup import read_catalog
-
     with answering("status", json) as output:
         project, facts, kit = equipped(root, env, "heads")
+        from handrail.cli.documents import Status
+        from handrail.workflows.backup import read_catalog
+
         catalog = read_catalog(kit)
         pending = facts.path.revisions if facts.path else ()
         latest = catalog.records[0] if catalog.records else None
@@ -96,10 +96,10 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
 
 def check(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Check that database, scripts and models agree. Exits 4 when they do not, or revisions are pending."""
-    from handrail.cli.documents import Agreement
-
     with answering("check", json) as output:
         project, facts = looked(root, env, "heads")
+        from handrail.cli.documents import Agreement
+
         pending = tuple(revision.id for revision in (facts.path.revisions if facts.path else ()))
         differences = () if pending else tuple(item.summary for item in project.migrator.differences())
         output.document(Agreement(pending, differences))
@@ -122,12 +122,12 @@ def plan(
     json: Json = False,
 ) -> None:
     """Show what an upgrade would do; touches nothing. Revisions, SQL, findings, what is backed up, what undo exists."""
-    from handrail.cli.documents import PlanDocument
-    from handrail.guard.plan import Refusal
-    from handrail.workflows.upgrade import Request, make_plan, marker_warnings_of
-
     with answering("plan", json) as output:
         project, facts = looked(root, env, target)
+        from handrail.cli.documents import PlanDocument
+        from handrail.guard.plan import Refusal
+        from handrail.workflows.upgrade import Request, make_plan, marker_warnings_of
+
         if facts.path is None:
             raise ProjectError(f"there is no way to {target}", hint="handrail history")
         if facts.path.is_empty:

@@ -56,11 +56,11 @@ def _guarded(
     lint: bool,
     backup: bool,
 ) -> None:
+    project, facts = looked(*place, target)
     from handrail.cli.documents import Moved
     from handrail.cli.running import show_outcome
     from handrail.workflows.upgrade import Outcome, Request, guarded_run
 
-    project, facts = looked(*place, target)
     path = _path(facts, target, command)
     if path.is_empty:
         output.lines(f"nothing to do: the database is at {named(facts.current)}")
@@ -118,10 +118,10 @@ def stamp(
     json: Json = False,
 ) -> None:
     """Write a revision into the version table, running nothing."""
-    from handrail.cli.documents import Stamped
-
     with answering("stamp", json) as output:
         project, facts = looked(root, env)
+        from handrail.cli.documents import Stamped
+
         confirmed(asker(output, yes), f"stamp {facts.address} with {target} (it is at {named(facts.current)})?")
         project.migrator.stamp(target, purge=purge)
         after = project.migrator.describe().current
@@ -138,14 +138,14 @@ def recover(
     json: Json = False,
 ) -> None:
     """Settle interrupted runs: finish or undo them."""
-    from handrail.cli.documents import Recovered
-    from handrail.workflows.recover import Decision
-    from handrail.workflows.recover import recover as settle
-
     with answering("recover", json) as output:
         if restore and keep:
             raise UsageError("--restore and --keep exclude each other", hint="choose one of them")
         _, facts, kit = equipped(root, env)
+        from handrail.cli.documents import Recovered
+        from handrail.workflows.recover import Decision
+        from handrail.workflows.recover import recover as settle
+
         wanted = "restore" if restore else "keep" if keep else ""
         settled = settle(kit, facts, Decision(wanted, asker(output, yes)), output.progress)
         for item in settled:

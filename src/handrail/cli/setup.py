@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from handrail.amounts import count
-from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, opened
+from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, looked, opened
 from handrail.errors import BackupError, HandrailError, UsageError
 
 if TYPE_CHECKING:
@@ -37,11 +37,10 @@ restore = "ask"
 
 def init(env: Env = None, root: Root = HERE, yes: Yes = False, json: Json = False) -> None:
     """Write a configuration that fits the project. It is shown first, and written after a yes."""
-    from handrail.cli.documents import Initialised
-
     with answering("init", json) as output:
-        project = opened(root, env)
-        facts = project.migrator.describe()
+        project, facts = looked(root, env)
+        from handrail.cli.documents import Initialised
+
         folder = project.config.root
         if project.config.source is not None:
             raise UsageError(f"{project.config.source} already configures handrail", hint="handrail doctor checks it")
