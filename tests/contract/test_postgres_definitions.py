@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-
-import pytest
 
 from handrail.backups.verification import compare_restored
 from handrail.databases.postgres.database import PostgresDatabase
@@ -67,13 +64,6 @@ SCHEMA = (
     "INSERT INTO things (status, plain, number, cased) VALUES ('a', 'x', 1, 'a')",
     "INSERT INTO parts VALUES (1, 'a'), (2, 'q')",
 )
-
-
-@pytest.fixture
-def address(postgres_server: PostgresServer) -> Iterator[DatabaseAddress]:
-    address = postgres_server.clone()
-    yield address
-    postgres_server.drop(address.database)
 
 
 def test_no_definition_reads_otherwise_after_a_restore(

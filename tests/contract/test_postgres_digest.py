@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from handrail.databases.postgres.database import PostgresDatabase
 from handrail.facts import DatabaseAddress, Fingerprint, TableName
 from support.postgres import PostgresServer
@@ -39,13 +35,6 @@ VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 #: Of the table `golden` below. It changes only with the name of the algorithm.
 GOLDEN_DIGEST = "ea6cf498d7687950c3642fc5ab81e076"
-
-
-@pytest.fixture
-def address(postgres_server: PostgresServer) -> Iterator[DatabaseAddress]:
-    address = postgres_server.clone()
-    yield address
-    postgres_server.drop(address.database)
 
 
 def fingerprint_of(server: PostgresServer, address: DatabaseAddress, *statements: str) -> Fingerprint:

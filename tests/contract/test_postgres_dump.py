@@ -28,13 +28,6 @@ ACCOUNTS = (
 )
 
 
-@pytest.fixture
-def address(postgres_server: PostgresServer) -> Iterator[DatabaseAddress]:
-    address = postgres_server.clone()
-    yield address
-    postgres_server.drop(address.database)
-
-
 class Watched(io.BytesIO):
     """Calls `on_first` before the first byte is kept."""
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 
 import psycopg
@@ -19,13 +18,6 @@ from handrail.databases.postgres.database import PostgresDatabase
 from handrail.errors import DatabaseUnavailable
 from handrail.facts import DatabaseAddress
 from support.postgres import PostgresServer
-
-
-@pytest.fixture
-def address(postgres_server: PostgresServer) -> Iterator[DatabaseAddress]:
-    address = postgres_server.clone()
-    yield address
-    postgres_server.drop(address.database)
 
 
 def dumped(database: PostgresDatabase) -> io.BytesIO:

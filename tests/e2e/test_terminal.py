@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.projects import BOOKINGS, STATUS, Script, database_at_b2, make_project
-from support.terminal import CTRL_C, CTRL_D, Terminal
+from support.terminal import CTRL_C, CTRL_D, Terminal, once
 
 HANDRAIL = [sys.executable, "-m", "handrail.cli.main"]
 SLOW = '[environments.slow]\nhealth = {command = "sleep 1.7", timeout = "20s"}\n'
@@ -81,15 +81,7 @@ def test_a_fast_step_shows_its_end_only(project: Path) -> None:
 
 def test_ctrl_c_leaves_a_clean_terminal_and_a_settled_database(project: Path) -> None:
     terminal = Terminal([*HANDRAIL, "upgrade", "--yes", "--env", "slow"], project, columns=100)
-    typed: list[bytes] = []
-
-    def interrupt(sent: str) -> bytes:
-        if typed or "… health" not in sent:
-            return b""
-        typed.append(CTRL_C)
-        return CTRL_C
-
-    assert terminal.run(answer=interrupt) == 7
+    assert terminal.run(answer=once("… health", CTRL_C)) == 7
     seen = plain(terminal.screen())
     assert seen[3:5] == [SEEN[3].removesuffix(" downgrade proven"), f"{'downgrade proven':>31}"]  # wrapped at a word
     assert seen[-6:] == [
@@ -129,30 +121,14 @@ def test_waiting_for_another_run_is_shown(project: Path) -> None:
 
 def test_a_question_is_asked_below_no_live_line(project: Path) -> None:
     terminal = Terminal([*HANDRAIL, "stamp", "c3"], project, columns=140)
-    typed: list[bytes] = []
-
-    def consent(sent: str) -> bytes:
-        if typed or "[y/N]: " not in sent:
-            return b""
-        typed.append(b"y\n")
-        return typed[0]
-
-    assert terminal.run(answer=consent) == 0
+    assert terminal.run(answer=once("[y/N]: ", b"y\n")) == 0
     asked = f"stamp sqlite:///{project}/local.db with c3 (it is at b2)? [y/N]: y"
     assert terminal.screen() == [asked, "stamped: the database is at c3"]
 
 
 def test_the_end_of_input_at_a_question_is_a_no(project: Path) -> None:
     terminal = Terminal([*HANDRAIL, "stamp", "c3"], project, columns=140)
-    typed: list[bytes] = []
-
-    def end(sent: str) -> bytes:
-        if typed or "[y/N]: " not in sent:
-            return b""
-        typed.append(CTRL_D)
-        return CTRL_D
-
-    assert terminal.run(answer=end) == 10
+    assert terminal.run(answer=once("[y/N]: ", CTRL_D)) == 10
     question = f"stamp sqlite:///{project}/local.db with c3 (it is at b2)?"
     assert terminal.screen() == [
         f"{question} [y/N]: ",

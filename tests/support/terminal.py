@@ -24,6 +24,19 @@ CTRL_C = b"\x03"
 CTRL_D = b"\x04"
 
 
+def once(prompt: str, keys: bytes) -> Callable[[str], bytes]:
+    """An answer that types these keys when the prompt has been sent, and nothing more."""
+    typed: list[bytes] = []
+
+    def answer(sent: str) -> bytes:
+        if typed or prompt not in sent:
+            return b""
+        typed.append(keys)
+        return keys
+
+    return answer
+
+
 class Terminal:
     """What one command did on a terminal: `sent` is everything it sent there, `stdout` what went to a pipe instead."""
 

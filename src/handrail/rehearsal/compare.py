@@ -81,7 +81,7 @@ def verdict_live(  # noqa: PLR0913 - evidence by name; each is measured by someb
     `rehearsed` is the catalog with which the rehearsal ended.
     """
     seen = _Seen(before, after, facts_before, facts_after, expectation, completeness, writes)
-    live = _Live(seen, frozenset(exact), _Writes(activity_before, activity_after, writes), maintenance)
+    live = _Live(seen, frozenset(exact), _Writes(activity_before, activity_after), maintenance)
     result = _verdict(seen, live, broken_before, broken_after)
     differences = () if rehearsed is None else tuple(schema_differences(rehearsed, facts_after))
     return replace(result, problems=(*result.problems, *differences))
@@ -122,10 +122,14 @@ class _Seen:
         """What the scripts' own session wrote to a table."""
         return next((written for written in self.writes if written.table == expected.after), None)
 
+    def undeclared(self, expected: TableExpectation) -> str:
+        """What of it nobody declared, in words."""
+        return undeclared(self.written(expected), expected)
+
     def rows(self, table: TableFacts, expected: TableExpectation) -> _Rows:
         """Compare the rows of a surviving table; a write that nobody declared is a problem also when they are equal."""
         found = self._compared(table, expected)
-        return found if found.problem else replace(found, problem=undeclared(self.written(expected), expected))
+        return found if found.problem else replace(found, problem=self.undeclared(expected))
 
     def _compared(self, table: TableFacts, expected: TableExpectation) -> _Rows:
         """Every value of the kept columns where there are any."""
@@ -266,9 +270,8 @@ class _Writes:
 
     before: WriteActivity
     after: WriteActivity
-    own: Sequence[RowWrites]
 
-    def of(self, expected: TableExpectation) -> tuple[int, int, int] | None:
+    def of(self, expected: TableExpectation, own: RowWrites | None) -> tuple[int, int, int] | None:
         """Rows inserted, updated, deleted; None when the statistics do not know the table."""
         if expected.before is None or expected.after is None:
             return None
@@ -276,7 +279,6 @@ class _Writes:
         then = self.before.writes.get(expected.before)
         if now is None or then is None or any(new < old for new, old in zip(now, then, strict=True)):
             return None
-        own = next((written for written in self.own if written.table == expected.after), None)
         mine = (own.inserted, own.updated, own.deleted) if own is not None else (0, 0, 0)
         inserted, updated, deleted = (max(0, new - old - my) for new, old, my in zip(now, then, mine, strict=True))
         return inserted, updated, deleted
@@ -293,10 +295,9 @@ class _Live:
 
     def rows(self, table: TableFacts, expected: TableExpectation) -> _Rows:
         if expected.before in self.proven:
-            problem = undeclared(self.seen.written(expected), expected)
-            return _Rows(Method.EXACT, problem, remark="proven inside the transaction")
+            return _Rows(Method.EXACT, self.seen.undeclared(expected), remark="proven inside the transaction")
         found = self.seen.rows(table, expected)
-        if self.maintenance or undeclared(self.seen.written(expected), expected):
+        if self.maintenance or self.seen.undeclared(expected):
             return replace(found, must_be_proven=True)
         if expected.rows_declared or (found.is_proven and not found.problem):
             return found
@@ -306,7 +307,7 @@ class _Live:
         """Others may have filled rows otherwise since the column is there; what was proven inside is left alone."""
         if expected.before in self.proven:
             return [], []
-        written = None if self.maintenance else self.writes.of(expected)
+        written = None if self.maintenance else self.writes.of(expected, self.seen.written(expected))
         problems, remarks = [], []
         for problem, number in unfilled(expected, self.seen.facts_after, self.seen.completeness):
             if written is not None and number <= written[0] + written[1]:
@@ -318,7 +319,7 @@ class _Live:
     def _explained(self, found: _Rows, expected: TableExpectation) -> _Rows:
         """Digests differ or are missing: do the writes of others explain it?"""
         one, other = self.seen.pair(expected)
-        written = self.writes.of(expected)
+        written = self.writes.of(expected, self.seen.written(expected))
         if one is None or other is None:
             return found
         if written is None:

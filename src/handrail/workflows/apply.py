@@ -99,9 +99,13 @@ def _expectations(
     each revision for itself; from the rehearsal's executed operations, or from reading when there was none."""
     if backup is None:
         return {}
-    if rehearsal is None and any(body.not_understood for body in read_bodies(path).values()):
-        return {}
-    operations = executed(rehearsal.report.runs) if rehearsal else read_operations(path)
+    if rehearsal is not None:
+        operations = executed(rehearsal.report.runs)
+    else:
+        bodies = read_bodies(path)
+        if any(body.not_understood for body in bodies.values()):
+            return {}
+        operations = read_operations(bodies)
     if Capability.WHOLE_RUN_TRANSACTION in capabilities:
         return {path.revisions[-1].id: expect(path, operations, backup.facts)}
     facts_before = rehearsal.facts_before if rehearsal else {}

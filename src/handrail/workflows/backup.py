@@ -22,7 +22,7 @@ from handrail.databases.database import Database
 from handrail.errors import BackupError
 from handrail.stores.encoding import reading, writing
 from handrail.stores.store import StoreError
-from handrail.workflows.counting import counted_sink, counted_source
+from handrail.workflows.counting import counted
 from handrail.workflows.run import Equipment, Run
 
 _DUMP_ROOM = 1.1
@@ -31,12 +31,13 @@ _DUMP_ROOM = 1.1
 def make_backup(run: Run, reason: str) -> BackupRecord:
     """Dump the database into the store. The manifest is written last: a backup without one does not exist."""
     kit = run.equipment
-    _check_room(kit)
+    needed = kit.database.facts().size_bytes
+    _check_room(kit, needed)
     key = artifact_key(kit.environment, run.id, kit.compression)
     with run.step("backup", f"backing up to {kit.store.place}") as done:
         started = kit.clock()
         with kit.store.open_write(key) as out, writing(out, key, kit.compression) as writer:
-            report = kit.database.dump(counted_sink(run, "backup", writer.sink, kit.database.facts().size_bytes))
+            report = kit.database.dump(counted(run, "backup", writer.sink, needed))
             writer.finish()
             artifact = writer.artifact()
         record = BackupRecord(
@@ -69,12 +70,11 @@ def _extent(record: BackupRecord) -> str:
     return f"{count(len(record.fingerprint.tables), 'table')}, {count(record.fingerprint.rows, 'row')}"
 
 
-def _check_room(kit: Equipment) -> None:
+def _check_room(kit: Equipment, needed: int) -> None:
     """Only an uncompressed artifact's size is known beforehand."""
     free = kit.store.free_bytes()
     if kit.compression != "none" or free is None:
         return
-    needed = kit.database.facts().size_bytes
     if free < needed * _DUMP_ROOM:
         raise StoreError(
             f"the store {kit.store.place} has no room for a backup",
@@ -100,7 +100,7 @@ def content_of(run: Run, record: BackupRecord, step: str) -> Iterator[BinaryIO]:
     artifact = record.artifact
     with (
         run.equipment.store.open_read(artifact.key) as stored,
-        reading(counted_source(run, step, stored, artifact.size), artifact) as content,
+        reading(counted(run, step, stored, artifact.size), artifact) as content,
     ):
         yield content
 

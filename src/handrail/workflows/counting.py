@@ -20,14 +20,9 @@ def revisions_done(path: RevisionPath, begun: str) -> Amount:
     return Amount(ids.index(begun) if begun in ids else 0, len(ids), "revisions")
 
 
-def counted_sink(run: Run, step: str, out: BinaryIO, total: int | None) -> BinaryIO:
-    """`out`, telling those who watch `step` how much has been written of about `total` bytes."""
-    return cast("BinaryIO", _Counted(out, partial(_tell, run, step, total)))
-
-
-def counted_source(run: Run, step: str, source: BinaryIO, total: int | None) -> BinaryIO:
-    """`source`, telling those who watch `step` how much has been read of `total` bytes."""
-    return cast("BinaryIO", _Counted(source, partial(_tell, run, step, total)))
+def counted(run: Run, step: str, stream: BinaryIO, total: int | None) -> BinaryIO:
+    """`stream`, telling those who watch `step` how much has been read or written of about `total` bytes."""
+    return cast("BinaryIO", _Counted(stream, partial(_tell, run, step, total)))
 
 
 def _tell(run: Run, step: str, total: int | None, done: int) -> None:

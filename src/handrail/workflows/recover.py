@@ -13,7 +13,7 @@ from handrail.migrations.revision import Direction, RevisionPath, named
 from handrail.migrator.migrator import ProjectFacts
 from handrail.workflows.backup import read_catalog
 from handrail.workflows.bring_back import Ask, WayBack, bring_back, restore_in_place
-from handrail.workflows.run import Equipment, Listener, Run, run_of
+from handrail.workflows.run import Equipment, Listener, Run, run_of, stands_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,7 @@ def _ids(journalled: JournalledRun, key: str) -> tuple[str, ...]:
 
 def _finish_or_undo(run: Run, project: ProjectFacts, journalled: JournalledRun, decision: Decision) -> tuple[str, str]:
     """The stamp says where the run was killed: revisions are committed together with their stamp."""
-    database = run.equipment.database
-    now = database.revisions() if database.exists() else ()
+    now = stands_at(run.equipment.database)
     start, target = _ids(journalled, "start"), _ids(journalled, "target")
     if journalled.last(EventKind.STEP_STARTED, "apply") is None or (not target and not start):
         return "never applied", "it was interrupted before it touched the database"

@@ -49,16 +49,16 @@ def read_bodies(path: RevisionPath) -> dict[str, FunctionReading]:
     return {id_: reading.downgrade for id_, reading in readings.items()}
 
 
-def read_operations(path: RevisionPath) -> dict[str, tuple[Operation, ...]]:
+def read_operations(bodies: Mapping[str, FunctionReading]) -> dict[str, tuple[Operation, ...]]:
     """Operations per revision as far as reading the scripts shows them."""
-    return {id_: body.operations for id_, body in read_bodies(path).items()}
+    return {id_: body.operations for id_, body in bodies.items()}
 
 
 def read_warnings(path: RevisionPath, facts: DatabaseFacts | None) -> tuple[str, ...]:
     """What is wrong with the markers as far as reading the scripts shows; names are looked up where all is read."""
     bodies = read_bodies(path)
     is_read = facts is not None and not any(body.not_understood for body in bodies.values())
-    return marker_warnings(path, expect(path, read_operations(path), facts) if is_read else None)
+    return marker_warnings(path, expect(path, read_operations(bodies), facts) if is_read else None)
 
 
 def executed(runs: tuple[RevisionRun, ...]) -> dict[str, tuple[Operation, ...]]:
@@ -70,7 +70,7 @@ def rehearse(
 ) -> Rehearsal:
     """Run the path on `copy`. Raises RehearsalFailed when a script fails there or loses something."""
     with run.step("rehearse", f"running {count(len(path.revisions), 'revision')} on the copy") as done:
-        predicted, _ = column_groups(expect(path, read_operations(path), backup.facts), backup.facts)
+        predicted, _ = column_groups(expect(path, read_operations(read_bodies(path)), backup.facts), backup.facts)
         known = _with_groups(backup.fingerprint, predicted, copy)
         start, broken_before = copy.facts(), copy.broken_references()
         facts_before: dict[str, DatabaseFacts] = {}

@@ -118,6 +118,11 @@ def locked_run(equipment: Equipment, listener: Listener, command: str) -> Iterat
         run.note(EventKind.RUN_ENDED, data={"result": "ended"})
 
 
+def stands_at(database: Database) -> tuple[str, ...]:
+    """The revisions of a database, sorted; () also when it is not there yet."""
+    return database.revisions() if database.exists() else ()
+
+
 def run_of(equipment: Equipment, run_id: str, listener: Listener) -> Run:
     """A run with this id: what it opens on a server carries the id, so that what a killed one left can be ended."""
     return Run(run_id, replace(equipment, database=equipment.database.of_run(run_id)), listener)

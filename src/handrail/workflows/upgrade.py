@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError, HandrailError, LintRefused, PartlyDone, RehearsalFailed, UsageError
-from handrail.facts import WriteActivity
+from handrail.facts import DatabaseFacts, WriteActivity
 from handrail.guard.plan import ApplyPlan, Refusal, StepKind, plan_apply
 from handrail.health_check import HealthResult
 from handrail.journal.journal import EventKind
@@ -21,7 +21,7 @@ from handrail.workflows.backup import make_backup, restored, verified_copy
 from handrail.workflows.bring_back import Ask, WayBack, bring_back
 from handrail.workflows.lint_path import lint_path
 from handrail.workflows.rehearse import Rehearsal, read_warnings, rehearse
-from handrail.workflows.run import Equipment, Listener, Run, start_run
+from handrail.workflows.run import Equipment, Listener, Run, stands_at, start_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,17 @@ class _Evidence:
 
 def marker_warnings_of(kit: Equipment, request: Request) -> tuple[str, ...]:
     """What is wrong with the markers of the pending scripts, for a plan; nothing is touched."""
+    return read_warnings(request.path, _facts_now(kit, request))
+
+
+def _facts_now(kit: Equipment, request: Request) -> DatabaseFacts | None:
     exists = not request.project.database_missing and kit.database.exists()
-    return read_warnings(request.path, kit.database.facts() if exists else None)
+    return kit.database.facts() if exists else None
 
 
 def make_plan(kit: Equipment, request: Request) -> tuple[ApplyPlan | Refusal, tuple[Finding, ...]]:
     """The plan that `guarded_run` would follow, and all findings; nothing is touched."""
-    exists = not request.project.database_missing and kit.database.exists()
-    facts = kit.database.facts() if exists else None
+    facts = _facts_now(kit, request)
     findings = lint_path(request.project, request.path, facts)
     stops = remaining(findings, kit.lint_level) if request.with_lint else ()
     has_data = bool(facts and facts.tables) and request.with_backup
@@ -137,8 +140,7 @@ def _check_nothing_open(run: Run) -> None:
 
 
 def _check_unmoved(run: Run, request: Request) -> None:
-    database = run.equipment.database
-    now = database.revisions() if database.exists() else ()
+    now = stands_at(run.equipment.database)
     if now != tuple(sorted(request.path.start)):
         raise UsageError(
             f"the database moved to {named(now)} while this run was waiting",

@@ -68,8 +68,8 @@ def find_server_binaries(version: int | None = None) -> list[ServerBinaries]:
     $HANDRAIL_PG_BIN and PATH come before the usual places and the cache."""
     found: dict[int, ServerBinaries] = {}
     for folder, release in _installations(_folders(), _SERVER):
-        if version in (None, _major(release)):
-            found.setdefault(_major(release), ServerBinaries(folder, _major(release), release))
+        if version in (None, major(release)):
+            found.setdefault(major(release), ServerBinaries(folder, major(release), release))
     return sorted(found.values(), key=lambda binaries: -binaries.version)
 
 
@@ -77,7 +77,7 @@ def find_tools(bin_dirs: Sequence[Path] = ()) -> list[Tools]:
     """pg_dump and pg_restore of every major version at hand, oldest first; with `bin_dirs` only those folders."""
     found: dict[int, Tools] = {}
     for folder, release in _installations(bin_dirs or _folders(), _TOOLS):
-        found.setdefault(_major(release), Tools(folder, _major(release), release))
+        found.setdefault(major(release), Tools(folder, major(release), release))
     return sorted(found.values(), key=lambda tools: tools.version)
 
 
@@ -175,6 +175,7 @@ def _release(folder: Path, programs: tuple[str, ...]) -> str | None:
     return found.group(1) if found else None
 
 
-def _major(release: str) -> int:
+def major(release: str) -> int:
+    """15 of "15.18"; 0 when there is none."""
     found = re.match(r"\d+", release)
     return int(found.group()) if found else 0

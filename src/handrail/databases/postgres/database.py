@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from handrail.databases.database import DumpReport, Probe
 from handrail.databases.postgres import catalog, digest, dump, lifecycle, lock, restore, scratch, sessions, swap
-from handrail.databases.postgres.binaries import tools_for
+from handrail.databases.postgres.binaries import major, tools_for
 from handrail.databases.postgres.completeness import completeness
 from handrail.databases.postgres.connection import elsewhere, maintenance, opened, reading
 from handrail.databases.postgres.probes import probe
@@ -109,7 +109,7 @@ class PostgresDatabase:
         return dump.dump(
             self._address,
             out,
-            tools=tools_for(_major(release), release, bin_dirs=self._bin_dirs),
+            tools=tools_for(major(release), release, bin_dirs=self._bin_dirs),
             application=self._application,
             version_table=self._version_table,
             request=fingerprint_request,
@@ -205,7 +205,3 @@ def _end(query: Query, run_id: str, more: Iterable[str] = ()) -> list[str]:
         lifecycle.drop(query, name)
         ended.append(f"database {name}")
     return ended
-
-
-def _major(release: str) -> int:
-    return int(release.partition(".")[0])

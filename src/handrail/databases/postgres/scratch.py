@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from handrail.databases.postgres import catalog, lifecycle
+from handrail.databases.postgres.binaries import major
 from handrail.databases.postgres.connection import driver, maintenance, opened
 from handrail.databases.postgres.quoting import Query, identifier, literal
 from handrail.errors import DatabaseUnavailable, UsageError
@@ -102,7 +103,3 @@ def named(server: DatabaseAddress) -> Iterator[None]:
             hint=f"{error.hint} It is {_SETTING}; `handrail doctor` checks it.",
             code=error.code,
         ) from error
-
-
-def major(release: str) -> int:
-    return int(release.partition(".")[0])

@@ -128,13 +128,13 @@ def changed_pages(before: bytes, after: bytes) -> frozenset[int]:
 
 
 def untouched_roots(snapshot: Snapshot, changed: frozenset[int]) -> Mapping[str, int]:
-    """The tables none of whose pages changed, with their root pages; none at all when a changed page is left over."""
+    """Tables and indexes none of whose pages changed, with their root pages; none when a changed page is left over."""
     clean: dict[str, int] = {}
     explained = {1}
     try:
         explained |= changed & _tree_pages(snapshot, 1)
         explained |= changed & _free_pages(snapshot)
-        for name, root in _roots(snapshot.raw, "table", "index").items():
+        for name, root in _roots(snapshot.raw).items():
             touched = changed & _tree_pages(snapshot, root)
             explained |= touched
             if not touched:
@@ -144,14 +144,12 @@ def untouched_roots(snapshot: Snapshot, changed: frozenset[int]) -> Mapping[str,
     return clean if changed <= explained else {}
 
 
-def _roots(raw: sqlite3.Connection, *kinds: str) -> dict[str, int]:
-    """Root pages of tables (and indexes) by name; names are unique among both."""
-    marks = ", ".join("?" * len(kinds or ("table",)))
-    found = raw.execute(
-        f"SELECT name, rootpage FROM sqlite_schema WHERE rootpage > 0 AND type IN ({marks})",  # noqa: S608 - marks only
-        kinds or ("table",),
-    )
-    return {str(name): int(root) for name, root in found}
+def _roots(raw: sqlite3.Connection) -> dict[str, int]:
+    """Root pages of tables and indexes by name; names are unique among both."""
+    return {
+        str(name): int(root)
+        for name, root in raw.execute("SELECT name, rootpage FROM sqlite_schema WHERE rootpage > 0")
+    }
 
 
 def _tree_pages(snapshot: Snapshot, root: int) -> set[int]:
