@@ -439,3 +439,25 @@ def test_a_schema_that_is_not_what_was_backed_up_is_not_called_rolled_back(bench
         "the database stays as it is because a part of the upgrade was committed: the schema is not what was backed up,"
         " and the restore was withheld"
     )
+
+
+def test_recover_sees_what_a_killed_script_had_committed_by_itself(bench: Bench) -> None:
+    """The run is cut as it applies; the index is what the script's autocommit_block had left by then."""
+
+    def crash(event: Progress) -> None:
+        if (event.step, event.state) == ("apply", "started"):
+            raise PowerCut
+
+    kit, request = bench.ready()
+    with pytest.raises(PowerCut):
+        guarded_run(kit, request, crash)
+    with closing(sqlite3.connect(bench.file)) as connection:
+        connection.execute("CREATE INDEX half ON bookings (topic)")
+    [settled] = bench.recover()
+    assert settled.result == "undone"
+    assert settled.detail.startswith(
+        f"The database was brought back: backup {settled.run_id} was restored; no table has"
+    )
+    assert bench.content() == OLD
+    with closing(sqlite3.connect(bench.file)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'half'").fetchall() == []

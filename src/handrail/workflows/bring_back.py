@@ -13,7 +13,7 @@ from handrail.journal.journal import EventKind
 from handrail.migrations.revision import RevisionPath, named
 from handrail.migrator.migrator import MigrationFailed, ProjectFacts
 from handrail.workflows.backup import content_of
-from handrail.workflows.run import Run
+from handrail.workflows.run import Run, stands_at
 
 #: Asks a person; None when nobody can be asked.
 Ask = Callable[[str], bool] | None
@@ -41,9 +41,12 @@ def bring_back(run: Run, way: WayBack, cause: HandrailError, ask: Ask) -> Handra
     `cause` is what went wrong. BroughtBack when the database is as before, NotBroughtBack (and a marker in the
     journal that blocks the next run) when it is not.
     """
-    database = run.equipment.database
-    remains = _what_remains(run, way, cause)
-    if (database.revisions() if database.exists() else ()) == way.start and not remains:
+    is_at_start = stands_at(run.equipment.database) == way.start
+    if isinstance(cause, MigrationFailed) and cause.is_partly_committed:
+        remains = "the script had committed a part of its work by itself"
+    else:
+        remains = what_remains(run, way.backup) if is_at_start else ""
+    if is_at_start and not remains:
         run.note(EventKind.UNDO_DONE, Undo.ROLLBACK.name.lower())
         run.say("undo", "the transaction was rolled back: nothing of the upgrade remains", "done")
         return _brought_back(cause, "the transaction was rolled back; no row written by others was lost")
@@ -60,14 +63,13 @@ def bring_back(run: Run, way: WayBack, cause: HandrailError, ask: Ask) -> Handra
     )
 
 
-def _what_remains(run: Run, way: WayBack, cause: HandrailError) -> str:
-    """Why rolling back the open transaction did not undo the failed revision, in words; "" when nothing says so."""
-    if isinstance(cause, MigrationFailed) and cause.is_partly_committed:
-        return "the script had committed a part of its work by itself"
+def what_remains(run: Run, backup: BackupRecord | None) -> str:
+    """Why a database that stands at its start again is not as it was, in words; "" when nothing says so. The stamp
+    does not know what an autocommit_block committed before it: the schema tells; changed data does not."""
     database = run.equipment.database
-    if way.backup is None or not database.exists() or database.revisions() != way.start:
+    if backup is None or not database.exists():
         return ""
-    now, then = database.facts(), way.backup.facts
+    now, then = database.facts(), backup.facts
     is_same = (now.tables, now.objects) == (then.tables, then.objects)
     return "" if is_same else "a part of the upgrade was committed: the schema is not what was backed up"
 

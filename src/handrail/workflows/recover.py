@@ -12,7 +12,7 @@ from handrail.journal.journal import EventKind, JournalEvent, JournalledRun
 from handrail.migrations.revision import Direction, RevisionPath, named
 from handrail.migrator.migrator import ProjectFacts
 from handrail.workflows.backup import read_catalog
-from handrail.workflows.bring_back import Ask, WayBack, bring_back, restore_in_place
+from handrail.workflows.bring_back import Ask, WayBack, bring_back, restore_in_place, what_remains
 from handrail.workflows.run import Equipment, Listener, Run, run_of, stands_at
 
 
@@ -60,7 +60,8 @@ def _ids(journalled: JournalledRun, key: str) -> tuple[str, ...]:
 
 
 def _finish_or_undo(run: Run, project: ProjectFacts, journalled: JournalledRun, decision: Decision) -> tuple[str, str]:
-    """The stamp says where the run was killed: revisions are committed together with their stamp."""
+    """The stamp says where the run was killed: revisions are committed together with their stamp, but for what an
+    autocommit_block commits before it (see `what_remains`)."""
     now = stands_at(run.equipment.database)
     start, target = _ids(journalled, "start"), _ids(journalled, "target")
     if journalled.last(EventKind.STEP_STARTED, "apply") is None or (not target and not start):
@@ -70,7 +71,7 @@ def _finish_or_undo(run: Run, project: ProjectFacts, journalled: JournalledRun, 
             "done",
             f"all its revisions are committed{_how_proven(run, journalled)}; the database is at {named(target)}",
         )
-    if now == start:
+    if now == start and (journalled.last(EventKind.UNDO_DONE) or not what_remains(run, _own_backup(run))):
         return "undone", f"nothing of it remains; the database is at {named(start)}"
     if now not in (start, target) and not _is_between(journalled, now):
         raise NotBroughtBack(
