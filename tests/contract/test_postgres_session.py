@@ -133,13 +133,24 @@ def test_lock_keeps_writers_out_and_lets_readers_in(
 ) -> None:
     guard = guard_on(connection)
     connection.execute("BEGIN")
-    guard.lock([THINGS, ODD])
+    guard.lock([HeldLock(THINGS, "ShareRowExclusive"), HeldLock(ODD, "Share")])
     assert guard.state().locks == {HeldLock(THINGS, "ShareRowExclusive"), HeldLock(ODD, "ShareRowExclusive")}
     with postgres_server.connect(address) as other:
         other.execute("SET lock_timeout = '20ms'")
         assert other.execute("SELECT count(*) FROM things").fetchone() == (3,)
         with pytest.raises(psycopg.errors.LockNotAvailable):
             other.execute("DELETE FROM things")
+    connection.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("mode", ["Exclusive", "AccessExclusive"])
+def test_stronger_locks_are_taken_as_asked(connection: psycopg.Connection[tuple[object, ...]], mode: str) -> None:
+    guard = guard_on(connection)
+    connection.execute("BEGIN")
+    guard.lock([HeldLock(ODD, mode)])
+    assert guard.state().locks == {HeldLock(ODD, mode)}
+    with pytest.raises(KeyError):
+        guard.lock([HeldLock(THINGS, "RowExclusive")])
     connection.execute("ROLLBACK")
 
 

@@ -149,6 +149,30 @@ def test_what_was_written_meanwhile_survives_a_failing_upgrade(story: Story, fai
     all_kept(story, load)
 
 
+def until_queued(watching: psycopg.Connection[Any], table: str) -> None:
+    """Return as soon as a session waits for a lock on the table."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+    ends = time.monotonic() + 60
+    while watching.execute(waiting, [table]).fetchone() == (0,):
+        assert time.monotonic() < ends, "the upgrade never waited"
+
+
+def test_a_reader_that_goes_on_to_write_is_not_ended_by_a_deadlock(story: Story) -> None:
+    """It has read the table, so the script's ALTER waits for it; its UPDATE would wait for a lock taken before that."""
+    configure(story, 'lock_timeout = "20s"')
+    url = story.environment["STAGING_DATABASE_URL"]
+    with psycopg.connect(url) as other, psycopg.connect(url, autocommit=True) as watching:
+        other.execute("SELECT count(*) FROM bookings")
+        with story.start("upgrade", "--yes") as process:
+            until_queued(watching, "bookings")
+            other.execute("UPDATE bookings SET topic = '바뀜' WHERE id = 7")
+            other.commit()
+            said: tuple[Any, str] = process.communicate()
+    assert process.returncode == 0, said[1]
+    assert story.revision() == THIRD
+    assert story.query("SELECT topic, reminder FROM bookings WHERE id = 7") == [("바뀜", "없음")]
+
+
 class Worker(threading.Thread):
     """A session that runs statements until it is told to stop. Its own lock_timeout makes the server end a statement
     that waits for a lock longer than `patience` seconds: what is measured is the wait, not how busy the machine is."""

@@ -102,7 +102,7 @@ def test_requests_and_values_travel_unchanged() -> None:
         path=RevisionPath(Direction.DOWNGRADE, ("a1",), (), (revision,)),
         on=WITH_SSL,
         limits=Limits(1, 2, 3),
-        proofs={"a1": ProofRequest({table: (("id", "이름"),)}, {table: ()}, (table,))},
+        proofs={"a1": ProofRequest({table: (("id", "이름"),)}, {table: ()}, (HeldLock(table, "Share"),))},
     )
     assert decode(Request, json.loads(json.dumps(encode(request)))) == request
     run = StatementRun("a1", SourcePosition("a.py", 3), "SELECT", 0.5, -1, (HeldLock(table, "Share"),), (table,))

@@ -139,7 +139,7 @@ def test_the_proof_locks_judges_and_rolls_back(place: Place, driver: str) -> Non
         if proof.before.tables != proof.after.tables:
             raise ProofFailed("bookings changed")
 
-    request = ProofRequest(TOPICS, TOPICS, lock=(TableName("bookings"),))
+    request = ProofRequest(TOPICS, TOPICS, locks=(HeldLock(TableName("bookings"), "ShareRowExclusive"),))
     with pytest.raises(ProofFailed, match="bookings changed"):
         place.run_c3(
             "op.execute(\"UPDATE bookings SET topic = '100%' WHERE id = 1\")",
@@ -156,7 +156,7 @@ def test_tables_that_are_not_locked_are_not_read(place: Place) -> None:
     """Others may write to them at any time, so comparing them inside the transaction would blame the script."""
     seen: list[InTransactionProof] = []
     others = "CREATE TABLE others AS SELECT 1 AS a"
-    request = ProofRequest(TOPICS, TOPICS, lock=(TableName("bookings"),))
+    request = ProofRequest(TOPICS, TOPICS, locks=(HeldLock(TableName("bookings"), "ShareRowExclusive"),))
     place.server.execute(place.address, [others])
     place.run_c3("pass", proofs={"c3": request}, judge=lambda _, proof: seen.append(proof))
     [proof] = seen

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from handrail.facts import HeldLock, TableName
 from handrail.migrations.operations import RevisionRun, SourcePosition, StatementRun
 from handrail.rehearsal.proof import Classification, Method, TableProof, Verdict
-from handrail.rehearsal.report import LockHeld, RehearsalReport, summarise, tables_to_prove_in_transaction
+from handrail.rehearsal.report import LockHeld, RehearsalReport, locks_for_proof, summarise
 from unit.building import path_of, revision
 
 BOOKINGS, USERS, LOGS = TableName("bookings"), TableName("users"), TableName("logs")
@@ -76,8 +78,28 @@ def test_when_a_downgrade_is_proven() -> None:
 
 
 def test_tables_to_prove_are_locked_anyway_and_fit_the_budget() -> None:
+    """Digests of 0.2, 0.3 and 4 s; bookings is locked by the statement at 0.5 s, the others by the one at 1.5 s."""
     report = RehearsalReport(PATH, (RUN,), GOOD)
-    chosen = {budget: tables_to_prove_in_transaction(report, "r1", budget) for budget in (0.1, 0.2, 0.5, 10.0)}
-    assert chosen == {0.1: (), 0.2: (BOOKINGS,), 0.5: (BOOKINGS, USERS), 10.0: (BOOKINGS, LOGS, USERS)}
-    assert tables_to_prove_in_transaction(report, "other", 10.0) == ()
-    assert tables_to_prove_in_transaction(report, None, 0.2) == (BOOKINGS,)
+    bookings, logs = HeldLock(BOOKINGS, "AccessExclusive"), HeldLock(LOGS, "Share")
+    users = HeldLock(USERS, "ShareRowExclusive")
+    chosen = {budget: locks_for_proof(report, "r1", budget) for budget in (0.69, 0.7, 1.99, 2.0, 5.99, 6.0)}
+    assert chosen == {
+        0.69: (),
+        0.7: (bookings,),
+        1.99: (bookings,),
+        2.0: (bookings, users),
+        5.99: (bookings, users),
+        6.0: (bookings, logs, users),
+    }
+    assert locks_for_proof(report, "other", 10.0) == ()
+
+
+def test_a_table_to_prove_is_locked_at_once_in_its_strongest_mode() -> None:
+    """Taking the weaker lock first makes a deadlock with a session that has read the table and writes to it."""
+    statements = tuple(
+        statement(0.25, HeldLock(BOOKINGS, mode))
+        for mode in ("AccessShare", "RowExclusive", "Share", "AccessExclusive", "Exclusive")
+    )
+    report = RehearsalReport(PATH, (replace(RUN, statements=statements),), GOOD)
+    assert locks_for_proof(report, "r1", 0.94) == ()
+    assert locks_for_proof(report, "r1", 0.95) == (HeldLock(BOOKINGS, "AccessExclusive"),)

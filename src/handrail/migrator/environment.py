@@ -208,7 +208,7 @@ class GuardedEnvironment(WatchedEnvironment):
         request = self._request(self.current, is_first=not self.finished)
         if request is not None:
             self.channel.send("quiet")
-            self.session.lock(request.lock)
+            self.session.lock(request.locks)
             guard = self.session.guard
             known = None if self._known is None else self._known.having(request.before)
             before = guard.fingerprint(request.before) if known is None else known

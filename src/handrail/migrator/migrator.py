@@ -77,14 +77,14 @@ class ProofRequest:
 
     `before` are column groups as the tables are before the run, `after` the same groups under the names they have
     after it (a table or column that the run renames); a table is in both or in neither. On an engine with concurrent
-    writers, `lock` names the tables to lock against writes first (SHARE ROW EXCLUSIVE), in sorted order. `added` are
-    columns that the run adds to these tables, whose values are to be measured. `known` are digests of `before` that
-    hold if the content is still what it was (`Fingerprint.content`).
+    writers, `locks` are taken first, in this order: one for each table of `before`, in the mode that the script will
+    need. `added` are columns that the run adds to these tables, whose values are to be measured. `known` are digests
+    of `before` that hold if the content is still what it was (`Fingerprint.content`).
     """
 
     before: FingerprintRequest
     after: FingerprintRequest
-    lock: tuple[TableName, ...] = ()
+    locks: tuple[HeldLock, ...] = ()
     added: AddedColumns = field(default_factory=dict)
     known: Fingerprint | None = None
 

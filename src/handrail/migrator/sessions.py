@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from handrail.databases.database import SessionGuard
 from handrail.errors import HandrailError, LockNotObtained, ProjectError
-from handrail.facts import TableName
+from handrail.facts import HeldLock, TableName
 from handrail.migrator.channel import Channel
 from handrail.migrator.migrator import Limits
 
@@ -21,8 +21,8 @@ Query = Callable[[str], Sequence[Sequence[Any]]]
 class LockingGuard(SessionGuard, Protocol):
     """A guard of an engine with concurrent writers."""
 
-    def lock(self, tables: Iterable[TableName]) -> None:
-        """Lock tables against the writes of others until the transaction ends."""
+    def lock(self, locks: Iterable[HeldLock]) -> None:
+        """Take these locks, in this order, until the transaction ends."""
         ...
 
 
@@ -72,7 +72,7 @@ class Session(Protocol):
         """What tells this transaction from another; "" when there is none."""
         ...
 
-    def lock(self, tables: tuple[TableName, ...]) -> None:
+    def lock(self, locks: tuple[HeldLock, ...]) -> None:
         """Lock tables against the writes of others until the transaction ends."""
         ...
 
@@ -123,7 +123,7 @@ class SqliteSession:
     def mark(self) -> str:
         return "open" if self._raw.in_transaction else ""
 
-    def lock(self, tables: tuple[TableName, ...]) -> None:
+    def lock(self, locks: tuple[HeldLock, ...]) -> None:
         """Nothing to do: BEGIN IMMEDIATE keeps every other writer out."""
 
     def holders(self, statement: str) -> str:
@@ -184,8 +184,8 @@ class PostgresSession:
     def mark(self) -> str:
         return str(self.query("SELECT pg_catalog.txid_current()")[0][0])
 
-    def lock(self, tables: tuple[TableName, ...]) -> None:
-        self.guard.lock(tables)
+    def lock(self, locks: tuple[HeldLock, ...]) -> None:
+        self.guard.lock(locks)
 
     def holders(self, statement: str) -> str:
         rows = self.query(_HOLDERS)

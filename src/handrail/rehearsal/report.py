@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from handrail.facts import TableName
+from handrail.facts import HeldLock, TableName
 from handrail.migrations.operations import RevisionRun, SourcePosition
 from handrail.migrations.revision import RevisionPath
 from handrail.rehearsal.proof import Verdict
 
-#: Lock modes that keep others from writing to a table (they conflict with ROW EXCLUSIVE).
-BLOCKING_WRITES = frozenset({"Share", "ShareRowExclusive", "Exclusive", "AccessExclusive"})
+#: Lock modes that keep others from writing to a table (they conflict with ROW EXCLUSIVE), weakest first.
+BLOCKING_WRITES = ("Share", "ShareRowExclusive", "Exclusive", "AccessExclusive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,23 +119,35 @@ def locks_held(run: RevisionRun) -> Iterator[LockHeld]:
         left -= statement.seconds
 
 
-def tables_to_prove_in_transaction(
-    report: RehearsalReport, revision: str | None, budget_seconds: float
-) -> tuple[TableName, ...]:
-    """Tables that `revision` (None: any) locks against writes anyway and whose digests fit the budget, cheapest first.
+def locks_for_proof(report: RehearsalReport, revision: str, budget_seconds: float) -> tuple[HeldLock, ...]:
+    """The tables to digest inside the transaction of `revision`, each with the lock to take before anything else.
 
-    Digesting them inside the transaction makes their proof exact and makes no writer wait who would not wait anyway,
-    only longer: by both digests, whose time the rehearsal has measured.
+    They are tables that the revision locks against writes anyway; those come first that make others wait least. They
+    wait longer than the script alone would make them: while both digests are taken, and during the statements before
+    the one that takes the lock. The rehearsal has measured both, and together they stay within the budget.
+
+    The lock is the strongest that the rehearsal saw. Taking a weaker one first and the script's own on top of it could
+    end another session in a deadlock: one that has read the table, lets the script wait, and now writes to it.
     """
-    runs = [run for run in report.runs if revision in (None, run.revision)]
-    locked = {lock.table for run in runs for lock in locks_held(run) if lock.blocks_writes}
-    known = [proof for proof in report.verdict.tables if proof.table in locked and proof.rows_before is not None]
-    chosen, spent = [], 0.0
-    for proof in sorted(known, key=lambda proof: (proof.seconds, str(proof.table))):
-        spent += proof.seconds
-        if spent <= budget_seconds:
-            chosen.append(proof.table)
-    return tuple(sorted(chosen, key=str))
+    earlier: dict[TableName, float] = {}
+    strongest: dict[TableName, str] = {}
+    for run in (run for run in report.runs if run.revision == revision):
+        total = sum(statement.seconds for statement in run.statements)
+        for lock in (lock for lock in locks_held(run) if lock.blocks_writes):
+            if _strength(lock.mode) > _strength(strongest.get(lock.table, "")):
+                strongest[lock.table], earlier[lock.table] = lock.mode, total - lock.seconds
+    known = [proof for proof in report.verdict.tables if proof.table in strongest and proof.rows_before is not None]
+    chosen, digests, waited = [], 0.0, 0.0
+    for proof in sorted(known, key=lambda proof: (earlier[proof.table] + proof.seconds, str(proof.table))):
+        digests, waited = digests + proof.seconds, max(waited, earlier[proof.table])
+        if digests + waited > budget_seconds:
+            break
+        chosen.append(HeldLock(proof.table, strongest[proof.table]))
+    return tuple(sorted(chosen, key=lambda lock: (lock.table.schema or "", lock.table.name)))
+
+
+def _strength(mode: str) -> int:
+    return BLOCKING_WRITES.index(mode) if mode in BLOCKING_WRITES else -1
 
 
 def _why_not(verdict_back: Verdict | None, verdict_again: Verdict | None) -> str:

@@ -8,7 +8,7 @@ from typing import cast
 
 from handrail.amounts import count
 from handrail.backups.record import BackupRecord
-from handrail.facts import Capability, DatabaseFacts, TableName, WriteActivity
+from handrail.facts import Capability, DatabaseFacts, HeldLock, WriteActivity
 from handrail.journal.journal import EventKind
 from handrail.migrations.revision import RevisionPath
 from handrail.migrator.migrator import (
@@ -22,7 +22,7 @@ from handrail.migrator.migrator import (
 from handrail.rehearsal.compare import Verdict, proven_tables, verdict, verdict_live
 from handrail.rehearsal.completeness import added_columns
 from handrail.rehearsal.expectation import Expectation, column_groups, expect, expect_each
-from handrail.rehearsal.report import tables_to_prove_in_transaction
+from handrail.rehearsal.report import locks_for_proof
 from handrail.rehearsal.writes import own_writes
 from handrail.workflows.counting import revisions_done
 from handrail.workflows.rehearse import Rehearsal, executed, read_bodies, read_operations
@@ -125,17 +125,17 @@ def _proof_requests(
         facts, facts_after = _facts_around(revision, backup, rehearsal)
         before, after = column_groups(expectation, facts)
         added = added_columns(expectation, facts, facts_after)
-        locked: tuple[TableName, ...] = ()
+        locks: tuple[HeldLock, ...] = ()
         if Capability.CONCURRENT_WRITERS in kit.database.capabilities:
             budget = kit.prove_budget
-            chosen = tables_to_prove_in_transaction(rehearsal.report, revision, budget) if rehearsal else ()
-            locked = tuple(sorted(set(chosen) & set(before)))
+            chosen = locks_for_proof(rehearsal.report, revision, budget) if rehearsal else ()
+            locks = tuple(lock for lock in chosen if lock.table in before)
             names = expectation.renamed()
-            before = {name: before[name] for name in locked}
-            after = {names.get(name, name): after[names.get(name, name)] for name in locked}
+            before = {lock.table: before[lock.table] for lock in locks}
+            after = {names.get(name, name): after[names.get(name, name)] for name in before}
             added = {name: columns for name, columns in added.items() if name in after}
         known = rehearsal.known if rehearsal else backup.fingerprint
-        requests[revision] = ProofRequest(before, after, locked, added, known if known.content else None)
+        requests[revision] = ProofRequest(before, after, locks, added, known if known.content else None)
     return requests
 
 

@@ -16,12 +16,20 @@ from handrail.facts import (
     DatabaseFacts,
     Fingerprint,
     FingerprintRequest,
+    HeldLock,
     RowWrites,
     SessionState,
     TableName,
 )
 
 _DEFAULT = TableName("alembic_version")
+#: Lock modes that keep others from writing, in SQL. Two sessions may hold SHARE; then neither can write.
+_MODES = {
+    "Share": "SHARE ROW EXCLUSIVE",
+    "ShareRowExclusive": "SHARE ROW EXCLUSIVE",
+    "Exclusive": "EXCLUSIVE",
+    "AccessExclusive": "ACCESS EXCLUSIVE",
+}
 
 
 class PostgresSessionGuard:
@@ -83,13 +91,14 @@ class PostgresSessionGuard:
         schema = self._default_schema()
         return catalog.session_state(self._query, self._known, default_schema=schema, version_table=self._version_table)
 
-    def lock(self, tables: Iterable[TableName]) -> None:
-        """Keep other sessions from writing to these tables until the transaction ends, one after the other in order.
+    def lock(self, locks: Iterable[HeldLock]) -> None:
+        """Take these locks one after the other until the transaction ends.
 
-        The wait for each is bounded by lock_timeout; the driver's error passes through."""
+        The wait for each is bounded by lock_timeout; the driver's error passes through. Raises KeyError for a mode that
+        lets others write."""
         schema = self._default_schema()
-        for table in sorted(tables, key=lambda table: (table.schema or "", table.name)):
-            self._query(f"LOCK TABLE {qualified(table, schema)} IN SHARE ROW EXCLUSIVE MODE")
+        for lock in locks:
+            self._query(f"LOCK TABLE {qualified(lock.table, schema)} IN {_MODES[lock.mode]} MODE")
 
     def completeness(self, columns: AddedColumns) -> tuple[ColumnCompleteness, ...]:
         if not columns:
