@@ -18,9 +18,11 @@ from pathlib import Path
 import pytest
 
 from handrail.errors import BackupError, ExitCode
+from handrail.stores import write_behind
 from handrail.stores.file import FileStore
 from handrail.stores.memory import MemoryStore
 from handrail.stores.store import MissingObject, Store, StoreError
+from handrail.stores.write_behind import STEP
 
 BAD_KEYS = [
     "",
@@ -208,6 +210,42 @@ def test_file_and_folders_are_flushed_before_the_object_appears(
     monkeypatch.setattr(os, "link", watched_link)
     put(FileStore(tmp_path / "store"), "a/1/x", b"-")
     assert done == [".", "store", "store/a", "object", "link", "store/a/1"]
+
+
+def test_a_large_object_goes_to_the_disk_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+
+    def watched(descriptor: int) -> None:
+        sent.append(os.fstat(descriptor).st_size)
+        os.fsync(descriptor)
+
+    monkeypatch.setattr(write_behind, "send", watched)
+    store, piece = FileStore(tmp_path / "store"), os.urandom(STEP // 4)
+    with store.open_write("a/large") as out:
+        for _ in range(9):
+            out.write(piece)
+    assert len(sent) == 2
+    assert STEP <= sent[0] < sent[1] <= 9 * len(piece)
+    assert get(store, "a/large") == 9 * piece
+
+
+@pytest.mark.parametrize("pieces", [4, 8, 9])
+def test_what_fails_on_the_way_to_the_disk_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: int
+) -> None:
+    """The kernel tells it once, here in the background; the last fsync would say that all is well."""
+
+    def failing(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(write_behind, "send", failing)
+    store, piece = FileStore(tmp_path / "store"), bytes(STEP // 4)
+    with pytest.raises(StoreError) as raised, store.open_write("a/large") as out:
+        for _ in range(pieces):
+            out.write(piece)
+    assert raised.value.message == f"cannot write a/large to the store {tmp_path / 'store'}"
+    assert raised.value.why.startswith("Input/output error")
+    assert everything_below(tmp_path) == ["store"]
 
 
 def test_a_failed_writer_leaves_no_file(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from handrail.stores.store import MissingObject, StoreError, checked_key, is_key
+from handrail.stores.write_behind import WriteBehind
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -46,10 +47,9 @@ class FileStore:
                 raise StoreError(f"{key} is already in the store {self._root}", why="objects are written once")
             temporary, descriptor = _make_partial(target.parent)
         try:
-            with _ObjectFile(descriptor, "wb", lambda: self._explained(message)) as out:
+            with _NewObject(descriptor, "wb", lambda: self._explained(message)) as out:
                 yield cast("BinaryIO", out)
-                with self._explained(message):
-                    os.fsync(out.fileno())
+                out.finish()
             with self._explained(message):
                 os.link(temporary, target)
                 _fsync_folder(target.parent)
@@ -124,20 +124,12 @@ class FileStore:
 
 
 class _ObjectFile(io.FileIO):
-    """An object's file: writes everything or raises, and says what failed as StoreError; errors of the code that
-    uses it (a source that breaks, say) are not mistaken for the store's."""
+    """An object's file: says what failed as StoreError; errors of the code that uses it (a source that breaks, say) are
+    not mistaken for the store's."""
 
     def __init__(self, descriptor: int, mode: str, explained: Callable[[], AbstractContextManager[None]]) -> None:
         super().__init__(descriptor, mode)
         self._explained = explained
-
-    def write(self, data: Buffer, /) -> int:
-        view = memoryview(data).cast("B")
-        written = 0
-        with self._explained():
-            while written < len(view):
-                written += super().write(view[written:]) or 0
-        return written
 
     def read(self, size: int | None = -1, /) -> bytes:
         with self._explained():
@@ -150,6 +142,33 @@ class _ObjectFile(io.FileIO):
     def readinto(self, buffer: Buffer, /) -> int:
         with self._explained():
             return super().readinto(buffer) or 0
+
+
+class _NewObject(_ObjectFile):
+    """An object's file that is being written: every write writes everything, and goes on to the disk meanwhile."""
+
+    def __init__(self, descriptor: int, mode: str, explained: Callable[[], AbstractContextManager[None]]) -> None:
+        super().__init__(descriptor, mode, explained)
+        self._behind = WriteBehind(descriptor)
+
+    def write(self, data: Buffer, /) -> int:
+        view = memoryview(data).cast("B")
+        written = 0
+        with self._explained():
+            while written < len(view):
+                written += super().write(view[written:]) or 0
+            self._behind.wrote(written)
+        return written
+
+    def finish(self) -> None:
+        """Return when everything is on the disk."""
+        with self._explained():
+            self._behind.finish()
+
+    def close(self) -> None:
+        if not self.closed:
+            self._behind.close()
+        super().close()
 
 
 def _files(root: Path) -> Iterator[Path]:

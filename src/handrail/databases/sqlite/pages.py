@@ -28,7 +28,8 @@ from pathlib import Path
 from handrail.databases.sqlite.connection import begin_snapshot, connect
 from handrail.errors import BackupError
 
-CHUNK = 1 << 20
+#: Read and written at once: what cp does, too. A piece of 1 MiB needs fresh memory each time.
+CHUNK = 1 << 17
 _WAL_HEADER = 32
 _FRAME_HEADER = 24
 #: The WAL index begins with two copies of its header, then says how many frames are in the file already.
@@ -51,7 +52,7 @@ class Snapshot:
     frames: dict[int, int]
 
     def chunks(self) -> Iterator[bytes]:
-        """The database's pages, in order, as pieces of about 1 MiB."""
+        """The database's pages, in order, as pieces of about CHUNK bytes."""
         if not self.page_count:
             yield empty_database()
             return
