@@ -250,6 +250,11 @@ class DatabaseSuite(ABC):
             scratch.load(source)
             assert scratch.fingerprint() == database.fingerprint()
 
+    def test_a_database_that_can_be_written_is_not_refused(self, filled: Database) -> None:
+        before = filled.fingerprint()
+        filled.require_writable()
+        assert filled.fingerprint() == before
+
     def test_a_full_disk_while_dumping_is_a_backup_error(self, filled: Database) -> None:
         with pytest.raises(BackupError):
             filled.dump(FullDisk())  # type: ignore[arg-type]  # a RawIOBase is a BinaryIO in all but name

@@ -160,13 +160,14 @@ def test_a_read_only_database_file(tmp_path: Path) -> None:
     file.chmod(0o444)
     before = file.read_bytes()
     said = handrail(tmp_path, "upgrade", "--yes", before=without_power)
-    assert said.code == 7
-    assert said.error.splitlines()[1:] == [
-        "  why: OperationalError: attempt to write a readonly database. The database was brought back: the transaction was"
-        " rolled back; no row written by others was lost.",
-        "  next: give the database file, and its folder, write rights",
-    ]
+    assert (said.code, said.error) == (
+        2,
+        """HR230 The SQLite database <here>/local.db is read-only.
+  why: <here>/local.db may not be written.
+  next: Give the file and its folder write rights: `ls -ld <here> <here>/local.db`.""",
+    )
     assert file.read_bytes() == before
+    assert not (tmp_path / ".handrail" / "store").exists()
 
 
 def test_a_read_only_folder(tmp_path: Path) -> None:
@@ -180,9 +181,9 @@ def test_a_read_only_folder(tmp_path: Path) -> None:
     data.chmod(0o755)
     assert (said.code, said.error) == (
         2,
-        """HR230 The lock file <here>/data/local.db.handrail-lock cannot be made.
-  why: Permission denied
-  next: handrail (as SQLite itself) must be able to write in the folder: `ls -ld <here>/data`.""",
+        """HR230 The SQLite database <here>/data/local.db is read-only.
+  why: <here>/data may not be written.
+  next: Give the file and its folder write rights: `ls -ld <here>/data <here>/data/local.db`.""",
     )
     assert below(data) == ["local.db"]
     assert (data / "local.db").read_bytes() == before

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 from handrail.databases.postgres.binaries import find_tools
+from handrail.databases.postgres.cluster import ThrowawayCluster
 from support.calling import NEXT, SECRET, assert_postgres_at_b2, handrail, postgres_at_b2
 from support.postgres import PostgresServer
 from support.projects import BOOKINGS, STATUS, Script, make_project
@@ -71,6 +73,31 @@ def test_names_with_quotes_spaces_percent_and_korean(tmp_path: Path, postgres_se
             quoted = name.replace('"', '""')
             assert connection.execute(f'SELECT * FROM "{quoted}"'.encode()).fetchall() == [(1, "봄", 7)]
     postgres_server.drop(address.database)
+
+
+def test_a_standby_is_refused_before_anything_is_done(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    binaries = postgres_server.cluster.binaries
+    with ThrowawayCluster(binaries, settings=["wal_level=replica"]) as cluster:
+        server = PostgresServer(cluster)
+        address = postgres_at_b2(tmp_path, server, NEXT)
+        cluster.restart_as_standby()
+        here = replace(address, port=cluster.port)
+        make_project(
+            tmp_path,
+            revisions=(BOOKINGS, STATUS, NEXT),
+            url=f"postgresql+psycopg://{address.user}:{address.password}@{here.host}:{here.port}/{here.database}",
+        )
+        said = handrail(tmp_path, "upgrade", "--yes", "--env", "production")
+        assert (said.code, said.error) == (
+            2,
+            """HR230 The server is a standby.
+  why: It is read-only.
+  next: Point the URL at the primary.""",
+        )
+        assert not (tmp_path / ".handrail" / "store").exists()
+        said = handrail(tmp_path, "doctor", "--env", "production")
+        assert (said.code, said.error.splitlines()[0]) == (5, "HR500 1 thing would stop a guarded run: mode")
+        assert_postgres_at_b2(server, here)
 
 
 def test_a_wrong_password_is_not_printed(tmp_path: Path, postgres_server: PostgresServer) -> None:

@@ -14,6 +14,9 @@ from handrail.errors import Drift, ProjectError
 from handrail.migrations.revision import named
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from handrail.guard.plan import Step
     from handrail.migrations.revision import Revision
     from handrail.migrator.migrator import ProjectFacts
 
@@ -114,6 +117,13 @@ def check(env: Env = None, root: Root = HERE, json: Json = False) -> None:
         output.lines("nothing is pending; models and database agree")
 
 
+def _rows(step: Step) -> Iterator[tuple[str, str]]:
+    """A step of the plan, with a line for each way to undo it: each is taken when the one before cannot be."""
+    yield step.kind.value, step.reason
+    for place, undo in enumerate(step.undo):
+        yield "", f"{'else' if place else 'undo'}: {undo.value}"
+
+
 def plan(
     target: Annotated[str, typer.Argument(help="Revision, head, or +n.")] = "head",
     sql: Annotated[bool, typer.Option("--sql/--no-sql", help="Show the SQL too.")] = True,
@@ -140,12 +150,11 @@ def plan(
         texts = project.migrator.sql(facts.path) if sql else {}
         _show_path(output, facts, texts)
         output.lines("", *(line for finding in findings for line in finding.lines()))
-        output.lines(*(f"warning: {text}" for text in warnings))
+        output.warnings(warnings)
         if isinstance(made, Refusal):
             output.lines("handrail upgrade would refuse:", *(f"  {reason}" for reason in made.reasons))
         else:
-            rows = [(s.kind.value, s.reason, ", then ".join(u.value for u in s.undo) or "-") for s in made.steps]
-            output.table(("step", "why", "undo"), rows)
+            output.table(("step", "what is done, and how it is undone"), [row for s in made.steps for row in _rows(s)])
         output.document(
             PlanDocument(
                 revisions=tuple(revision.id for revision in facts.path.revisions),

@@ -73,6 +73,10 @@ class Output:
             for text in texts:
                 sys.stdout.write(f"{text}\n")
 
+    def warnings(self, texts: Sequence[str]) -> None:
+        """Result lines that tell what to look at although the call succeeded."""
+        self.lines(*(f"warning: {text}" for text in texts))
+
     def table(self, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         """A result table: aligned columns, plain text, the same on a terminal and in a pipe."""
         widths = [max(_width(cell) for cell in column) for column in zip(headings, *rows, strict=True)]

@@ -27,7 +27,7 @@ def show_outcome(output: Output, outcome: Outcome) -> None:
     if outcome.backup:
         output.lines(f"backup {outcome.backup.id}, proven to restore")
     output.lines(*(outcome.proof.lines() if outcome.proof else ["not proven: nothing was compared before and after"]))
-    output.lines(*(f"warning: {text}" for text in outcome.warnings))
+    output.warnings(outcome.warnings)
     output.document(Moved.of(outcome))
 
 
@@ -51,7 +51,8 @@ def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: Rev
         backup = make_backup(run, "rehearsal")
         with verified_copy(run, backup) as copy:
             rehearsal = rehearse(run, facts, path, backup, copy, lambda: restored(run, backup))
-    output.lines(*rehearsal.report.lines(), *(f"warning: {text}" for text in run.warnings))
+    output.lines(*rehearsal.report.lines())
+    output.warnings(run.warnings)
     output.document(Rehearsed.of(backup.id, rehearsal.report, tuple(run.warnings)))
 
 

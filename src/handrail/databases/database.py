@@ -94,6 +94,11 @@ class Database(Dumps, Protocol):
         """False when there is nothing there yet (a SQLite file that was never made). Raises when unreachable."""
         ...
 
+    def require_writable(self) -> None:
+        """Raise DatabaseUnavailable when nobody could write here (a file without write rights, a standby); cheap, and
+        nothing is written. It says nothing of the rights on single tables."""
+        ...
+
     def facts(self) -> DatabaseFacts:
         """Read the catalog: tables, columns, objects, sizes. Alembic's version table is not among the tables."""
         ...

@@ -147,7 +147,6 @@ class MigrationFailed(HandrailError):
         committed: tuple[str, ...] = (),
         traceback: str = "",
         output: str = "",
-        locks: tuple[HeldLock, ...] = (),
         is_partly_committed: bool = False,
     ) -> None:
         super().__init__(message, why=why, hint=hint)
@@ -156,7 +155,6 @@ class MigrationFailed(HandrailError):
         self.committed = committed
         self.traceback = traceback
         self.output = output
-        self.locks = locks
         self.is_partly_committed = is_partly_committed
 
 

@@ -86,6 +86,7 @@ def guarded_run(kit: Equipment, request: Request, listener: Listener) -> Outcome
     plan, findings = make_plan(kit, request)
     if isinstance(plan, Refusal):
         raise _refused(plan)
+    kit.database.require_writable()
     begun = kit.clock()
     run = start_run(kit, listener, request.command, _described(request.path))
     try:

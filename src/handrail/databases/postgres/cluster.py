@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -49,10 +50,12 @@ class ThrowawayCluster:
     Connections by the socket are trusted, and its folder is closed to other users; TCP connections need the password in
     `address`, random for each cluster. As root the server runs as `postgres`, else `nobody`.
     The folder is removed at exit; so it must not exist yet, or be empty. A kill of this process ends the server, too.
+    `settings` ("wal_level=replica") come after those that make it quick.
     """
 
-    def __init__(self, binaries: ServerBinaries, folder: Path | None = None) -> None:
+    def __init__(self, binaries: ServerBinaries, folder: Path | None = None, settings: Sequence[str] = ()) -> None:
         self.binaries = binaries
+        self._settings = tuple(settings)
         self.port = 0
         self._password = secrets.token_urlsafe(18)
         self._account = _unprivileged_account()
@@ -90,6 +93,20 @@ class ThrowawayCluster:
 
     def stop(self) -> None:
         """End the server (a fast shutdown, after 10 seconds an immediate one) and remove the folder."""
+        self._end()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def restart_as_standby(self) -> None:
+        """Start the server again in recovery, on another port: it reads what it has and waits for a primary that never
+        comes. It needs `wal_level=replica` among its settings from the beginning."""
+        self._end()
+        signal_file = self._folder / "d" / "standby.signal"
+        signal_file.touch()
+        if self._account is not None:
+            os.chown(signal_file, self._account.pw_uid, self._account.pw_gid)
+        self._start()
+
+    def _end(self) -> None:
         if self._watch is not None and self._watch.stdin is not None:
             self._watch.kill()  # first: it must not outlive the server, whose pid may then be another's
             self._watch.wait()
@@ -102,7 +119,6 @@ class ThrowawayCluster:
                     self._server.wait(seconds)
                     break
             self._server = None
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _make(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +144,7 @@ class ThrowawayCluster:
     def _start(self) -> None:
         for attempt in range(5):
             self.port = _free_port()
-            options = [word for setting in _SETTINGS for word in ("-c", setting)]
+            options = [word for setting in (*_SETTINGS, *self._settings) for word in ("-c", setting)]
             with (self._folder / "log").open("ab") as log:
                 self._server = subprocess.Popen(
                     [str(self._bin / "postgres"), "-D", str(self._folder / "d"), "-p", str(self.port),

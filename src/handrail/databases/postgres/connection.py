@@ -51,6 +51,14 @@ def connect(
         return opened
 
 
+def require_primary(query: Query) -> None:
+    """Raise DatabaseUnavailable on a standby, which nobody can write to."""
+    if query("SELECT pg_is_in_recovery()")[0][0]:
+        raise DatabaseUnavailable(
+            "The server is a standby.", why="It is read-only.", hint="Point the URL at the primary."
+        )
+
+
 def libpq_words(address: DatabaseAddress, database: str | None = None) -> dict[str, str]:
     """libpq keywords of an address, without the password."""
     words = {key: value for key, value in address.options if key != "password"}

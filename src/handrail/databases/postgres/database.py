@@ -11,7 +11,7 @@ from handrail.databases.database import DumpReport, Probe
 from handrail.databases.postgres import catalog, digest, dump, lifecycle, lock, restore, scratch, sessions, swap
 from handrail.databases.postgres.binaries import major, tools_for
 from handrail.databases.postgres.completeness import completeness
-from handrail.databases.postgres.connection import elsewhere, maintenance, opened, reading
+from handrail.databases.postgres.connection import elsewhere, maintenance, opened, reading, require_primary
 from handrail.databases.postgres.probes import probe
 from handrail.databases.postgres.quoting import Query
 from handrail.databases.postgres.sessions import application_name
@@ -73,6 +73,10 @@ class PostgresDatabase:
     def exists(self) -> bool:
         with maintenance(self._address, self._application) as query:
             return lifecycle.exists(query, self._address.database)
+
+    def require_writable(self) -> None:
+        with opened(self._address, self._application) as query:
+            require_primary(query)
 
     def facts(self) -> DatabaseFacts:
         with reading(self._address, self._application) as (query, schema):

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from handrail.databases.postgres import lifecycle, sessions
 from handrail.databases.postgres.catalog import server_version
-from handrail.databases.postgres.connection import elsewhere, maintenance, translated
+from handrail.databases.postgres.connection import elsewhere, maintenance, require_primary, translated
 from handrail.databases.postgres.quoting import Query, identifier, literal
 from handrail.databases.postgres.restore import load
 from handrail.errors import BackupError, DatabaseUnavailable
@@ -48,8 +48,7 @@ def replace(
 
 def _check_rights(query: Query, live: str) -> None:
     """Refuse before anything is touched."""
-    if query("SELECT pg_is_in_recovery()")[0][0]:
-        raise DatabaseUnavailable("The server is a standby.", why="It is read-only.", hint="Restore on the primary.")
+    require_primary(query)
     rows = query(
         "SELECT r.rolsuper, r.rolcreatedb, pg_has_role(d.datdba, 'MEMBER'), current_user::text,"
         f" pg_get_userbyid(d.datdba)::text FROM pg_database d, pg_roles r"

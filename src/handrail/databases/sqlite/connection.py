@@ -58,6 +58,17 @@ def check_file(path: Path) -> None:
         )
 
 
+def require_writable(path: Path) -> None:
+    """Raise DatabaseUnavailable when the file, or the folder in which SQLite makes its journal, may not be written."""
+    for place in (path, path.parent):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise DatabaseUnavailable(
+                f"The SQLite database {path} is read-only.",
+                why=f"{place} may not be written.",
+                hint=f"Give the file and its folder write rights: `ls -ld {path.parent} {path}`.",
+            )
+
+
 def _not_a_database(path: Path) -> DatabaseUnavailable:
     try:
         with path.open("rb") as file:

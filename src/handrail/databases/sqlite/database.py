@@ -19,7 +19,14 @@ from typing import BinaryIO
 from handrail.databases.database import DumpReport, Probe
 from handrail.databases.sqlite import catalog, digest
 from handrail.databases.sqlite.completeness import completeness
-from handrail.databases.sqlite.connection import check_file, make_file, reading, remove_file, translated
+from handrail.databases.sqlite.connection import (
+    check_file,
+    make_file,
+    reading,
+    remove_file,
+    require_writable,
+    translated,
+)
 from handrail.databases.sqlite.files import INCOMING, incoming, overwrite, pieces, put_in_place, swap_damaged
 from handrail.databases.sqlite.lock import hold_lock
 from handrail.databases.sqlite.pages import Snapshot, hold_snapshot
@@ -107,6 +114,9 @@ class SqliteDatabase:
     def revisions(self) -> tuple[str, ...]:
         with reading(self._file) as raw:
             return catalog.revisions(raw, self._version_table)
+
+    def require_writable(self) -> None:
+        require_writable(self._file)
 
     def completeness(self, columns: AddedColumns) -> tuple[ColumnCompleteness, ...]:
         if not columns:
