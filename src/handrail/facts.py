@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -224,6 +224,14 @@ class Fingerprint:
     @property
     def rows(self) -> int:
         return sum(table.rows for table in self.tables)
+
+
+#: Is told of each table that has been digested.
+OnTable = Callable[[TableFingerprint], None]
+
+
+def unheard(_: TableFingerprint) -> None:
+    """For nobody who listens."""
 
 
 #: For each table (by its name after a path) the columns that the path added to it.

@@ -11,7 +11,7 @@ import pytest
 
 from handrail.databases.database import Database
 from handrail.errors import BackupError, LockNotObtained
-from handrail.facts import ColumnCompleteness, Fingerprint, ObjectKind, TableName
+from handrail.facts import ColumnCompleteness, Fingerprint, ObjectKind, TableFingerprint, TableName
 
 MakeDatabase = Callable[[], Database]
 
@@ -249,6 +249,11 @@ class DatabaseSuite(ABC):
         with database.scratch("run-2") as scratch:
             scratch.load(source)
             assert scratch.fingerprint() == database.fingerprint()
+
+    def test_each_digested_table_is_told(self, filled: Database) -> None:
+        told: list[TableFingerprint] = []
+        found = filled.fingerprint(on_table=told.append)
+        assert sorted(told, key=lambda entry: entry.table.name) == list(found.tables)
 
     def test_a_database_that_can_be_written_is_not_refused(self, filled: Database) -> None:
         before = filled.fingerprint()

@@ -42,6 +42,8 @@ def test_without_an_amount_the_bar_pulses_over_the_whole_width() -> None:
         (Amount(120_000_000, 100_000_000, "bytes"), "120.0 MB"),
         (Amount(7, None, "bytes"), "7 bytes"),
         (Amount(0, 0, "bytes"), "0 bytes"),
+        (Amount(1_400, 3_500, "rows"), "40 % of 3,500 rows"),
+        (Amount(3_500, 3_500, "rows"), "3,500 rows"),
         (Amount(0, 3, "revisions"), "revision 1 of 3"),
         (Amount(0, 1, "revisions"), ""),
     ],

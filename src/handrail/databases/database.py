@@ -31,9 +31,11 @@ from handrail.facts import (
     DatabaseFacts,
     Fingerprint,
     FingerprintRequest,
+    OnTable,
     RowWrites,
     SessionState,
     WriteActivity,
+    unheard,
 )
 
 
@@ -103,8 +105,8 @@ class Database(Dumps, Protocol):
         """Read the catalog: tables, columns, objects, sizes. Alembic's version table is not among the tables."""
         ...
 
-    def fingerprint(self, request: FingerprintRequest | None = None) -> Fingerprint:
-        """Count and digest every table, in one snapshot."""
+    def fingerprint(self, request: FingerprintRequest | None = None, *, on_table: OnTable = unheard) -> Fingerprint:
+        """Count and digest every table, in one snapshot; `on_table` is told of each that is done."""
         ...
 
     def revisions(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from handrail.databases.database import Database
 from handrail.errors import BackupError
 from handrail.stores.encoding import reading, writing
 from handrail.stores.store import StoreError
-from handrail.workflows.counting import counted
+from handrail.workflows.counting import counted, rows_done
 from handrail.workflows.run import Equipment, Run
 
 _DUMP_ROOM = 1.1
@@ -109,7 +109,8 @@ def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: 
     """Compare the restored copy with what the manifest says of the source; the result is stored beside it."""
     kit = run.equipment
     with run.step("verify", "comparing the restored copy with the source") as done:
-        differences = compare_restored(record.fingerprint, scratch.fingerprint(), record.facts, scratch.facts())
+        found = scratch.fingerprint(on_table=rows_done(run, "verify", record.fingerprint.rows))
+        differences = compare_restored(record.fingerprint, found, record.facts, scratch.facts())
         verification = Verification(kit.clock(), run.id, seconds, differences)
         with kit.store.open_write(verification_key(kit.environment, record.id, run.id)) as out:
             out.write(write_verification(verification))

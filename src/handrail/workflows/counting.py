@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from handrail.facts import OnTable, TableFingerprint
 from handrail.migrations.revision import RevisionPath
 from handrail.workflows.run import Amount, Run
 
@@ -18,6 +19,18 @@ def revisions_done(path: RevisionPath, begun: str) -> Amount:
     """How many revisions of the path lie before the one that has just begun."""
     ids = [revision.id for revision in path.revisions]
     return Amount(ids.index(begun) if begun in ids else 0, len(ids), "revisions")
+
+
+def rows_done(run: Run, step: str, total: int) -> OnTable:
+    """Tells those who watch `step` how many of `total` rows have been digested, table by table."""
+    done = 0
+
+    def heard(table: TableFingerprint) -> None:
+        nonlocal done
+        done += table.rows
+        run.say(step, "", "moving", Amount(done, total, "rows"))
+
+    return heard
 
 
 def counted(run: Run, step: str, stream: BinaryIO, total: int | None) -> BinaryIO:

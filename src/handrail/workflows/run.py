@@ -17,7 +17,7 @@ from handrail.stores.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How far a step is: `unit` is "bytes" or "revisions", `total` None where nobody knows it."""
+    """How far a step is: `unit` is "bytes", "rows" or "revisions", `total` None where nobody knows it."""
 
     done: int
     total: int | None

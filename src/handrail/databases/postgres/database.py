@@ -25,8 +25,10 @@ from handrail.facts import (
     DatabaseFacts,
     Fingerprint,
     FingerprintRequest,
+    OnTable,
     TableName,
     WriteActivity,
+    unheard,
 )
 
 _DEFAULT_VERSION_TABLE = TableName("alembic_version")
@@ -82,9 +84,11 @@ class PostgresDatabase:
         with reading(self._address, self._application) as (query, schema):
             return catalog.facts(query, default_schema=schema, version_table=self._version_table)
 
-    def fingerprint(self, request: FingerprintRequest | None = None) -> Fingerprint:
+    def fingerprint(self, request: FingerprintRequest | None = None, *, on_table: OnTable = unheard) -> Fingerprint:
         with reading(self._address, self._application) as (query, schema):
-            return digest.fingerprint(query, request, default_schema=schema, version_table=self._version_table)
+            return digest.fingerprint(
+                query, request, default_schema=schema, version_table=self._version_table, on_table=on_table
+            )
 
     def revisions(self) -> tuple[str, ...]:
         with reading(self._address, self._application) as (query, schema):

@@ -29,7 +29,16 @@ import time
 from dataclasses import dataclass
 
 from handrail.databases.postgres.quoting import Query, identifiers, qualified
-from handrail.facts import ColumnGroup, Fingerprint, FingerprintRequest, GroupDigest, TableFingerprint, TableName
+from handrail.facts import (
+    ColumnGroup,
+    Fingerprint,
+    FingerprintRequest,
+    GroupDigest,
+    OnTable,
+    TableFingerprint,
+    TableName,
+    unheard,
+)
 
 ALGORITHM = "postgres-rowtext-v1"
 _LARGE_OBJECTS = TableName("pg_largeobject_metadata", "pg_catalog")
@@ -57,15 +66,16 @@ def fingerprint(
     default_schema: str,
     version_table: TableName,
     named_only: bool = False,
+    on_table: OnTable = unheard,
 ) -> Fingerprint:
     """Fingerprint what this session sees. The caller holds the snapshot and has set `reading.SETTINGS`. `named_only`:
     tables that the request does not name are left out."""
     wanted = request or {}
-    tables = [
-        _digest_table(query, found, wanted.get(found.table), default_schema)
-        for found in digestible(query, default_schema, version_table)
-        if not named_only or found.table in wanted
-    ]
+    tables = []
+    for found in digestible(query, default_schema, version_table):
+        if not named_only or found.table in wanted:
+            tables.append(_digest_table(query, found, wanted.get(found.table), default_schema))
+            on_table(tables[-1])
     large = int(query("SELECT count(*) FROM pg_largeobject_metadata")[0][0])
     if large:
         tables.append(TableFingerprint(_LARGE_OBJECTS, large, ()))

@@ -42,7 +42,9 @@ from handrail.facts import (
     DatabaseFacts,
     Fingerprint,
     FingerprintRequest,
+    OnTable,
     WriteActivity,
+    unheard,
 )
 
 FORMAT = "sqlite-pages"
@@ -97,17 +99,19 @@ class SqliteDatabase:
         with reading(self._file) as raw:
             return catalog.facts(raw, version_table=self._version_table)
 
-    def fingerprint(self, request: FingerprintRequest | None = None) -> Fingerprint:
+    def fingerprint(self, request: FingerprintRequest | None = None, *, on_table: OnTable = unheard) -> Fingerprint:
         if self._memory is not None:
-            return self._fingerprint_anew(self._memory, request)
+            return self._fingerprint_anew(self._memory, request, on_table)
         with reading(self._file) as raw:
-            return digest.fingerprint(raw, request, version_table=self._version_table)
+            return digest.fingerprint(raw, request, version_table=self._version_table, on_table=on_table)
 
-    def _fingerprint_anew(self, memory: Memory, request: FingerprintRequest | None) -> Fingerprint:
+    def _fingerprint_anew(self, memory: Memory, request: FingerprintRequest | None, on_table: OnTable) -> Fingerprint:
         check_file(self._file)
         with translated(self._file), hold_snapshot(self._file) as snapshot:
             known = memory.still_true(snapshot)
-            found = digest.fingerprint(snapshot.raw, request, version_table=self._version_table, known=known)
+            found = digest.fingerprint(
+                snapshot.raw, request, version_table=self._version_table, known=known, on_table=on_table
+            )
             memory.remember(snapshot.raw, found.tables)
         return found
 

@@ -29,7 +29,16 @@ from operator import itemgetter
 from xxhash import xxh3_128_intdigest
 
 from handrail.databases.sqlite.catalog import plain_tables, quoted, table_columns
-from handrail.facts import ColumnGroup, Fingerprint, FingerprintRequest, GroupDigest, TableFingerprint, TableName
+from handrail.facts import (
+    ColumnGroup,
+    Fingerprint,
+    FingerprintRequest,
+    GroupDigest,
+    OnTable,
+    TableFingerprint,
+    TableName,
+    unheard,
+)
 
 ALGORITHM = "sqlite-rows-v2"
 Row = tuple[object, ...]
@@ -44,6 +53,7 @@ def fingerprint(
     *,
     version_table: str,
     known: Mapping[str, TableFingerprint] | None = None,
+    on_table: OnTable = unheard,
 ) -> Fingerprint:
     """Fingerprint what this connection sees. The caller holds the snapshot; no transaction is begun or ended here.
     `known` are the tables that hold what they held, by name: what is known of them is not read again."""
@@ -54,6 +64,7 @@ def fingerprint(
             groups = _groups(table_columns(raw, name), wanted.get(TableName(name)))
             found = known[name].having(groups) if name in known else None
             tables.append(found or _digest_table(raw, name, groups))
+            on_table(tables[-1])
         return Fingerprint(ALGORITHM, tuple(tables), sequences(raw))
 
 
