@@ -14,6 +14,7 @@ import pytest
 from handrail.errors import (
     ApprovalMissing,
     BroughtBack,
+    ExitCode,
     HandrailError,
     LockNotObtained,
     NotBroughtBack,
@@ -22,7 +23,7 @@ from handrail.errors import (
 )
 from handrail.guard.plan import ApplyPlan, Undo
 from handrail.health_check import HealthResult
-from handrail.journal.journal import EventKind, Journal, JournalEvent, JournalledRun
+from handrail.journal.journal import EventKind, Journal, JournalError, JournalEvent, JournalledRun
 from handrail.migrations.declarations import EXAMPLE
 from handrail.migrations.revision import Direction, RevisionPath
 from handrail.wiring import open_project
@@ -64,6 +65,22 @@ class Cutting:
 
     def open_runs(self) -> tuple[JournalledRun, ...]:
         return self.inner.open_runs()
+
+
+@dataclass
+class Full(Cutting):
+    """A journal whose disk is full from the n-th append on."""
+
+    is_full: bool = False
+
+    def append(self, event: JournalEvent) -> None:
+        try:
+            super().append(event)
+        except PowerCut as error:
+            self.is_full = True
+            raise JournalError(
+                "the journal cannot be written", why="No space left on device", hint="make room"
+            ) from error
 
 
 class Bench:
@@ -325,6 +342,42 @@ def test_a_power_cut_at_each_journal_event_leaves_old_or_new_and_recover_ends_it
     assert {"backup", "verify", "rehearse", "apply", "prove"} == planned
     assert len(left) >= 2 + 2 * len(planned)
     assert set(left) == {"a1", "b2"}
+
+
+UNTOUCHED = {
+    ExitCode.USAGE,
+    ExitCode.BACKUP_NOT_VERIFIED,
+    ExitCode.REHEARSAL_FAILED,
+    ExitCode.APPLY_FAILED_BROUGHT_BACK,
+}
+
+
+@pytest.mark.parametrize("change", [lambda kit: kit, unwell, withheld], ids=["sound", "unwell", "withheld"])
+def test_a_journal_on_a_full_disk_never_makes_an_exit_code_lie(
+    tmp_path: Path, change: Callable[[Equipment], Equipment]
+) -> None:
+    """The disk takes n events and no more: whatever is said then is true of the database, and recover ends the run."""
+    bench = Bench(tmp_path)
+    old, told = bench.file.read_bytes(), set[str]()
+    for at in range(1, 100):
+        bench.file.write_bytes(old)
+        full = Full(bench.project.equipment(bench.project.migrator.describe()).journal, at)
+        kit, request = bench.ready(change=lambda kit, full=full: replace(change(kit), journal=full))  # type: ignore[misc]
+        try:
+            guarded_run(kit, request, bench.said.append)
+        except HandrailError as error:
+            told.add(f"{error.exit_code.name}: {error.message}")
+            found = bench.content()
+            assert found == (OLD if error.exit_code in UNTOUCHED else NEW), (at, error.exit_code, error.message)
+            assert error.exit_code in UNTOUCHED | {ExitCode.PARTLY_DONE, ExitCode.APPLY_FAILED_NOT_BROUGHT_BACK}
+            assert error.hint
+        if not full.is_full:
+            break
+        for settled in bench.recover("keep"):
+            assert settled.result in ("never applied", "done", "undone", "kept")
+        assert [run for run in bench.journalled() if run.is_open] == []
+    print("\n".join(sorted(told)))
+    assert at > 12
 
 
 @pytest.mark.parametrize("step", ["rehearse", "apply", "prove"])

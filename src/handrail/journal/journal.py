@@ -14,11 +14,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from handrail.errors import HandrailError
+from handrail.errors import UsageError
 
 
-class JournalError(HandrailError):
-    """The journal cannot be written or read; a run without a journal does not start."""
+class JournalError(UsageError):
+    """The journal cannot be written or read; a run without a journal does not start. Nothing was touched: whoever has
+    touched the database says so by another error."""
 
     code = "HR120"
 

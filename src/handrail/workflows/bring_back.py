@@ -47,14 +47,14 @@ def bring_back(run: Run, way: WayBack, cause: HandrailError, ask: Ask) -> Handra
     else:
         remains = what_remains(run, way.backup) if is_at_start else ""
     if is_at_start and not remains:
-        run.note(EventKind.UNDO_DONE, Undo.ROLLBACK.name.lower())
+        run.try_note(EventKind.UNDO_DONE, Undo.ROLLBACK.name.lower())
         run.say("undo", "the transaction was rolled back: nothing of the upgrade remains", "done")
         return _brought_back(cause, "the transaction was rolled back; no row written by others was lost")
     reasons = [remains] if remains else []
     how = _undo(run, way, ask, reasons)
     if how:
         return _brought_back(cause, how)
-    run.note(EventKind.WITHHELD, data={"reasons": "; ".join(reasons), "cause": cause.message})
+    run.try_note(EventKind.WITHHELD, data={"reasons": "; ".join(reasons), "cause": cause.message})
     return NotBroughtBack(
         cause.message,
         why=f"{cause.why}; the database stays as it is because {', and '.join(reasons)}".lstrip("; "),
@@ -106,9 +106,9 @@ def _brought_back(cause: HandrailError, how: str) -> BroughtBack:
 
 def _downgrade(run: Run, way: WayBack) -> str | None:
     kit = run.equipment
-    run.note(EventKind.UNDO_STARTED, "downgrade")
-    run.say("undo", f"downgrading to {named(way.path.start)}", "started")
     try:
+        run.note(EventKind.UNDO_STARTED, "downgrade")
+        run.say("undo", f"downgrading to {named(way.path.start)}", "started")
         now = replace(way.facts, current=kit.database.revisions())
         target = way.path.start[0] if way.path.start else "base"
         kit.migrator.run(kit.migrator.path(now, target), run_id=run.id, limits=kit.limits)
@@ -116,7 +116,7 @@ def _downgrade(run: Run, way: WayBack) -> str | None:
         return error.message
     if kit.database.revisions() != way.start:
         return f"the database is at {named(kit.database.revisions())}"
-    run.note(EventKind.UNDO_DONE, "downgrade")
+    run.try_note(EventKind.UNDO_DONE, "downgrade")
     run.say("undo", f"downgraded to {named(way.path.start)}", "done")
     return None
 
@@ -138,7 +138,7 @@ def restore_in_place(run: Run, backup: BackupRecord) -> tuple[str, str]:
     run.say("undo", f"restoring backup {backup.id}", "started")
     with content_of(run, backup, "undo") as content:
         kept = kit.database.replace(content, aside=f"failed_{run.id}")
-    run.note(EventKind.UNDO_DONE, "restore", {"aside": kept})
+    run.try_note(EventKind.UNDO_DONE, "restore", {"aside": kept})
     run.say("undo", f"restored backup {backup.id}; the failed database is kept as {kept}", "done")
     return kept, lost
 

@@ -8,7 +8,7 @@ from handrail.backups.record import BackupRecord
 from handrail.errors import ApprovalMissing, HandrailError, NotBroughtBack
 from handrail.facts import Capability
 from handrail.guard.plan import Undo
-from handrail.journal.journal import EventKind, JournalEvent, JournalledRun
+from handrail.journal.journal import EventKind, JournalledRun
 from handrail.migrations.revision import Direction, RevisionPath, named
 from handrail.migrator.migrator import ProjectFacts
 from handrail.workflows.backup import read_catalog
@@ -51,7 +51,7 @@ def _settle(
         result, detail = _decide_withheld(run, journalled, decision)
     else:
         result, detail = _finish_or_undo(run, project, journalled, decision)
-    kit.journal.append(JournalEvent(run.id, kit.clock(), EventKind.RUN_ENDED, data={"result": result}))
+    run.end(result)
     return Settled(run.id, result, detail)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from handrail.databases.database import Database
+from handrail.errors import PartlyDone
 from handrail.guard.plan import Policy
 from handrail.health_check import HealthCheck
-from handrail.journal.journal import EventKind, Journal, JournalEvent
+from handrail.journal.journal import EventKind, Journal, JournalError, JournalEvent
 from handrail.migrator.migrator import Limits, Migrator
 from handrail.stores.store import Store
 
@@ -74,6 +75,22 @@ class Run:
         """Append to the journal; returns when it is on the disk."""
         self.equipment.journal.append(JournalEvent(self.id, self.equipment.clock(), kind, step, data or {}))
 
+    def try_note(self, kind: EventKind, step: str = "", data: Mapping[str, str] | None = None) -> None:
+        """Append what may be missing: while a failure is told that matters more, or where the database shows it too."""
+        with suppress(JournalError):
+            self.note(kind, step, data)
+
+    def end(self, result: str) -> None:
+        """The last event. Raises PartlyDone when it cannot be written: the run then looks interrupted."""
+        try:
+            self.note(EventKind.RUN_ENDED, data={"result": result})
+        except JournalError as error:
+            raise PartlyDone(
+                f"run {self.id} is {result}, but its journal does not say so",
+                why=f"{error.message}: {error.why}",
+                hint="make room or rights there, then: handrail recover",
+            ) from error
+
     def say(self, step: str, text: str, state: str = "detail", amount: Amount | None = None) -> None:
         self.listener(Progress(step, state, text, amount))
 
@@ -100,7 +117,7 @@ class Run:
             yield done
         except BaseException as error:
             what = str(error) or ("cancelled" if isinstance(error, KeyboardInterrupt) else type(error).__name__)
-            self.note(EventKind.STEP_FAILED, step, {"error": what[:500]})
+            self.try_note(EventKind.STEP_FAILED, step, {"error": what[:500]})
             self.say(step, what, "failed")
             raise
         self.note(EventKind.STEP_DONE, step, done)
@@ -114,8 +131,10 @@ def locked_run(equipment: Equipment, listener: Listener, command: str) -> Iterat
     try:
         with run.lock():
             yield run
-    finally:
-        run.note(EventKind.RUN_ENDED, data={"result": "ended"})
+    except BaseException:
+        run.try_note(EventKind.RUN_ENDED, data={"result": "ended"})
+        raise
+    run.end("ended")
 
 
 def stands_at(database: Database) -> tuple[str, ...]:

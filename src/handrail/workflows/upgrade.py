@@ -96,9 +96,9 @@ def guarded_run(kit: Equipment, request: Request, listener: Listener) -> Outcome
             outcome = _locked_run(run, request, plan)
     except BaseException as error:
         if run_is_settled(kit, run.id):
-            run.note(EventKind.RUN_ENDED, data={"result": type(error).__name__})
+            run.try_note(EventKind.RUN_ENDED, data={"result": type(error).__name__})
         raise
-    run.note(EventKind.RUN_ENDED, data={"result": "done"})
+    run.end("done")
     seconds = (kit.clock() - begun).total_seconds()
     return replace(outcome, run_id=run.id, findings=findings, warnings=tuple(run.warnings), seconds=seconds)
 
