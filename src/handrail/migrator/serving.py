@@ -230,7 +230,8 @@ class _Server:
             raise never_ran()
 
     def _session(self, connection: Connection, version_table: TableName) -> Session:
-        return make_session(connection, self.request.limits, self.channel, self.guards, version_table)
+        on_copy = self.request.on is not None
+        return make_session(connection, self.request.limits, self.channel, self.guards, version_table, on_copy=on_copy)
 
     def _report_failed_run(
         self, error: BaseException, environment: GuardedEnvironment, scripts: ScriptDirectory
