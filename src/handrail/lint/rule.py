@@ -6,10 +6,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from handrail.facts import DatabaseFacts
+from handrail.facts import DatabaseFacts, TableName
 from handrail.lint.finding import Finding
 from handrail.migrations.reading import ScriptReading
 from handrail.migrations.revision import Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Rows to count in the live database: those of `table` for which the SQL condition is true ("email IS NULL"), or
+    with `duplicates` the rows that share their (non-NULL) values in these columns with another row, or with `parent`
+    those whose `columns` (non-NULL) have no row in it."""
+
+    table: TableName
+    condition: str = ""
+    columns: tuple[str, ...] = ()
+    duplicates: bool = False
+    parent: TableName | None = None
+    parent_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +33,7 @@ class LintContext:
     `is_path` is True when the scripts are what will run, in one go, on the database of `facts` (or on an empty one);
     False when they are a whole history, of which any beginning may already have run somewhere.
     `heads` are the script heads; `current` is what the database is stamped with, `unknown` those that no script has.
+    `engines` are those on which the scripts may run; `answers` what counting in the live database gave.
     """
 
     scripts: tuple[ScriptReading, ...]
@@ -28,17 +43,38 @@ class LintContext:
     heads: tuple[str, ...] = ()
     current: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    engines: frozenset[str] = frozenset({"postgresql", "sqlite"})
+    answers: Mapping[Question, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """What the bad script does to a real database, to be observed there: `fails` (a part of the error), a lock that it
+    takes (`lock` on `table`, by PostgreSQL's mode name without "Lock"), `rewrites` the table, or `loses`: rows or
+    values of the table are no longer what they were, though nobody said so."""
+
+    table: str = ""
+    lock: str = ""
+    rewrites: bool = False
+    fails: str = ""
+    loses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An example for a rule: scripts by file name, and what else the rule looks at."""
+    """An example for a rule: scripts by file name, and what else the rule looks at.
+
+    With `setup` (SQL that makes the tables and rows it starts from) the case can be run on real databases of the rule's
+    engines; a bad one shows its `harm` there, a good one runs through without the harm of the bad ones.
+    """
 
     title: str
     sources: Mapping[str, str] = field(default_factory=dict)
     heads: tuple[str, ...] = ()
     current: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+    harm: Harm | None = None
 
 
 class Rule(Protocol):

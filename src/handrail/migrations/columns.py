@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from handrail.facts import TableName
+from handrail.migrations.types import TypeText, read_type
 from handrail.migrations.values import UNKNOWN, Code, Scope, call_name, evaluate
 
 #: Arguments of Column that are no types.
@@ -21,7 +23,9 @@ class ColumnText:
 
     `type` is source text, `type_name` its last word ("Enum"), `labels` those of an Enum with literal labels.
     `nullable` is None when only running the script could tell. `server_default` is SQL text, None when there is none.
-    `python_default` is the literal value of `default=`. `call` is the `sa.Column(...)` expression.
+    `python_default` is the literal value of `default=`. `call` is the `sa.Column(...)` expression, None in SQL text.
+    `filled_by` names what fills it beside a default ("identity", "computed", "serial"); `references` is the table of a
+    foreign key written in the column.
     """
 
     name: str | None
@@ -31,7 +35,14 @@ class ColumnText:
     nullable: bool | None
     server_default: str | None
     python_default: str | int | float | bool | None
-    call: ast.Call
+    call: ast.Call | None = None
+    sql_type: TypeText | None = None
+    filled_by: str = ""
+    references: TableName | None = None
+    on_delete: str = ""
+    is_unique: bool = False
+    is_primary_key: bool = False
+    is_indexed: bool = False
 
 
 def read_column(code: object) -> ColumnText | None:
@@ -53,7 +64,31 @@ def read_column(code: object) -> ColumnText | None:
         server_default=_server_default(keywords, positional, scope),
         python_default=default if isinstance(default, str | int | float) else None,
         call=call,
+        sql_type=read_type(type_node, scope),
+        filled_by=next((word for word in map(_filler, positional) if word), ""),
+        references=next((table for table in (_foreign_key(value)[0] for value in positional) if table), None),
+        on_delete=next((text for text in (_foreign_key(value)[1] for value in positional) if text), ""),
+        is_unique=_value(keywords.get("unique"), scope) is True,
+        is_primary_key=_value(keywords.get("primary_key"), scope) is True,
+        is_indexed=_value(keywords.get("index"), scope) is True,
     )
+
+
+def _filler(value: object) -> str:
+    name = call_name(value.node).lower() if isinstance(value, Code) else ""
+    return name if name in {"identity", "computed"} else ""
+
+
+def _foreign_key(value: object) -> tuple[TableName | None, str]:
+    """The table and the ON DELETE of a `sa.ForeignKey("users.id", ondelete="CASCADE")`."""
+    if not isinstance(value, Code) or not isinstance(value.node, ast.Call) or call_name(value.node) != "ForeignKey":
+        return None, ""
+    target = evaluate(value.node.args[0], value.scope) if value.node.args else UNKNOWN
+    rule = next((evaluate(word.value, value.scope) for word in value.node.keywords if word.arg == "ondelete"), "")
+    if not isinstance(target, str) or "." not in target:
+        return None, ""
+    schema, _, table = target.rpartition(".")[0].rpartition(".")
+    return TableName(table, schema or None), rule.upper() if isinstance(rule, str) else ""
 
 
 def default_text(node: ast.expr, scope: Scope) -> str | None:

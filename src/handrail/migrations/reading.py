@@ -6,9 +6,13 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from handrail.migrations.call_changes import read_call_changes, read_execute_changes
 from handrail.migrations.calls import Arguments, NotUnderstood, ReadOperation, read_call, read_execute
+from handrail.migrations.changes import Change, NotAnalysable, Place
+from handrail.migrations.dialects import ANY, Dialects, DialectTest
 from handrail.migrations.operations import Operation, SourcePosition
 from handrail.migrations.revision import Direction, Revision
+from handrail.migrations.surroundings import batch_changes, made_by_helper, session_changes
 from handrail.migrations.values import UNKNOWN, Batch, Code, Scope, call_name, evaluate
 
 MAX_DEPTH = 8
@@ -19,10 +23,16 @@ HARMLESS = frozenset({"print", "len", "isinstance", "warn", "debug", "info", "wa
 
 @dataclass(frozen=True, slots=True)
 class FunctionReading:
-    """What upgrade() or downgrade() does, in the order of the text."""
+    """What upgrade() or downgrade() does, in the order of the text.
+
+    `reads` and `not_understood` are what a proof goes by: every operation, and what only running the script could tell.
+    `changes` is the same in the finer terms of lint rules, with raw SQL read too; what is not known there is a
+    NotAnalysable among them.
+    """
 
     reads: tuple[ReadOperation, ...] = ()
     not_understood: tuple[NotUnderstood, ...] = ()
+    changes: tuple[Change, ...] = ()
     exists: bool = True
 
     @property
@@ -62,12 +72,29 @@ def _module_scope(module: ast.Module) -> Scope:
     for statement in module.body:
         if isinstance(statement, ast.FunctionDef):
             scope.functions[statement.name] = statement
+        elif isinstance(statement, ast.ClassDef):
+            scope.classes[statement.name] = _class_body(statement, scope)
         elif isinstance(statement, ast.Assign):
             for target in statement.targets:
                 scope.bind(target, evaluate(statement.value, scope))
         elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
             scope.bind(statement.target, evaluate(statement.value, scope))
     return scope
+
+
+def _class_body(statement: ast.ClassDef, scope: Scope) -> dict[str, object]:
+    """What a class sets in its body, as far as it is known."""
+    found: dict[str, object] = {}
+    for inner in statement.body:
+        if isinstance(inner, ast.Assign):
+            for target in inner.targets:
+                if isinstance(target, ast.Name) and (value := evaluate(inner.value, scope)) is not UNKNOWN:
+                    found[target.id] = value
+    return found
+
+
+def _leaves(body: Sequence[ast.stmt]) -> bool:
+    return isinstance(body[-1], ast.Return | ast.Raise)
 
 
 def _op_names(module: ast.Module) -> frozenset[str]:
@@ -85,7 +112,7 @@ def _read_function(revision: Revision, module: ast.Module, scope: Scope, name: s
         return FunctionReading(exists=False)
     walker = _Walker(revision.id, revision.path, _op_names(module))
     walker.statements(function.body, Scope(outer=scope))
-    return FunctionReading(tuple(walker.reads), tuple(walker.not_understood))
+    return FunctionReading(tuple(walker.reads), tuple(walker.not_understood), tuple(walker.changes))
 
 
 @dataclass(slots=True)
@@ -99,10 +126,28 @@ class _Walker:
     not_understood: list[NotUnderstood] = field(default_factory=list)
     depth: int = 0
     conditions: int = 0
+    changes: list[Change] = field(default_factory=list)
+    dialects: Dialects = ANY
+    autocommit: int = 0
+    batch: int = 0
+    batches: int = 0
 
     def statements(self, body: Sequence[ast.stmt], scope: Scope) -> None:
+        """Follow a block. After an `if` whose body leaves the block the rest is read as its `else`."""
+        dialects, conditions = self.dialects, self.conditions
         for statement in body:
             self._statement(statement, scope)
+            if isinstance(statement, ast.Return | ast.Raise):
+                break
+            if isinstance(statement, ast.If) and _leaves(statement.body) and not statement.orelse:
+                test = evaluate(statement.test, scope)
+                if test is True:
+                    break
+                if isinstance(test, DialectTest):
+                    self.dialects = self.dialects.where(test.opposite())
+                elif test is not False:
+                    self.conditions += 1
+        self.dialects, self.conditions = dialects, conditions
 
     def _statement(self, statement: ast.stmt, scope: Scope) -> None:
         match statement:
@@ -142,8 +187,14 @@ class _Walker:
         known = evaluate(test, scope)
         if isinstance(known, bool):
             self.statements(body if known else orelse, scope)
+        elif isinstance(known, DialectTest):
+            for branch, one in ((body, known), (orelse, known.opposite())):
+                dialects, self.dialects = self.dialects, self.dialects.where(one)
+                self.statements(branch, scope)
+                self.dialects = dialects
         else:
-            self._under_condition([*body, *orelse], scope)
+            self._under_condition(body, scope)
+            self._under_condition(orelse, scope)
 
     def _under_condition(self, body: Sequence[ast.stmt], scope: Scope) -> None:
         self.conditions += 1
@@ -163,24 +214,36 @@ class _Walker:
             self.statements(loop.body, scope)
 
     def _with(self, statement: ast.With, scope: Scope) -> None:
+        autocommit, batch, at = self.autocommit, self.batch, len(self.changes)
+        opened: Arguments | None = None
         for item in statement.items:
             call, name = item.context_expr, item.optional_vars
             bound: object = UNKNOWN
             if isinstance(call, ast.Call) and self._is_op(call.func) and call_name(call) == "batch_alter_table":
-                arguments = self._arguments(call, scope)
-                bound = Batch(arguments.get("table_name", 0), arguments.get("schema", 1))
+                opened = self._arguments(call, scope)
+                bound = Batch(opened.get("table_name", 0), opened.get("schema", 1))
+                self.batches += 1
+                self.batch = self.batches
+            elif call_name(call) == "autocommit_block":
+                self.autocommit += 1
             elif name is not None:
                 self._expression(call, scope)
                 bound = evaluate(call, scope)
             if name is not None:
                 scope.bind(name, bound)
         self.statements(statement.body, scope)
+        if opened is not None:
+            inside = [one for one in self.changes[at:] if one.place.batch == self.batch]
+            self.changes[at:at] = batch_changes(opened, self._place(opened.call), self.batch, inside)
+        self.autocommit, self.batch = autocommit, batch
 
     def _expression(self, node: ast.expr, scope: Scope, *, is_statement: bool = False) -> None:
         """Take up every call inside an expression that asks something of the database."""
+        before = len(self.changes)
         known = [self._call(call, scope) for call in self._calls(node, scope)]
         if is_statement and isinstance(node, ast.Call) and not any(known) and call_name(node) not in HARMLESS:
-            self._miss(node, f"what {ast.unparse(node.func)}(…) does is not in upgrade() or downgrade()")
+            reason = f"what {ast.unparse(node.func)}(…) does is not in upgrade() or downgrade()"
+            self._miss(node, reason, is_read=len(self.changes) > before)
 
     def _calls(self, node: ast.expr, scope: Scope) -> Iterable[ast.Call]:
         """The calls to look at; the arguments of a call on op or on a batch ask for nothing of their own."""
@@ -202,15 +265,23 @@ class _Walker:
             return False
         name, receiver = call.func.attr, evaluate(call.func.value, scope)
         if self._is_op(call.func):
-            self._add(read_call(name, self._arguments(call, scope)))
+            arguments = self._arguments(call, scope)
+            self._add(read_call(name, arguments))
+            self.changes += read_call_changes(name, arguments, self._place(call))
             return True
         if isinstance(receiver, Batch):
-            self._add(read_call(name, self._arguments(call, scope, receiver)))
+            arguments = self._arguments(call, scope, receiver)
+            self._add(read_call(name, arguments))
+            self.changes += read_call_changes(name, arguments, self._place(call))
             return True
         if name in {"execute", "exec_driver_sql", "scalar", "scalars"} and self._is_connection(receiver):
-            result = read_execute(self._arguments(call, scope))
+            arguments = self._arguments(call, scope)
+            result = read_execute(arguments)
             self._add(result if isinstance(result, NotUnderstood) else ReadOperation(result, call))
+            self.changes += read_execute_changes(arguments, self._place(call))
             return True
+        found = session_changes(call, receiver, scope, self._place(call), is_session=self._is_connection(receiver))
+        self.changes += found
         return False
 
     def _local_call(self, call: ast.Call, name: str, scope: Scope) -> bool:
@@ -258,11 +329,29 @@ class _Walker:
         if isinstance(result, NotUnderstood):
             self.not_understood.append(result)
         elif result is not None:
-            read = ReadOperation(result.operation, result.call, result.column, self.conditions > 0)
+            is_conditional = self.conditions > 0 or self.dialects != ANY
+            read = ReadOperation(result.operation, result.call, result.column, is_conditional)
             self.reads.append(read)
 
-    def _miss(self, node: ast.stmt | ast.expr, reason: str) -> None:
+    def _place(self, node: ast.stmt | ast.expr) -> Place:
+        return Place(
+            self.revision,
+            self.path,
+            node.lineno,
+            node.col_offset,
+            self.conditions > 0,
+            self.autocommit > 0,
+            self.batch,
+            dialects=self.dialects,
+            call=node if isinstance(node, ast.Call) else None,
+        )
+
+    def _miss(self, node: ast.stmt | ast.expr, reason: str, *, is_read: bool = False) -> None:
+        """Remember what a proof cannot go by; `is_read`: its changes are known all the same."""
         self.not_understood.append(NotUnderstood(SourcePosition(self.path, node.lineno), reason))
+        if not is_read:
+            helper = made_by_helper(node, self._place(node))
+            self.changes.append(helper or NotAnalysable(self._place(node), reason))
 
 
 def _outer_calls(node: ast.expr) -> Iterator[ast.Call]:

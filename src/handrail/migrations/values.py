@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from handrail.migrations.dialects import DialectName, DialectTest
+
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
@@ -45,6 +47,7 @@ class Scope:
 
     names: dict[str, object] = field(default_factory=dict)
     functions: dict[str, ast.FunctionDef] = field(default_factory=dict)
+    classes: dict[str, dict[str, object]] = field(default_factory=dict)
     outer: Scope | None = None
 
     def look_up(self, name: str) -> object:
@@ -56,6 +59,12 @@ class Scope:
         if name in self.functions or self.outer is None:
             return self.functions.get(name)
         return self.outer.function(name)
+
+    def class_attribute(self, name: str, attribute: str) -> object:
+        """What a class that is written in the script sets in its body."""
+        if name in self.classes or self.outer is None:
+            return self.classes.get(name, {}).get(attribute, UNKNOWN)
+        return self.outer.class_attribute(name, attribute)
 
     def bind(self, target: ast.expr, value: object) -> None:
         """Bind a name, or each name of a tuple; anything else is left alone."""
@@ -141,11 +150,46 @@ def _binary(node: ast.expr, scope: Scope) -> object:
     return UNKNOWN
 
 
+def _compare(node: ast.expr, scope: Scope) -> object:
+    assert isinstance(node, ast.Compare)  # noqa: S101 - dispatched by type
+    if len(node.ops) != 1:
+        return UNKNOWN
+    left, right = evaluate(node.left, scope), evaluate(node.comparators[0], scope)
+    is_negated = isinstance(node.ops[0], ast.NotEq | ast.NotIn | ast.IsNot)
+    if isinstance(node.ops[0], ast.Eq | ast.NotEq):
+        if isinstance(right, DialectName):
+            left, right = right, left
+        if isinstance(left, DialectName) and isinstance(right, str):
+            return DialectTest(frozenset({right}), is_negated)
+        if isinstance(left, str | int) and isinstance(right, str | int):
+            return (left == right) is not is_negated
+    if isinstance(node.ops[0], ast.In | ast.NotIn) and isinstance(right, list):
+        names = frozenset(item for item in right if isinstance(item, str))
+        if isinstance(left, DialectName) and len(names) == len(right):
+            return DialectTest(names, is_negated)
+    return UNKNOWN
+
+
+def _boolean(node: ast.expr, scope: Scope) -> object:
+    """`or` and `and` of known values, and `or` of tests of the dialect."""
+    assert isinstance(node, ast.BoolOp)  # noqa: S101 - dispatched by type
+    values = [evaluate(value, scope) for value in node.values]
+    is_or = isinstance(node.op, ast.Or)
+    if any(value is is_or for value in values):
+        return is_or
+    if all(isinstance(value, bool) for value in values):
+        return not is_or
+    tests = [value for value in values if isinstance(value, DialectTest)]
+    if is_or and len(tests) == len(values) and not any(test.is_negated for test in tests):
+        return DialectTest(frozenset[str]().union(*(test.names for test in tests)))
+    return UNKNOWN
+
+
 def _unary(node: ast.expr, scope: Scope) -> object:
     assert isinstance(node, ast.UnaryOp)  # noqa: S101 - dispatched by type
     value = evaluate(node.operand, scope)
-    if isinstance(node.op, ast.Not) and isinstance(value, bool):
-        return not value
+    if isinstance(node.op, ast.Not) and isinstance(value, bool | DialectTest):
+        return value.opposite() if isinstance(value, DialectTest) else not value
     if isinstance(node.op, ast.USub) and isinstance(value, int | float):
         return -value
     return UNKNOWN
@@ -168,6 +212,10 @@ def _call(node: ast.expr, scope: Scope) -> object:
         return evaluate(node.args[0], scope)
     if isinstance(node.func, ast.Attribute):
         receiver = evaluate(node.func.value, scope)
+        if isinstance(receiver, DialectName) and name == "startswith" and node.args:
+            start = evaluate(node.args[0], scope)
+            known = ("postgresql", "sqlite", "mysql", "mariadb", "mssql", "oracle")
+            return DialectTest(frozenset(word for word in known if isinstance(start, str) and word.startswith(start)))
         if isinstance(receiver, str):
             return _string_method(receiver, name, node, scope)
         if isinstance(receiver, dict) and not node.args:
@@ -197,6 +245,18 @@ def _dict_method(receiver: dict[object, object], name: str) -> object:
 
 
 def _attribute(node: ast.expr, scope: Scope) -> object:
+    assert isinstance(node, ast.Attribute)  # noqa: S101 - dispatched by type
+    owner = node.value
+    if node.attr == "name" and isinstance(owner, ast.Attribute) and owner.attr in {"dialect", "engine"}:
+        return DialectName()
+    if node.attr == "name" and isinstance(owner, ast.Name):
+        value = scope.look_up(owner.id)
+        if isinstance(value, Code) and isinstance(value.node, ast.Attribute) and value.node.attr == "dialect":
+            return DialectName()
+    if isinstance(owner, ast.Name):
+        known = scope.class_attribute(owner.id, node.attr)
+        if known is not UNKNOWN:
+            return known
     return Code(node, scope)
 
 
@@ -210,6 +270,8 @@ READERS: Mapping[type[ast.expr], Callable[[ast.expr, Scope], object]] = {
     ast.JoinedStr: _joined,
     ast.BinOp: _binary,
     ast.UnaryOp: _unary,
+    ast.Compare: _compare,
+    ast.BoolOp: _boolean,
     ast.Subscript: _subscript,
     ast.Call: _call,
     ast.Attribute: _attribute,

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from handrail.lint.rule import Rule
+from handrail.lint.rules.index_not_concurrent import IndexNotConcurrent
 from handrail.lint.rules.not_null_without_default import NotNullWithoutDefault
 from handrail.lint.rules.several_heads import SeveralHeads
 from handrail.lint.rules.unknown_revision import UnknownRevision
 from handrail.lint.rules.unreadable_script import UnreadableScript
 
-RULES: Final[tuple[Rule, ...]] = (NotNullWithoutDefault(), SeveralHeads(), UnknownRevision(), UnreadableScript())
+RULES: Final[tuple[Rule, ...]] = (
+    NotNullWithoutDefault(),
+    IndexNotConcurrent(),
+    SeveralHeads(),
+    UnknownRevision(),
+    UnreadableScript(),
+)

@@ -152,6 +152,7 @@ def candidate(column: ColumnText) -> str:
 def server_default_edit(column: ColumnText) -> Edit:
     """The edit that gives the column a server_default: in place of one that says None, else before `nullable=`."""
     text = candidate(column)
+    assert column.call is not None  # noqa: S101 - only op calls come here, and they have one
     for keyword in column.call.keywords:
         if keyword.arg == "server_default":
             return _edit(keyword.value, text)

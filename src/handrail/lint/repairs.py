@@ -1,0 +1,83 @@
+"""Exact edits that rules offer: they change what they must and leave every other byte of the script as it is."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from handrail.lint.finding import Edit, apply_edits
+
+_STEP = "    "
+
+
+def with_keywords(call: ast.Call, keywords: Mapping[str, str]) -> tuple[Edit, ...]:
+    """Edits that give a call these keyword arguments: in place of the values it has, else after the last argument."""
+    edits, missing = [], dict(keywords)
+    for word in call.keywords:
+        if word.arg in missing:
+            edits.append(_over(word.value, missing.pop(word.arg)))
+    if missing:
+        last = max(_arguments(call), key=lambda node: (node.end_lineno or 0, node.end_col_offset or 0), default=None)
+        text = ", ".join(f"{name}={value}" for name, value in missing.items())
+        if last is not None:
+            end = (last.end_lineno or 0, last.end_col_offset or 0)
+            edits.append(Edit(*end, *end, f", {text}"))
+    return tuple(edits)
+
+
+def corrected(source: str, call: ast.Call, edits: tuple[Edit, ...]) -> str:
+    """The call as it reads after edits within it."""
+    begin = (call.lineno, call.col_offset)
+    moved = tuple(
+        Edit(
+            edit.line - call.lineno + 1,
+            edit.column - (call.col_offset if edit.line == call.lineno else 0),
+            edit.end_line - call.lineno + 1,
+            edit.end_column - (call.col_offset if edit.end_line == call.lineno else 0),
+            edit.text,
+        )
+        for edit in edits
+        if (edit.line, edit.column) >= begin
+    )
+    return apply_edits(ast.get_source_segment(source, call) or "", moved)
+
+
+def statement_of(source: str, call: ast.Call) -> bool:
+    """Whether the call is a statement of its own, alone on its lines: only then may lines be put around it."""
+    lines = source.splitlines()
+    if not 0 < call.lineno <= len(lines) or call.end_lineno is None or call.end_lineno > len(lines):
+        return False
+    before = lines[call.lineno - 1].encode()[: call.col_offset].strip()
+    after = lines[call.end_lineno - 1].encode()[call.end_col_offset :].strip()
+    return not before and (not after or after.startswith(b"#"))
+
+
+def replaced(source: str, call: ast.Call, text: str) -> tuple[Edit, ...]:
+    """An edit that puts lines in place of a statement; `text` is indented as the statement is. () when the call is no
+    statement of its own."""
+    if not statement_of(source, call):
+        return ()
+    indent = source.splitlines()[call.lineno - 1].encode()[: call.col_offset].decode()
+    lines = text.splitlines()
+    whole = "\n".join([lines[0], *(f"{indent}{line}" if line.strip() else line for line in lines[1:])])
+    return (_over(call, whole),)
+
+
+def in_autocommit_block(source: str, call: ast.Call, inner: str) -> tuple[Edit, ...]:
+    """The statement `inner` in place of the call, within an autocommit block."""
+    body = "\n".join(f"{_STEP}{line}" if line.strip() else line for line in inner.splitlines())
+    return replaced(source, call, f"with op.get_context().autocommit_block():\n{body}")
+
+
+def one_line(text: str) -> str:
+    """Code for a hint: its lines joined."""
+    return " ".join(line.strip() for line in text.splitlines())
+
+
+def _over(node: ast.expr, text: str) -> Edit:
+    return Edit(node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0, text)
+
+
+def _arguments(call: ast.Call) -> Iterator[ast.expr]:
+    yield from call.args
+    yield from (keyword.value for keyword in call.keywords)
