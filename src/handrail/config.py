@@ -9,9 +9,9 @@ import difflib
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,6 +22,7 @@ from handrail.errors import ConfigError
 
 #: An environment's name becomes a folder of the store and of the journal.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_CODE = re.compile(r"HR-[A-Z]{2}(\d{3})?")
 _DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -135,10 +136,27 @@ _KNOWN: Mapping[str, Mapping[str, object]] = {
 }
 
 
+class Lint(_Strict):
+    """How rules are weighed: `rules` by code or family, `paths` the same for scripts that fit a pattern, `since` the
+    last revision of the history that is not judged any more."""
+
+    since: str | None = None
+    rules: dict[str, LintLevel] = Field(default_factory=dict)
+    paths: dict[str, dict[str, LintLevel]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _codes(self) -> Lint:
+        for code in (*self.rules, *(code for levels in self.paths.values() for code in levels)):
+            if not _CODE.fullmatch(code):
+                raise ValueError(f"{code!r} is no rule or family: write HR-LK101 or HR-LK")
+        return self
+
+
 class _Document(_Strict):
     default: str = "development"
     alembic: str | None = None
     section: str = "alembic"
+    lint: Lint = Field(default_factory=Lint)
     environments: dict[str, Environment] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -166,6 +184,9 @@ class Config:
     section: str
     #: True when --env, $ENV or a configuration file decided the environment, rather than handrail's own default.
     is_named: bool
+    lint: Lint = field(default_factory=Lint)
+    #: The URLs of all environments, as they are written.
+    urls: tuple[str, ...] = ()
 
     def url(self, environ: Mapping[str, str]) -> str | None:
         """The configured database URL with `env:NAME` looked up. ConfigError when the variable is not set."""
@@ -211,7 +232,9 @@ def load_config(start: Path, *, env: str | None, environ: Mapping[str, str]) -> 
         raise ConfigError(f"{ini} is not a file", why=f"`alembic` in {source} names it", hint="correct the path there")
     named = bool(env or environ.get("ENV") or source)
     names = tuple(document.environments) or tuple(_KNOWN)
-    return Config(root, source, name, settings, names, ini if ini.is_file() else None, document.section, named)
+    urls = tuple(one.url for one in document.environments.values() if one.url)
+    alembic_ini = ini if ini.is_file() else None
+    return Config(root, source, name, settings, names, alembic_ini, document.section, named, document.lint, urls)
 
 
 def _check_name(name: str) -> None:
@@ -270,16 +293,18 @@ def _validated(raw: Mapping[str, object], source: Path | None) -> _Document:
         raise ConfigError(message, why=f"{reason}{given}", hint="docs/configuration.md lists every key") from error
 
 
-def _model_of(depth: int) -> type[BaseModel]:
-    if depth == 0:
+def _model_of(path: Sequence[str]) -> type[BaseModel]:
+    if not path:
         return _Document
-    return Environment if depth == 2 else Health
+    if path[0] == "lint":
+        return Lint
+    return Environment if len(path) == 2 else Health
 
 
 def _unknown_key(location: tuple[int | str, ...], source: Path | None) -> ConfigError:
     *path, key = (str(part) for part in location)
     where = ".".join((*path, key))
-    model = _model_of(len(path))
+    model = _model_of(path)
     close = difflib.get_close_matches(key, model.model_fields, n=1, cutoff=0.5)
     known = ", ".join(model.model_fields)
     return ConfigError(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from handrail.databases.database import Database
     from handrail.facts import DatabaseAddress, TableName
     from handrail.health_check import HealthCheck
+    from handrail.lint.settings import LintSettings
     from handrail.migrator.forkserver import ForkServer
     from handrail.migrator.migrator import Limits, Migrator, ProjectFacts
     from handrail.stores.store import Store
@@ -63,6 +64,7 @@ class Project:
             handrail_version=__version__,
             compression=settings.compression,
             lint_level=settings.lint.value,
+            lint_settings=lint_settings(self.config),
             lock_wait=settings.lock_wait,
             prove_budget=settings.prove_budget,
             maintenance=settings.maintenance,
@@ -91,6 +93,56 @@ def open_project(folder: Path, env: str | None, server: ForkServer | None = None
         server=server,
     )
     return Project(config, migrator)
+
+
+def read_config(folder: Path, env: str | None) -> Config:
+    """The configuration of the project that contains `folder`; nothing of Alembic is looked at. Raises ConfigError."""
+    return load_config(folder.absolute(), env=env, environ=os.environ)
+
+
+def engines_of(config: Config) -> frozenset[str]:
+    """The engines on which the project's scripts run, by the URLs that its environments name; both when one of them
+    cannot be told from here."""
+    every = frozenset({"postgresql", "sqlite"})
+    found = set()
+    for url in config.urls:
+        text = os.environ.get(url.removeprefix("env:"), "") if url.startswith("env:") else url
+        engine = text.partition(":")[0].partition("+")[0].replace("postgres", "postgresql").replace("sqlql", "sql")
+        if engine not in every:
+            return every
+        found.add(engine)
+    return frozenset(found) or every
+
+
+def changed_since(root: Path, commit: str) -> frozenset[Path]:
+    """The files that are new or changed since a git commit, or since the branch left it; untracked ones too. Raises
+    UsageError when git does not know it."""
+    found: set[Path] = set()
+    changed = ["diff", "--name-only", "-z", "--diff-filter=d", "--merge-base", commit]
+    asked = (changed, ["ls-files", "-o", "-z", "--exclude-standard"])
+    for words in asked:
+        done = subprocess.run(["git", "-C", str(root), *words, "--", "."], capture_output=True, check=False)  # noqa: S607
+        if done.returncode:
+            why = done.stderr.decode(errors="replace").strip().splitlines()
+            raise UsageError(f"git cannot tell what changed since {commit}", why=why[0] if why else "")
+        top = root if words[0] == "ls-files" else _top(root)
+        found |= {(top / os.fsdecode(name)).resolve() for name in done.stdout.split(b"\0") if name}
+    return frozenset(found)
+
+
+def _top(root: Path) -> Path:
+    done = subprocess.run(["git", "-C", str(root), "rev-parse", "--show-toplevel"], capture_output=True, check=True)  # noqa: S607
+    return Path(os.fsdecode(done.stdout.strip()))
+
+
+def lint_settings(config: Config) -> LintSettings:
+    """The project's weights of lint rules."""
+    from handrail.lint.settings import LintSettings
+
+    lint = config.lint
+    rules = {code: level.value for code, level in lint.rules.items()}
+    paths = {path: {code: level.value for code, level in levels.items()} for path, levels in lint.paths.items()}
+    return LintSettings(rules, paths, lint.since)
 
 
 def state_folder(config: Config) -> Path:

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from handrail.config import Config, Environment, Health, LintLevel, Need, RestorePolicy, load_config, parse_duration
+from handrail.config import (
+    Config,
+    Environment,
+    Health,
+    Lint,
+    LintLevel,
+    Need,
+    RestorePolicy,
+    load_config,
+    parse_duration,
+)
 from handrail.errors import ConfigError, ExitCode
 
 
@@ -60,6 +70,11 @@ default = "blue"
 alembic = "db/alembic.ini"
 section = "other"
 
+[lint]
+since = "a1"
+rules = {"HR-LK" = "error", "HR-DL101" = "off"}
+paths = {"versions/old_*" = {"HR-PR" = "info"}}
+
 [environments.blue]
 url = "env:BLUE_URL"
 backup = "off"
@@ -111,10 +126,22 @@ def test_every_key(tmp_path: Path) -> None:
         alembic_ini=tmp_path / "db" / "alembic.ini",
         section="other",
         is_named=True,
+        lint=Lint(
+            since="a1",
+            rules={"HR-LK": LintLevel.ERROR, "HR-DL101": LintLevel.OFF},
+            paths={"versions/old_*": {"HR-PR": LintLevel.INFO}},
+        ),
+        urls=("env:BLUE_URL",),
     )
     assert config.settings.model_fields_set == set(Environment.model_fields)
     environ = {"BLUE_URL": "sqlite:///b.db", "SCRATCH_URL": "postgresql://s/"}
     assert (config.url(environ), config.rehearse_server(environ)) == ("sqlite:///b.db", "postgresql://s/")
+
+
+def test_a_rule_that_is_no_code_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, 'lint = {rules = {LK101 = "off"}}')
+    assert caught.value.why == "'LK101' is no rule or family: write HR-LK101 or HR-LK"
 
 
 @pytest.mark.parametrize(
@@ -189,8 +216,9 @@ ENVIRONMENT_KEYS = (
 @pytest.mark.parametrize(
     ("text", "where", "known", "hint"),
     [
-        ('defualt = "x"', "defualt", "default, alembic, section, environments", "did you mean `default`?"),
-        ("zzz = 1", "zzz", "default, alembic, section, environments", "remove it, or see docs/configuration.md"),
+        ('defualt = "x"', "defualt", "default, alembic, section, lint, environments", "did you mean `default`?"),
+        ("zzz = 1", "zzz", "default, alembic, section, lint, environments", "remove it, or see docs/configuration.md"),
+        ('[lint]\nsicne = "x"', "lint.sicne", "since, rules, paths", "did you mean `since`?"),
         (
             "[environments.production]\nlock_time = 1",
             "environments.production.lock_time",

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from handrail import config
-from handrail.config import Environment, Health, load_config, parse_duration
+from handrail.config import Environment, Health, Lint, load_config, parse_duration
 from handrail.errors import ExitCode
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -41,7 +41,8 @@ DURATIONS = {"lock_timeout", "lock_retry", "lock_wait", "statement_timeout", "pr
 
 
 @pytest.mark.parametrize(
-    ("section", "model"), [("project", config._Document), ("environment", Environment), ("health", Health)]
+    ("section", "model"),
+    [("project", config._Document), ("environment", Environment), ("health", Health), ("lint", Lint)],
 )
 def test_every_key_is_documented_with_its_default(section: str, model: type[BaseModel]) -> None:
     def comparable(values: dict[str, object]) -> dict[str, object]:

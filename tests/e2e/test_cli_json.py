@@ -30,6 +30,8 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("current", 0, True),
     ("history --verbose", 0, True),
     ("check", 4, True),
+    ("lint", 0, True),
+    ("lint nosuch", 2, False),
     ("plan", 0, True),
     ("rehearse", 0, True),
     ("rehearse --on mysql", 2, False),

@@ -13,6 +13,7 @@ from handrail.lint.engine import Stamp, check, lint, lint_history
 from handrail.lint.finding import Finding, Severity, apply_edits, remaining
 from handrail.lint.rule import Case, LintContext, Rule
 from handrail.lint.rules import RULES
+from handrail.migrations.identity import identify
 from handrail.migrations.reading import read_script
 from handrail.migrations.revision import Direction
 from unit.building import HEADER, facts, path_of, revision, script, table
@@ -30,8 +31,12 @@ CASES = [
 
 
 def context_of(case: Case) -> LintContext:
-    readings = tuple(read_script(revision(source, name, name)) for name, source in case.sources.items())
-    return LintContext(readings, heads=case.heads, current=case.current, unknown=case.unknown)
+    is_whole = any("revision = " in source for source in case.sources.values())
+    named = [
+        identify(name, source) if is_whole else revision(source, name, name) for name, source in case.sources.items()
+    ]
+    readings = tuple(read_script(one) for one in named)
+    return LintContext(readings, heads=case.heads, current=case.current, unknown=case.unknown, is_whole=is_whole)
 
 
 @pytest.mark.parametrize(("rule", "case", "is_bad"), CASES)

@@ -50,6 +50,13 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What lint found, in reading order."""
+
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Current:
     """The revisions that the database is stamped with; empty at base."""
 
@@ -251,6 +258,7 @@ RESULTS: Mapping[str, type] = {
     "doctor": Diagnosis,
     "status": Status,
     "current": Current,
+    "lint": Reviewed,
     "history": History,
     "check": Agreement,
     "plan": PlanDocument,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handrail.facts import DatabaseFacts
 from handrail.lint.finding import Finding
 from handrail.lint.rule import LintContext, Rule
 from handrail.lint.rules import RULES
+from handrail.lint.settings import LintSettings, weigh
+from handrail.lint.suppression import suppress
 from handrail.migrations.reading import ScriptReading, read_script
 from handrail.migrations.revision import Direction, Revision, RevisionPath
 
@@ -26,7 +28,15 @@ def lint(
     path: RevisionPath, stamp: Stamp | None = None, facts: DatabaseFacts | None = None, rules: Sequence[Rule] = RULES
 ) -> tuple[Finding, ...]:
     """Every finding about what is going to run. `facts` is the catalog of the database it will run on."""
-    return check(_context(path.revisions, stamp, facts=facts, direction=path.direction), rules)
+    return check(context_of(path, stamp, facts), rules)
+
+
+def context_of(
+    path: RevisionPath, stamp: Stamp | None = None, facts: DatabaseFacts | None = None, *, engine: str = ""
+) -> LintContext:
+    """What rules may look at when a path is going to run on the database of `facts`, or on one of that engine."""
+    found = _context(path.revisions, stamp, facts=facts, direction=path.direction)
+    return replace(found, engines=frozenset({engine})) if engine else found
 
 
 def lint_history(
@@ -38,11 +48,23 @@ def lint_history(
 
 
 def check(context: LintContext, rules: Iterable[Rule] = RULES) -> tuple[Finding, ...]:
-    """Ask the rules about scripts that were read already."""
-    places = {script.revision.path: place for place, script in enumerate(context.scripts)}
+    """Ask the rules about scripts that were read already; what a comment ignores is left out."""
     findings = [finding for rule in rules for finding in rule.check(context)]
-    # Suppression (`handrail: ignore HR-…`) will filter here, so that no rule has to know of it.
+    return _sorted(suppress(findings, context.scripts, tell_unused=context.facts is None and rules is RULES), context)
+
+
+def judge(context: LintContext, settings: LintSettings, rules: Sequence[Rule] = RULES) -> tuple[Finding, ...]:
+    """The same with the project's own weights."""
+    return _sorted(weigh(check(context, rules), settings), context)
+
+
+def _sorted(findings: Iterable[Finding], context: LintContext) -> tuple[Finding, ...]:
+    places = {script.revision.path: place for place, script in enumerate(context.scripts)}
     return tuple(sorted(findings, key=lambda found: (places.get(found.file, -1), found.line, found.column, found.rule)))
+
+
+def read_all(scripts: Iterable[Revision]) -> tuple[ScriptReading, ...]:
+    return tuple(read_script(script) for script in scripts)
 
 
 def _context(
@@ -54,5 +76,5 @@ def _context(
     direction: Direction = Direction.UPGRADE,
 ) -> LintContext:
     stamp = stamp or Stamp()
-    readings: tuple[ScriptReading, ...] = tuple(read_script(script) for script in scripts)
-    return LintContext(readings, facts, is_path, direction, stamp.heads, stamp.current, stamp.unknown)
+    found = LintContext(read_all(scripts), facts, is_path, direction, stamp.heads, stamp.current, stamp.unknown)
+    return found if facts is None else replace(found, engines=frozenset({facts.engine}))

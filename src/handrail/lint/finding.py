@@ -67,13 +67,22 @@ def remaining(findings: Sequence[Finding], level: str) -> tuple[Finding, ...]:
     return tuple(finding for finding in findings if finding.severity.weight >= least)
 
 
+def source_line(source: str, number: int) -> str:
+    """A line by its number as `ast` counts: only line feeds and carriage returns end one. "" when there is none."""
+    lines = source.encode(errors="surrogateescape").splitlines()
+    return lines[number - 1].decode(errors="replace") if 0 < number <= len(lines) else ""
+
+
 def apply_edits(source: str, edits: Sequence[Edit]) -> str:
-    """The source with the edits made (they must not overlap)."""
+    """The source with the edits made (they must not overlap); new lines end as those of the source do."""
     data = source.encode()
     starts = [0]
-    for line in data.splitlines(keepends=True):
+    lines = data.splitlines(keepends=True)
+    is_dos = bool(lines) and lines[0].endswith(b"\r\n")
+    for line in lines:
         starts.append(starts[-1] + len(line))
     for edit in sorted(edits, key=lambda edit: (edit.line, edit.column), reverse=True):
         begin, end = starts[edit.line - 1] + edit.column, starts[edit.end_line - 1] + edit.end_column
-        data = data[:begin] + edit.text.encode() + data[end:]
+        text = edit.text.replace("\n", "\r\n") if is_dos else edit.text
+        data = data[:begin] + text.encode() + data[end:]
     return data.decode()

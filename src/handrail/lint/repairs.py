@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from handrail.lint.finding import Edit, apply_edits
+from handrail.lint.finding import Edit, apply_edits, source_line
 
 _STEP = "    "
 
@@ -44,11 +44,8 @@ def corrected(source: str, call: ast.Call, edits: tuple[Edit, ...]) -> str:
 
 def statement_of(source: str, call: ast.Call) -> bool:
     """Whether the call is a statement of its own, alone on its lines: only then may lines be put around it."""
-    lines = source.splitlines()
-    if not 0 < call.lineno <= len(lines) or call.end_lineno is None or call.end_lineno > len(lines):
-        return False
-    before = lines[call.lineno - 1].encode()[: call.col_offset].strip()
-    after = lines[call.end_lineno - 1].encode()[call.end_col_offset :].strip()
+    before = source_line(source, call.lineno).encode()[: call.col_offset].strip()
+    after = source_line(source, call.end_lineno or 0).encode()[call.end_col_offset :].strip()
     return not before and (not after or after.startswith(b"#"))
 
 
@@ -57,7 +54,7 @@ def replaced(source: str, call: ast.Call, text: str) -> tuple[Edit, ...]:
     statement of its own."""
     if not statement_of(source, call):
         return ()
-    indent = source.splitlines()[call.lineno - 1].encode()[: call.col_offset].decode()
+    indent = source_line(source, call.lineno).encode()[: call.col_offset].decode()
     lines = text.splitlines()
     whole = "\n".join([lines[0], *(f"{indent}{line}" if line.strip() else line for line in lines[1:])])
     return (_over(call, whole),)

@@ -33,7 +33,8 @@ class LintContext:
     `is_path` is True when the scripts are what will run, in one go, on the database of `facts` (or on an empty one);
     False when they are a whole history, of which any beginning may already have run somewhere.
     `heads` are the script heads; `current` is what the database is stamped with, `unknown` those that no script has.
-    `engines` are those on which the scripts may run; `answers` what counting in the live database gave.
+    `engines` are those on which the scripts may run; `answers` what counting in the live database gave. `is_whole`: the
+    scripts are all that the project has.
     """
 
     scripts: tuple[ScriptReading, ...]
@@ -45,6 +46,7 @@ class LintContext:
     unknown: tuple[str, ...] = ()
     engines: frozenset[str] = frozenset({"postgresql", "sqlite"})
     answers: Mapping[Question, int] = field(default_factory=dict)
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from handrail.facts import TableName
 from handrail.migrations.operations import SourcePosition
 
 VERBS = ("changes", "drops")
+#: Comments for lint, which reads them itself.
+_FOR_LINT = ("ignore", "ignore-file")
 EXAMPLE = "# handrail: changes bookings.topic, users"
 _START = re.compile(r"\s*handrail\b(\s*:)?\s*(.*)", re.IGNORECASE | re.DOTALL)
 _PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\W\d][\w$-]*)|(\*))\s*')
@@ -128,6 +130,8 @@ def _read_marker(text: str, position: SourcePosition) -> list[Declared] | Malfor
     verb, _, names = words.partition(" ")
     if match is None or not match.group(1):
         return MalformedMarker(position, text, f"the colon after 'handrail' is missing; write: {EXAMPLE}")
+    if verb.lower() in _FOR_LINT:
+        return []
     if verb.lower() not in VERBS:
         return MalformedMarker(position, text, f"'{verb}' is not one of {', '.join(VERBS)}; write: {EXAMPLE}")
     if not names.strip():

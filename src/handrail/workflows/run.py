@@ -12,6 +12,7 @@ from handrail.errors import PartlyDone
 from handrail.guard.plan import Policy
 from handrail.health_check import HealthCheck
 from handrail.journal.journal import EventKind, Journal, JournalError, JournalEvent
+from handrail.lint.settings import LintSettings
 from handrail.migrator.migrator import Limits, Migrator
 from handrail.stores.store import Store
 
@@ -56,6 +57,7 @@ class Equipment:
     handrail_version: str
     compression: str = "zstd"
     lint_level: str = "error"
+    lint_settings: LintSettings = field(default_factory=LintSettings)
     lock_wait: float = 30.0
     prove_budget: float = 2.0
     maintenance: bool = False

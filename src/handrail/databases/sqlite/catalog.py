@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 
 from handrail.databases.sqlite.ddl import collations, constraints, normalised
 from handrail.facts import (
@@ -116,7 +117,19 @@ def _table(raw: sqlite3.Connection, name: str) -> TableFacts:
             for row in found
         ),
         primary_key=tuple(column for _, column in keys),
+        rows_estimate=_rows_at_most(raw, name),
     )
+
+
+def _rows_at_most(raw: sqlite3.Connection, name: str) -> int | None:
+    """The highest rowid, which costs one step down the tree: as many rows as that when none was deleted. For a table
+    without rowids, or whose columns hide it, only whether it is empty."""
+    with suppress(sqlite3.OperationalError):
+        highest = _rows(raw, f"SELECT max(_rowid_) FROM {quoted(name)}")[0][0]  # noqa: S608 - quoted
+        if highest is None or isinstance(highest, int):
+            return max(0, highest or 0)
+    is_filled = _rows(raw, f"SELECT EXISTS (SELECT 1 FROM {quoted(name)})")[0][0]  # noqa: S608 - quoted
+    return None if is_filled else 0
 
 
 def _named_objects(raw: sqlite3.Connection, version_table: str) -> Iterator[SchemaObject]:

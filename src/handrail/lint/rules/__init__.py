@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from handrail.lint.rule import Rule
+from handrail.lint.rules.broken_history import BrokenHistory
 from handrail.lint.rules.index_not_concurrent import IndexNotConcurrent
 from handrail.lint.rules.not_null_without_default import NotNullWithoutDefault
 from handrail.lint.rules.several_heads import SeveralHeads
@@ -17,4 +18,5 @@ RULES: Final[tuple[Rule, ...]] = (
     SeveralHeads(),
     UnknownRevision(),
     UnreadableScript(),
+    BrokenHistory(),
 )

@@ -1,0 +1,201 @@
+"""`handrail lint`: findings about migration scripts, in the form that people, editors and code hosts read; repairs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handrail.amounts import count
+from handrail.cli.call import HERE, Env, Json, Root, answering
+from handrail.cli.output import Output
+from handrail.errors import LintRefused, UsageError
+
+if TYPE_CHECKING:
+    from handrail.config import Config
+    from handrail.lint.finding import Finding
+    from handrail.migrator.script_files import ScriptFile
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    MARKDOWN = "markdown"
+
+
+def lint(  # noqa: PLR0913, PLR0917 - its options
+    what: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders or revisions; else every script of the project.")
+    ] = None,
+    pending: Annotated[bool, typer.Option("--pending", help="Those not yet applied to the database.")] = False,
+    base: Annotated[
+        str | None, typer.Option("--base", help="Those that are new or changed since this git commit (origin/main).")
+    ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired for certain, in the files.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Look at the database too: sizes, types, counts.")] = False,
+    explain: Annotated[str | None, typer.Option("--explain", help="Say what a rule is about, and stop.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="How findings are written.")] = Format.TEXT,
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """Review migration scripts without running them. Exits 3 when a finding of the environment's level remains."""
+    with answering("lint", json) as output:
+        if explain is not None:
+            _explain(output, explain)
+            return
+        from handrail.wiring import read_config
+
+        config = read_config(root, env)
+        if pending or live:
+            if what or base or fix or diff:
+                raise UsageError("--pending and --live go without files, --base, --fix and --diff")
+            findings, sources = _lint_pending(root, env)
+        else:
+            files = _chosen(config, what or [], base)
+            is_whole = not what and base is None and config.lint.since is None
+            if diff:
+                _show_diff(output, config, files)
+                return
+            findings, sources = _lint_files(config, files, fix=fix, is_whole=is_whole)
+        _show(output, findings, sources, form)
+        _refuse(config, findings)
+
+
+def _chosen(config: Config, what: Sequence[str], base: str | None) -> tuple[ScriptFile, ...]:
+    """The script files that were asked for."""
+    from handrail.lint.settings import after
+    from handrail.migrator.script_files import read_files, version_folders
+
+    paths = [Path(name) for name in what if Path(name).exists() or Path(name).is_symlink() or name.endswith(".py")]
+    wanted = {name for name in what if Path(name) not in paths}
+    if paths and not wanted and base is None:
+        return read_files(paths, config.root)
+    every = read_files(version_folders(config.root, config.alembic_ini, config.section), config.root)
+    if wanted:
+        found = tuple(one for one in every if any(one.revision.id.startswith(name) for name in wanted))
+        missing = [name for name in wanted if not any(one.revision.id.startswith(name) for one in every)]
+        if missing:
+            raise UsageError(f"no script has the revision {missing[0]}", hint="handrail history")
+        return (*read_files(paths, config.root), *found)
+    if base is not None:
+        from handrail.wiring import changed_since
+
+        changed = changed_since(config.root, base)
+        return tuple(one for one in every if one.file.resolve() in changed)
+    try:
+        kept = {script.path for script in after([one.revision for one in every], config.lint.since)}
+    except KeyError:
+        raise UsageError(
+            f"no script has the revision {config.lint.since}", why="`lint.since` names it", hint="correct it there"
+        ) from None
+    return tuple(one for one in every if one.problem or one.revision.path in kept)
+
+
+def _lint_files(
+    config: Config, files: tuple[ScriptFile, ...], *, fix: bool, is_whole: bool
+) -> tuple[tuple[Finding, ...], dict[str, str]]:
+    from handrail.migrator.script_files import read_files, write_source
+    from handrail.wiring import engines_of, lint_settings
+    from handrail.workflows.lint_scripts import lint_files, repair
+
+    settings, engines = lint_settings(config), engines_of(config)
+    repaired = repair(files, settings, engines) if fix else ()
+    for one in repaired:
+        write_source(one.script, one.source)
+        for gone in one.gone:
+            sys.stderr.write(f"repaired {gone.file}:{gone.line} {gone.rule} {gone.message}\n")
+    if repaired:
+        files = read_files([one.file for one in files], config.root)
+    linted = lint_files(files, settings, engines, is_whole=is_whole)
+    return linted.findings, linted.sources
+
+
+def _show_diff(output: Output, config: Config, files: tuple[ScriptFile, ...]) -> None:
+    """What --fix would change, and nothing else on stdout; exits 3 when there is something."""
+    from handrail.wiring import engines_of, lint_settings
+    from handrail.workflows.lint_scripts import repair
+
+    repaired = repair(files, lint_settings(config), engines_of(config))
+    for one in repaired:
+        text = _diff(one.script.revision.path, one.script.revision.source, one.source)
+        output.lines(text.removesuffix("\n"))
+    if repaired:
+        number = sum(len(one.gone) for one in repaired)
+        raise LintRefused(f"{count(number, 'finding')} can be repaired", hint="handrail lint --fix")
+
+
+def _diff(path: str, before: str, after: str) -> str:
+    from difflib import unified_diff
+
+    lines = unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{path}", f"b/{path}")
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _lint_pending(root: Path, env: str | None) -> tuple[tuple[Finding, ...], dict[str, str]]:
+    """The pending scripts, judged by what the database's catalog says of their tables."""
+    from handrail.cli.call import equipped
+
+    project, facts, kit = equipped(root, env, "head")
+    from handrail.wiring import lint_settings
+    from handrail.workflows.lint_path import lint_path
+
+    if facts.path is None:
+        raise UsageError("there is no way to head", hint="handrail history")
+    exists = not facts.database_missing and kit.database.exists()
+    findings = lint_path(facts, facts.path, kit.database.facts() if exists else None, lint_settings(project.config))
+    return findings, {script.path: script.source for script in facts.path.revisions}
+
+
+def _show(output: Output, findings: tuple[Finding, ...], sources: dict[str, str], form: Format) -> None:
+    from handrail import __version__
+    from handrail.lint.reports import FORMATS, as_sarif, summary
+    from handrail.lint.rules import RULES
+
+    if output.as_json:
+        from handrail.cli.documents import Reviewed
+
+        output.document(Reviewed(findings))
+        return
+    text = as_sarif(findings, sources, rules=RULES, version=__version__) if form is Format.SARIF else None
+    text = FORMATS[form.value](findings, sources) if text is None else text
+    output.lines(*([text] if text else []))
+    if form is Format.TEXT:
+        output.lines(*([""] if text else []), summary(findings, len(sources)))
+
+
+def _refuse(config: Config, findings: tuple[Finding, ...]) -> None:
+    from handrail.lint.finding import remaining
+
+    level = config.settings.lint.value
+    stops = remaining(findings, level)
+    if stops:
+        raise LintRefused(
+            f"{count(len(stops), 'finding')} of level {level} or worse",
+            why=f"`lint` of the environment {config.name} is {level}",
+            hint="handrail lint --diff shows what can be repaired; # handrail: ignore CODE -- reason sets one aside",
+        )
+
+
+def _explain(output: Output, code: str) -> None:
+    from handrail.lint.rules import RULES
+
+    rule = next((rule for rule in RULES if rule.code == code.upper()), None)
+    if rule is None:
+        known = ", ".join(sorted(rule.code for rule in RULES))
+        raise UsageError(f"there is no rule {code}", why=f"the rules there are: {known}")
+    engines = " and ".join(sorted(getattr(rule, "engines", ())))
+    output.lines(f"{rule.code} {rule.title}", *([f"on {engines}"] if engines else []), "", rule.why, "")
+    for word, cases in (("caught", rule.BAD), ("passes", rule.GOOD)):
+        for case in cases:
+            output.lines(f"{word}: {case.title}")
+            for source in case.sources.values():
+                output.lines(*(f"    {line}" for line in source.splitlines()), "")

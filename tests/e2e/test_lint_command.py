@@ -1,0 +1,189 @@
+"""`handrail lint` through the command line: what it reads, what it repairs, and whatever else may lie in a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from support.calling import handrail
+from support.projects import BOOKINGS, STATUS, Script, make_project
+
+UNSAFE = "op.add_column('bookings', sa.Column('seats', sa.Integer(), nullable=False))"
+NEXT = Script("c3", "b2", UNSAFE, "op.drop_column('bookings', 'seats')")
+REPAIRED = UNSAFE.replace("nullable", "server_default='0', nullable")
+HEAD = "from alembic import op\nimport sqlalchemy as sa\nrevision = 'x9'\ndown_revision = 'b2'\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return make_project(tmp_path, revisions=(BOOKINGS, STATUS, NEXT))
+
+
+def script_of(project: Path) -> Path:
+    (path,) = (project / "migrations" / "versions").glob("c3_*.py")
+    return path
+
+
+def rules(project: Path, *words: str) -> list[tuple[str, str, int]]:
+    said = handrail(project, "lint", *words, "--format", "json")
+    return [(one["rule"], Path(one["file"]).name, one["line"]) for one in json.loads(said.out)["findings"]]
+
+
+def test_a_finding_is_shown_repaired_and_gone(project: Path) -> None:
+    path = script_of(project)
+    before = path.read_bytes()
+    said = handrail(project, "lint")
+    assert said.code == 3
+    assert "error HR-DD101 bookings.seats is NOT NULL without a server_default" in said.out
+    assert f"        {UNSAFE}\n        ^\n  why: " in said.out
+    assert said.out.rstrip().endswith("3 scripts: 1 error")
+    assert said.error.startswith("HR300 1 finding of level error or worse")
+
+    said = handrail(project, "lint", "--diff")
+    assert (said.code, path.read_bytes()) == (3, before)
+    assert f"-    {UNSAFE}" in said.out
+    assert f"+    {REPAIRED}" in said.out
+
+    said = handrail(project, "lint", "--fix")
+    assert (said.code, said.out.rstrip()) == (0, "3 scripts: nothing found")
+    assert path.read_text() == before.decode().replace(UNSAFE, REPAIRED)
+    assert [one.name for one in path.parent.iterdir() if one.name.startswith(".")] == []
+    assert handrail(project, "lint", "--diff").code == 0
+    assert handrail(project, "upgrade", "--yes").code == 0
+
+
+def test_line_ends_marks_and_modes_are_kept(project: Path) -> None:
+    path = script_of(project)
+    dos = b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n")
+    path.write_bytes(dos)
+    path.chmod(0o640)
+    link = path.with_name("zz_link.py")
+    path.rename(project / "real.py")
+    path.symlink_to(project / "real.py")
+    assert not link.exists()
+    assert handrail(project, "lint", "--fix").code == 0
+    assert path.is_symlink()
+    assert (project / "real.py").read_bytes() == dos.replace(UNSAFE.encode(), REPAIRED.encode())
+    assert (project / "real.py").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_can_be_chosen(project: Path) -> None:
+    found = [("HR-DD101", script_of(project).name)]
+    assert [one[:2] for one in rules(project, "c3")] == found
+    assert rules(project, "b2") == []
+    assert [one[:2] for one in rules(project, os.path.relpath(script_of(project), project))] == found
+    assert [one[:2] for one in rules(project, "migrations/versions")] == found
+    said = handrail(project, "lint", "nosuch")
+    assert (said.code, said.error) == (2, "HR200 no script has the revision nosuch\n  next: handrail history")
+    said = handrail(project, "lint", "nosuch.py")
+    assert (said.code, said.error) == (
+        2,
+        "HR200 there is no nosuch.py\n  next: name files or folders with migration scripts",
+    )
+    (project / "handrail.toml").write_text('lint = {since = "c3"}\n')
+    assert rules(project) == []
+    (project / "handrail.toml").write_text('lint = {since = "nosuch"}\n')
+    assert handrail(project, "lint").error.startswith("HR200 no script has the revision nosuch\n  why: `lint.since`")
+
+
+def test_only_what_changed_since_a_commit(project: Path) -> None:
+    def git(*words: str) -> None:
+        name = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
+        subprocess.run([str(shutil.which("git")), *name, *words], cwd=project, check=True, capture_output=True)
+
+    path = script_of(project)
+    git("init", "-q", "-b", "main")
+    git("add", ".")
+    git("commit", "-qm", "all")
+    assert rules(project, "--base", "main") == []
+    git("checkout", "-q", "-b", "work")
+    path.write_text(path.read_text() + "\n")
+    assert [one[1] for one in rules(project, "--base", "main")] == [path.name]
+    git("commit", "-qam", "one")
+    (path.parent / "new.py").write_text(f"{HEAD}\ndef upgrade():\n    {UNSAFE}\n")
+    assert [one[1] for one in rules(project, "--base", "main")] == [path.name, "new.py"]
+    said = handrail(project, "lint", "--base", "nosuch")
+    assert (said.code, said.error.splitlines()[0]) == (2, "HR200 git cannot tell what changed since nosuch")
+
+
+def test_pending_scripts_are_judged_by_the_database(project: Path) -> None:
+    def judged() -> tuple[int, list[tuple[str, str]]]:
+        said = handrail(project, "lint", "--pending", "--json")
+        return said.code, [(one["rule"], one["severity"]) for one in json.loads(said.out)["result"]["findings"]]
+
+    assert handrail(project, "upgrade", "b2", "--yes").code == 0
+    assert judged() == (3, [("HR-DD101", "error")])
+    with closing(sqlite3.connect(project / "local.db")) as connection, connection:
+        connection.execute("DELETE FROM bookings")
+    assert judged() == (0, [("HR-DD101", "info")])
+    said = handrail(project, "lint", "--pending", "--fix")
+    assert (said.code, said.error) == (2, "HR200 --pending and --live go without files, --base, --fix and --diff")
+
+
+def test_explain_and_formats(project: Path) -> None:
+    said = handrail(project, "lint", "--explain", "hr-dd101")
+    assert said.out.startswith("HR-DD101 NOT NULL column without server_default\n")
+    assert handrail(project, "lint", "--explain", "HR-XX999").error.startswith("HR200 there is no rule HR-XX999\n")
+    for form in ("sarif", "gitlab", "json"):
+        assert json.loads(handrail(project, "lint", "--format", form).out)
+    assert handrail(project, "lint", "--format", "github").out.startswith("::error file=migrations/versions/c3_")
+    assert handrail(project, "lint", "--format", "markdown").out.startswith("| | rule |")
+
+
+DEEP = f"{HEAD}\ndef upgrade():\n    x = {'(' * 150}1{')' * 150}\n    y = {'[' * 5000}\n"
+STRANGE = {
+    "no Python": b"def upgrade(:\n",
+    "no UTF-8": HEAD.encode() + b"x = '\xff\xfe'\n",
+    "another encoding": b"# -*- coding: latin-1 -*-\n" + HEAD.encode() + b"x = '\xe9'\ndef upgrade():\n    pass\n",
+    "an encoding that is none": b"# -*- coding: nosuch -*-\nx = '\xff'\n",
+    "nothing": b"",
+    "NUL": b"x = 1\0\n",
+    "tabs": HEAD.encode() + b"def upgrade():\n\tif True:\n\t\tpass\n        \tx = 1\n",
+    "five MB": b"x = 1\n" * 900_000,
+    "deep": DEEP.encode(),
+    "newer Python": HEAD.encode() + b"type X[T] = list[T]\ndef upgrade():\n    x = t'{1}'\n",
+    "SQL that is none": HEAD.encode() + b"def upgrade():\n    op.execute('SELECT ''; $a$ \"')\n",
+    "SQL of others": HEAD.encode() + b"def upgrade():\n    op.execute('ALTER TABLE `a` MODIFY b INT; GO')\n",
+    "carriage returns": (HEAD + "def upgrade():\n    pass\n").replace("\n", "\r").encode(),
+    "form feeds": HEAD.encode() + b"\x0c\ndef upgrade():\n    pass\x0c\n",
+    "surrogates": HEAD.encode() + b"x = '\\ud800'\ndef upgrade():\n    op.drop_table('\\ud800')\n",
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_whatever_is_in_a_script_is_a_finding_or_nothing(project: Path, name: str) -> None:
+    path = project / "migrations" / "versions" / "strange.py"
+    path.write_bytes(STRANGE[name])
+    for words in (("--fix",), ("--format", "sarif"), (str(path),)):
+        said = handrail(project, "lint", *words)
+        assert said.code in (0, 3), said.err
+        assert "Traceback" not in said.err
+        assert path.read_bytes() == STRANGE[name]
+
+
+def test_histories_that_are_none_and_places_that_are_no_files(project: Path) -> None:
+    versions = project / "migrations" / "versions"
+    (versions / "again.py").write_text(script_of(project).read_text())
+    (versions / "alone.py").write_text("def upgrade():\n    pass\n")
+    (versions / "lost.py").write_text("revision = 'y1'\ndown_revision = 'nosuch'\n\ndef upgrade():\n    pass\n")
+    (versions / "one.py").write_text("revision = 'z1'\ndown_revision = 'z2'\n\ndef upgrade():\n    pass\n")
+    (versions / "two.py").write_text("revision = 'z2'\ndown_revision = 'z1'\n\ndef upgrade():\n    pass\n")
+    (versions / "loop.py").symlink_to(versions / "loop.py")
+    (versions / "folder.py").mkdir()
+    said = handrail(project, "lint", "--format", "json")
+    messages = {one["message"] for one in json.loads(said.out)["findings"]}
+    assert messages >= {
+        "2 scripts have the revision id c3",
+        "the script has no revision id",
+        "y1 follows nosuch, which no script has",
+        "z1 follows itself, by way of others",
+        "not analysable: it is no file",
+    }
+    assert (said.code, "Traceback" in said.err) == (3, False)
