@@ -285,6 +285,20 @@ class RowWrites:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """Rows to count in the live database: those of `table` for which the SQL condition is true ("email IS NULL"), or
+    with `duplicates` the rows that share their (non-NULL) values in these columns with another row, or with `parent`
+    those whose `columns` (non-NULL) have no row in it."""
+
+    table: TableName
+    condition: str = ""
+    columns: tuple[str, ...] = ()
+    duplicates: bool = False
+    parent: TableName | None = None
+    parent_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class WriteActivity:
     """Rows written per table since the statistics began (inserted, updated, deleted), by all sessions."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from handrail.databases.database import Database
 from handrail.errors import BackupError, LockNotObtained
-from handrail.facts import ColumnCompleteness, Fingerprint, ObjectKind, TableFingerprint, TableName
+from handrail.facts import ColumnCompleteness, Fingerprint, ObjectKind, Question, TableFingerprint, TableName
 
 MakeDatabase = Callable[[], Database]
 
@@ -254,6 +254,36 @@ class DatabaseSuite(ABC):
         told: list[TableFingerprint] = []
         found = filled.fingerprint(on_table=told.append)
         assert sorted(told, key=lambda entry: entry.table.name) == list(found.tables)
+
+    def test_questions_about_rows_are_answered(self, filled: Database) -> None:
+        self.execute(
+            filled,
+            [
+                "CREATE TABLE asked (id INTEGER, name VARCHAR(20), owner INTEGER)",
+                "INSERT INTO asked VALUES (1, 'a%', 1), (2, 'a%', 99), (3, NULL, NULL), (4, '나', 98)",
+            ],
+        )
+        asked = TableName("asked")
+        answers = {
+            Question(asked, "name IS NULL"): 1,
+            Question(asked, "name LIKE '%\\%' ESCAPE '\\'"): 2,
+            Question(asked, columns=("name",), duplicates=True): 2,
+            Question(asked, columns=("name", "id"), duplicates=True): 0,
+            Question(asked, columns=("owner",), parent=asked, parent_columns=("id",)): 2,
+            Question(EMPTY, "1 = 1"): 0,
+        }
+        unanswerable = [
+            Question(asked, "nothing IS NULL"),
+            Question(TableName("nosuch"), "1 = 1"),
+            Question(asked, columns=("nosuch",), duplicates=True),
+        ]
+        assert filled.count_rows([*unanswerable, *answers], seconds=30) == answers
+        assert filled.count_rows([], seconds=30) == {}
+
+    def test_a_question_that_takes_too_long_is_left_out(self, filled: Database) -> None:
+        forever = "(WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n) > 0"
+        quick = Question(ORDERS, "1 = 1")
+        assert filled.count_rows([Question(ORDERS, forever), quick], seconds=0.1) == {quick: 3}
 
     def test_a_database_that_can_be_written_is_not_refused(self, filled: Database) -> None:
         before = filled.fingerprint()

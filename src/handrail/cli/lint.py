@@ -151,7 +151,8 @@ def _lint_pending(root: Path, env: str | None) -> tuple[tuple[Finding, ...], dic
     if facts.path is None:
         raise UsageError("there is no way to head", hint="handrail history")
     exists = not facts.database_missing and kit.database.exists()
-    findings = lint_path(facts, facts.path, kit.database.facts() if exists else None, lint_settings(project.config))
+    known = kit.database.facts() if exists else None
+    findings = lint_path(facts, facts.path, kit.database, known, lint_settings(project.config))
     return findings, {script.path: script.source for script in facts.path.revisions}
 
 

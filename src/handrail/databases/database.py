@@ -18,6 +18,7 @@ An implementer promises:
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -32,6 +33,7 @@ from handrail.facts import (
     Fingerprint,
     FingerprintRequest,
     OnTable,
+    Question,
     RowWrites,
     SessionState,
     WriteActivity,
@@ -115,6 +117,11 @@ class Database(Dumps, Protocol):
 
     def completeness(self, columns: AddedColumns) -> tuple[ColumnCompleteness, ...]:
         """How these columns are filled, in one scan per table. A column or table that is not there is left out."""
+        ...
+
+    def count_rows(self, questions: Iterable[Question], *, seconds: float) -> Mapping[Question, int]:
+        """The answers, read and nothing written. A question is left out that cannot be asked (no such table or column,
+        a condition that is no SQL here) or takes longer than `seconds`."""
         ...
 
     def broken_references(self) -> tuple[BrokenReference, ...]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from handrail.facts import TableFacts, TableName
+from handrail.facts import Question, TableFacts, TableName
 from handrail.lint.finding import Edit, Finding, Severity
-from handrail.lint.rule import Case, LintContext, Question
+from handrail.lint.rule import Case, LintContext
 from handrail.migrations import changes
 from handrail.migrations.changes import Change
 from handrail.migrations.reading import ScriptReading

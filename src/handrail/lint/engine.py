@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from handrail.facts import DatabaseFacts
+from handrail.facts import DatabaseFacts, Question
+from handrail.lint.change_rule import ChangeRule
 from handrail.lint.finding import Finding
 from handrail.lint.rule import LintContext, Rule
 from handrail.lint.rules import RULES
@@ -56,6 +57,12 @@ def check(context: LintContext, rules: Iterable[Rule] = RULES) -> tuple[Finding,
 def judge(context: LintContext, settings: LintSettings, rules: Sequence[Rule] = RULES) -> tuple[Finding, ...]:
     """The same with the project's own weights."""
     return _sorted(weigh(check(context, rules), settings), context)
+
+
+def questions_of(context: LintContext, rules: Iterable[Rule] = RULES) -> tuple[Question, ...]:
+    """What the rules want counted in the live database before they judge, each once."""
+    asking = (rule for rule in rules if isinstance(rule, ChangeRule))
+    return tuple(dict.fromkeys(question for rule in asking for question in rule.questions(context)))
 
 
 def _sorted(findings: Iterable[Finding], context: LintContext) -> tuple[Finding, ...]:

@@ -6,24 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
-from handrail.facts import DatabaseFacts, TableName
+from handrail.facts import DatabaseFacts, Question
 from handrail.lint.finding import Finding
 from handrail.migrations.reading import ScriptReading
 from handrail.migrations.revision import Direction
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Rows to count in the live database: those of `table` for which the SQL condition is true ("email IS NULL"), or
-    with `duplicates` the rows that share their (non-NULL) values in these columns with another row, or with `parent`
-    those whose `columns` (non-NULL) have no row in it."""
-
-    table: TableName
-    condition: str = ""
-    columns: tuple[str, ...] = ()
-    duplicates: bool = False
-    parent: TableName | None = None
-    parent_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def _facts_now(kit: Equipment, request: Request) -> DatabaseFacts | None:
 def make_plan(kit: Equipment, request: Request) -> tuple[ApplyPlan | Refusal, tuple[Finding, ...]]:
     """The plan that `guarded_run` would follow, and all findings; nothing is touched."""
     facts = _facts_now(kit, request)
-    findings = lint_path(request.project, request.path, facts, kit.lint_settings)
+    findings = lint_path(request.project, request.path, kit.database, facts, kit.lint_settings)
     stops = remaining(findings, kit.lint_level) if request.with_lint else ()
     has_data = bool(facts and facts.tables) and request.with_backup
     return plan_apply(request.path, stops, kit.policy, kit.database.capabilities, has_data=has_data), findings

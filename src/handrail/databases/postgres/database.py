@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +12,7 @@ from handrail.databases.postgres import catalog, digest, dump, lifecycle, lock, 
 from handrail.databases.postgres.binaries import major, tools_for
 from handrail.databases.postgres.completeness import completeness
 from handrail.databases.postgres.connection import elsewhere, maintenance, opened, reading, require_primary
+from handrail.databases.postgres.counting import count_rows
 from handrail.databases.postgres.probes import probe
 from handrail.databases.postgres.quoting import Query
 from handrail.databases.postgres.sessions import application_name
@@ -26,6 +27,7 @@ from handrail.facts import (
     Fingerprint,
     FingerprintRequest,
     OnTable,
+    Question,
     TableName,
     WriteActivity,
     unheard,
@@ -99,6 +101,13 @@ class PostgresDatabase:
             return ()
         with reading(self._address, self._application) as (query, schema):
             return completeness(query, columns, default_schema=schema)
+
+    def count_rows(self, questions: Iterable[Question], *, seconds: float) -> Mapping[Question, int]:
+        asked = tuple(questions)
+        if not asked:
+            return {}
+        with opened(self._address, self._application) as query:
+            return count_rows(query, asked, seconds)
 
     def broken_references(self) -> tuple[BrokenReference, ...]:
         """None: PostgreSQL checks every row when it makes a constraint valid, and every write from then on."""

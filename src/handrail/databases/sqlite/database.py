@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -27,6 +27,7 @@ from handrail.databases.sqlite.connection import (
     require_writable,
     translated,
 )
+from handrail.databases.sqlite.counting import count_rows
 from handrail.databases.sqlite.files import INCOMING, incoming, overwrite, pieces, put_in_place, swap_damaged
 from handrail.databases.sqlite.lock import hold_lock
 from handrail.databases.sqlite.pages import Snapshot, hold_snapshot
@@ -43,6 +44,7 @@ from handrail.facts import (
     Fingerprint,
     FingerprintRequest,
     OnTable,
+    Question,
     WriteActivity,
     unheard,
 )
@@ -127,6 +129,13 @@ class SqliteDatabase:
             return ()
         with reading(self._file) as raw:
             return completeness(raw, columns)
+
+    def count_rows(self, questions: Iterable[Question], *, seconds: float) -> Mapping[Question, int]:
+        asked = tuple(questions)
+        if not asked or not self.exists():
+            return {}
+        with reading(self._file) as raw:
+            return count_rows(raw, asked, seconds)
 
     def broken_references(self) -> tuple[BrokenReference, ...]:
         with reading(self._file) as raw:
