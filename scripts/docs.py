@@ -16,8 +16,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 COMMANDS = (
-    *("init", "doctor", "status", "current", "history", "check", "lint", "plan", "rehearse", "upgrade", "downgrade"),
-    *("stamp", "recover", "backup", "backup create", "backup list", "backup show", "backup verify", "backup restore"),
+    *("init", "doctor", "status", "current", "history", "check", "revision", "lint", "plan", "rehearse", "upgrade"),
+    *("downgrade", "stamp", "recover"),
+    *("backup", "backup create", "backup list", "backup show", "backup verify", "backup restore"),
 )
 
 

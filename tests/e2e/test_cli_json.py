@@ -60,6 +60,8 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("recover", 0, True),
     ("recover --keep --restore", 2, False),
     ("status", 0, True),
+    ("revision --message more", 0, True),
+    ("revision --head nosuch", 2, False),
     ("status --env nosuch", 2, False),
     ("current --env nosuch", 2, False),
     ("history --env nosuch", 2, False),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.calling import handrail
-from support.projects import BOOKINGS, STATUS, Script, make_project
+from support.projects import BOOKINGS, STATUS, SYNC_ENV, Script, make_project
 
 UNSAFE = "op.add_column('bookings', sa.Column('seats', sa.Integer(), nullable=False))"
 NEXT = Script("c3", "b2", UNSAFE, "op.drop_column('bookings', 'seats')")
@@ -124,7 +124,10 @@ def test_pending_scripts_are_judged_by_the_database(project: Path) -> None:
         connection.execute("DELETE FROM bookings")
     assert judged() == (0, [("HR-DD101", "info")])
     said = handrail(project, "lint", "--pending", "--fix")
-    assert (said.code, said.error) == (2, "HR200 --pending and --live go without files, --base, --fix and --diff")
+    assert (said.code, said.error) == (
+        2,
+        "HR200 --pending, --live and --rehearse go without files, --base, --fix and --diff",
+    )
 
 
 def test_explain_and_formats(project: Path) -> None:
@@ -135,6 +138,56 @@ def test_explain_and_formats(project: Path) -> None:
         assert json.loads(handrail(project, "lint", "--format", form).out)
     assert handrail(project, "lint", "--format", "github").out.startswith("::error file=migrations/versions/c3_")
     assert handrail(project, "lint", "--format", "markdown").out.startswith("| | rule |")
+
+
+MODELS = """import sqlalchemy as sa
+target_metadata = sa.MetaData()
+sa.Table(
+    "bookings",
+    target_metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("topic", sa.String(100), nullable=False),
+    sa.Column("status", sa.String(50), nullable=False, server_default="SCHEDULED"),
+    sa.Column("seats", sa.Integer, nullable=False),
+)
+"""
+
+
+def test_a_revision_is_written_repaired_and_reviewed(tmp_path: Path) -> None:
+    project = make_project(
+        tmp_path, revisions=(BOOKINGS, STATUS), env=f"{MODELS}{SYNC_ENV}".replace("= None", "= target_metadata")
+    )
+    said = handrail(project, "revision", "-m", "add seats", "--autogenerate")
+    assert (said.code, said.error) == (
+        2,
+        "HR220 Target database is not up to date.\n"
+        "  next: handrail upgrade, then the same command again: what is compared is the database",
+    )
+    assert handrail(project, "upgrade", "--yes").code == 0
+    said = handrail(project, "revision", "-m", "add seats", "--autogenerate", "--rev-id", "c3")
+    assert said.code == 0, said.err
+    lines = said.out.splitlines()
+    assert lines[0] == "wrote migrations/versions/c3_add_seats.py"
+    assert lines[1].startswith("repaired HR-DD101 bookings.seats is NOT NULL without a server_default: op.add_column(")
+    assert "server_default='0', nullable=False" in script_of(project).read_text()
+    assert handrail(project, "upgrade", "--yes").code == 0
+    said = handrail(project, "revision", "-m", "nothing", "--autogenerate", "--rev-id", "d4")
+    assert (said.code, said.err) == (0, "models and database agree: the script changes nothing\n")
+    assert handrail(project, "upgrade", "--yes").code == 0
+    with closing(sqlite3.connect(project / "local.db")) as connection:
+        assert connection.execute("SELECT seats FROM bookings").fetchall() == [(0,), (0,)]
+
+
+def test_a_revision_as_alembic_writes_it_is_refused(tmp_path: Path) -> None:
+    project = make_project(
+        tmp_path, revisions=(BOOKINGS, STATUS), env=f"{MODELS}{SYNC_ENV}".replace("= None", "= target_metadata")
+    )
+    assert handrail(project, "upgrade", "--yes").code == 0
+    said = handrail(project, "revision", "-m", "add seats", "--autogenerate", "--rev-id", "c3", "--no-fix", "--json")
+    document = json.loads(said.out)
+    assert (said.code, document["error"]["code"]) == (3, "HR300")
+    assert [one["rule"] for one in document["result"]["findings"]] == ["HR-DD101"]
+    assert document["result"]["scripts"] == ["migrations/versions/c3_add_seats.py"]
 
 
 DEEP = f"{HEAD}\ndef upgrade():\n    x = {'(' * 150}1{')' * 150}\n    y = {'[' * 5000}\n"

@@ -67,6 +67,22 @@ else:
     asyncio.run(run_online())
 """
 
+TEMPLATE = '''"""${message}"""
+from alembic import op
+import sqlalchemy as sa
+${imports if imports else ""}
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+
+def upgrade():
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade():
+    ${downgrades if downgrades else "pass"}
+'''
 ENVIRONMENTS = {"sync": SYNC_ENV, "async": ASYNC_ENV}
 
 
@@ -131,6 +147,7 @@ def make_project(
         text = f"[alembic]\nscript_location = migrations\nprepend_sys_path = .\nsqlalchemy.url = {doubled}\n"
         (folder / "alembic.ini").write_text(text, "utf-8")
     (folder / "migrations" / "env.py").write_text(ENVIRONMENTS[style] if env is None else env, "utf-8")
+    (folder / "migrations" / "script.py.mako").write_text(TEMPLATE, "utf-8")
     for script in revisions:
         write_script(folder, script)
     return folder

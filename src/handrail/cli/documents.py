@@ -57,6 +57,15 @@ class Reviewed:
 
 
 @dataclass(frozen=True, slots=True)
+class Revised:
+    """The scripts that were written, the findings that were repaired in them, and those that remain."""
+
+    scripts: tuple[str, ...]
+    repaired: tuple[Finding, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Current:
     """The revisions that the database is stamped with; empty at base."""
 
@@ -259,6 +268,7 @@ RESULTS: Mapping[str, type] = {
     "status": Status,
     "current": Current,
     "lint": Reviewed,
+    "revision": Revised,
     "history": History,
     "check": Agreement,
     "plan": PlanDocument,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +41,9 @@ def lint(  # noqa: PLR0913, PLR0917 - its options
     fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired for certain, in the files.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change.")] = False,
     live: Annotated[bool, typer.Option("--live", help="Look at the database too: sizes, types, counts.")] = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Run the pending ones on a copy too, and judge every statement.")
+    ] = False,
     explain: Annotated[str | None, typer.Option("--explain", help="Say what a rule is about, and stop.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How findings are written.")] = Format.TEXT,
     env: Env = None,
@@ -55,10 +58,10 @@ def lint(  # noqa: PLR0913, PLR0917 - its options
         from handrail.wiring import read_config
 
         config = read_config(root, env)
-        if pending or live:
+        if pending or live or rehearse:
             if what or base or fix or diff:
-                raise UsageError("--pending and --live go without files, --base, --fix and --diff")
-            findings, sources = _lint_pending(root, env)
+                raise UsageError("--pending, --live and --rehearse go without files, --base, --fix and --diff")
+            findings, sources = _lint_pending(output, root, env, rehearse=rehearse)
         else:
             files = _chosen(config, what or [], base)
             is_whole = not what and base is None and config.lint.since is None
@@ -67,7 +70,7 @@ def lint(  # noqa: PLR0913, PLR0917 - its options
                 return
             findings, sources = _lint_files(config, files, fix=fix, is_whole=is_whole)
         _show(output, findings, sources, form)
-        _refuse(config, findings)
+        refuse(config, findings)
 
 
 def _chosen(config: Config, what: Sequence[str], base: str | None) -> tuple[ScriptFile, ...]:
@@ -140,25 +143,33 @@ def _diff(path: str, before: str, after: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def _lint_pending(root: Path, env: str | None) -> tuple[tuple[Finding, ...], dict[str, str]]:
-    """The pending scripts, judged by what the database's catalog says of their tables."""
+def _lint_pending(
+    output: Output, root: Path, env: str | None, *, rehearse: bool
+) -> tuple[tuple[Finding, ...], dict[str, str]]:
+    """The pending scripts, judged by what the database's catalog says of their tables, and by a rehearsal."""
     from handrail.cli.call import equipped
 
     project, facts, kit = equipped(root, env, "head")
+    from handrail.cli.running import rehearsed_on_copy
     from handrail.wiring import lint_settings
-    from handrail.workflows.lint_path import lint_path
+    from handrail.workflows.lint_path import lint_path, lint_rehearsed
 
-    if facts.path is None:
+    path = facts.path
+    if path is None:
         raise UsageError("there is no way to head", hint="handrail history")
+    sources = {script.path: script.source for script in path.revisions}
+    settings = lint_settings(project.config)
+    if rehearse and not path.is_empty:
+        _, rehearsal, _ = rehearsed_on_copy(output, kit, facts, path)
+        return lint_rehearsed(facts, path, kit.database, rehearsal.report.runs, settings), sources
     exists = not facts.database_missing and kit.database.exists()
     known = kit.database.facts() if exists else None
-    findings = lint_path(facts, facts.path, kit.database, known, lint_settings(project.config))
-    return findings, {script.path: script.source for script in facts.path.revisions}
+    return lint_path(facts, path, kit.database, known, settings), sources
 
 
 def _show(output: Output, findings: tuple[Finding, ...], sources: dict[str, str], form: Format) -> None:
     from handrail import __version__
-    from handrail.lint.reports import FORMATS, as_sarif, summary
+    from handrail.lint.reports import FORMATS, as_sarif
     from handrail.lint.rules import RULES
 
     if output.as_json:
@@ -166,14 +177,25 @@ def _show(output: Output, findings: tuple[Finding, ...], sources: dict[str, str]
 
         output.document(Reviewed(findings))
         return
-    text = as_sarif(findings, sources, rules=RULES, version=__version__) if form is Format.SARIF else None
-    text = FORMATS[form.value](findings, sources) if text is None else text
-    output.lines(*([text] if text else []))
     if form is Format.TEXT:
-        output.lines(*([""] if text else []), summary(findings, len(sources)))
+        show_text(output, findings, sources)
+    elif form is Format.SARIF:
+        output.lines(as_sarif(findings, sources, rules=RULES, version=__version__))
+    else:
+        output.lines(FORMATS[form.value](findings, sources))
 
 
-def _refuse(config: Config, findings: tuple[Finding, ...]) -> None:
+def show_text(output: Output, findings: tuple[Finding, ...], sources: Mapping[str, str]) -> None:
+    """The findings for a reader, and how many there are."""
+    from handrail.lint.reports import as_text, summary
+
+    if findings:
+        output.lines(as_text(findings, sources), "")
+    output.lines(summary(findings, len(sources)))
+
+
+def refuse(config: Config, findings: tuple[Finding, ...]) -> None:
+    """Raise LintRefused when a finding of the environment's level remains."""
     from handrail.lint.finding import remaining
 
     level = config.settings.lint.value

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from handrail import __version__
-from handrail.cli import backup, lint, looking, moving, setup
+from handrail.cli import backup, lint, looking, moving, revision, setup
 
 app = typer.Typer(
     name="handrail",
@@ -27,6 +27,7 @@ for _name, _command in (
     ("current", looking.current),
     ("history", looking.history),
     ("check", looking.check),
+    ("revision", revision.revision),
     ("lint", lint.lint),
     ("plan", looking.plan),
     ("rehearse", moving.rehearse),

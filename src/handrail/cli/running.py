@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from handrail.migrations.revision import RevisionPath
     from handrail.migrator.migrator import ProjectFacts
     from handrail.wiring import Project
+    from handrail.workflows.rehearse import Rehearsal
     from handrail.workflows.run import Equipment
     from handrail.workflows.upgrade import Outcome
 
@@ -34,15 +35,26 @@ def show_outcome(output: Output, outcome: Outcome) -> None:
 def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: RevisionPath) -> None:
     """Backup, verify and rehearse on the copy; nothing else."""
     from handrail.cli.documents import Rehearsed
-    from handrail.errors import BackupError
-    from handrail.workflows.backup import make_backup, restored, verified_copy
-    from handrail.workflows.rehearse import rehearse
-    from handrail.workflows.run import locked_run
 
     if path.is_empty:
         output.lines(f"nothing pending: the database is at {named(facts.current)}")
         output.document(Rehearsed())
         return
+    backup, rehearsal, warnings = rehearsed_on_copy(output, kit, facts, path)
+    output.lines(*rehearsal.report.lines())
+    output.warnings(warnings)
+    output.document(Rehearsed.of(backup, rehearsal.report, warnings))
+
+
+def rehearsed_on_copy(
+    output: Output, kit: Equipment, facts: ProjectFacts, path: RevisionPath
+) -> tuple[str, Rehearsal, tuple[str, ...]]:
+    """Back up, verify and rehearse on the copy; the backup's id, the rehearsal, and the warnings on the way."""
+    from handrail.errors import BackupError
+    from handrail.workflows.backup import make_backup, restored, verified_copy
+    from handrail.workflows.rehearse import rehearse
+    from handrail.workflows.run import locked_run
+
     if facts.database_missing or not kit.database.exists():
         raise BackupError(
             f"{facts.address} is not there yet", why="there are no rows to rehearse with", hint="handrail upgrade"
@@ -51,9 +63,7 @@ def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: Rev
         backup = make_backup(run, "rehearsal")
         with verified_copy(run, backup) as copy:
             rehearsal = rehearse(run, facts, path, backup, copy, lambda: restored(run, backup))
-    output.lines(*rehearsal.report.lines())
-    output.warnings(run.warnings)
-    output.document(Rehearsed.of(backup.id, rehearsal.report, tuple(run.warnings)))
+    return backup.id, rehearsal, tuple(run.warnings)
 
 
 def rehearse_elsewhere(output: Output, project: Project, target: str, on: str) -> None:

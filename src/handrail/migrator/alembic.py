@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,12 +24,14 @@ from handrail.migrator.migrator import (
     MigrationFailed,
     MigrationOutcome,
     ModelDifference,
+    NewRevision,
     OnEvent,
     ProjectFacts,
     ProofRequest,
 )
 from handrail.migrator.process import STARTING_SILENCE, Child, Silence
 from handrail.migrator.protocol import ProjectPlace, Request, decode
+from handrail.migrator.script_files import toml_options
 
 #: The server gets the first chance to end a statement, since it says more about it.
 _SERVER_FIRST = 1.0
@@ -120,6 +121,10 @@ class AlembicMigrator:
     def stamp(self, target: str, *, purge: bool = False) -> None:
         self._look(Request("stamp", self._place(), target=target, purge=purge))
 
+    def revise(self, new: NewRevision) -> tuple[Path, ...]:
+        made, _ = self._look(Request("revise", self._place(), new=new))
+        return tuple(Path(path) for path in made)
+
     def differences(self) -> tuple[ModelDifference, ...]:
         lines, _ = self._look(Request("differences", self._place()))
         return tuple(ModelDifference(str(line)) for line in lines)
@@ -127,7 +132,7 @@ class AlembicMigrator:
     def _place(self) -> ProjectPlace:
         ini, toml = self._root / "alembic.ini" if self._ini is None else self._ini, self._root / "pyproject.toml"
         ini = self._root / ini
-        has_ini, has_toml = ini.is_file(), _has_alembic_table(toml)
+        has_ini, has_toml = ini.is_file(), bool(toml_options(self._root))
         if not has_ini and (self._ini is not None or not has_toml):
             raise ProjectError(
                 f"there is no Alembic configuration in {self._root}" if self._ini is None else f"there is no {ini}",
@@ -373,16 +378,6 @@ def error_of(message: Mapping[str, Any]) -> HandrailError:
     kind = getattr(errors, message["error"], HandrailError)
     error: HandrailError = kind(message["message"], why=message["why"], hint=message["hint"], code=message["code"])
     return error
-
-
-def _has_alembic_table(toml: Path) -> bool:
-    if not toml.is_file():
-        return False
-    try:
-        tool = tomllib.loads(toml.read_text("utf-8")).get("tool", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{toml} cannot be read", why=str(error), hint="correct the file") from error
-    return "alembic" in tool
 
 
 def _ending(status: int | None) -> str:

@@ -193,6 +193,10 @@ def _project_hint(error: BaseException) -> str:
         return "merge them (alembic merge heads), or name the target: heads, or one revision"
     if "Can't locate revision" in text or "No such revision" in text:
         return "handrail history shows the revisions there are"
+    if "script.py.mako" in text:
+        return "new scripts are made from it: take the one that `alembic init` writes into another folder"
+    if "not up to date" in text:
+        return "handrail upgrade, then the same command again: what is compared is the database"
     return "alembic history and alembic current must work first"
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from handrail.errors import HandrailError
@@ -165,6 +166,17 @@ class ProofFailed(HandrailError):
 
 
 @dataclass(frozen=True, slots=True)
+class NewRevision:
+    """A script to be written: by hand, or from what models and database differ in. `head` is what it follows ("" for
+    the only head), `id` its id ("" for one of Alembic's)."""
+
+    message: str
+    autogenerate: bool = False
+    head: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDifference:
     """One difference between models and database, as Alembic's comparison words it."""
 
@@ -209,6 +221,11 @@ class Migrator(Protocol):
 
     def stamp(self, target: str, *, purge: bool = False) -> None:
         """Write the stamp without running anything."""
+        ...
+
+    def revise(self, new: NewRevision) -> tuple[Path, ...]:
+        """Write a new script as `alembic revision` does; its path, or their paths. ProjectError when the database is
+        not at head (with autogenerate) or there are several heads."""
         ...
 
     def differences(self) -> tuple[ModelDifference, ...]:

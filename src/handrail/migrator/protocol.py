@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from handrail.facts import DatabaseAddress
 from handrail.migrations.revision import RevisionPath
-from handrail.migrator.migrator import Limits, ProofRequest
+from handrail.migrator.migrator import Limits, NewRevision, ProofRequest
 
 _T = TypeVar("_T")
 
@@ -31,10 +31,11 @@ class ProjectPlace:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the child is to do: "describe", "resolve", "run", "sql", "stamp" or "differences".
+    """What the child is to do: "describe", "resolve", "run", "sql", "stamp", "differences" or "revise".
 
     It may hold passwords, so it travels through a pipe only. `current` is used by "resolve", `target` by "describe",
-    "resolve" and "stamp", the rest by "run" and "sql". `project` is the project's own database as far as it is known.
+    "resolve" and "stamp", `new` by "revise", the rest by "run" and "sql". `project` is the project's own database as
+    far as it is known.
     """
 
     verb: str
@@ -49,6 +50,7 @@ class Request:
     run_id: str = ""
     purge: bool = False
     dialect: str = ""
+    new: NewRevision | None = None
 
 
 def encode(value: Any) -> Any:

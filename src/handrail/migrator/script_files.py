@@ -37,7 +37,7 @@ def version_folders(root: Path, ini: Path | None, section: str) -> tuple[Path, .
     """The folders with the scripts of the project, by alembic.ini or [tool.alembic]. Raises ProjectError."""
     options = _ini_options(ini, section) if ini is not None else {}
     here = ini.parent if ini is not None and options else root
-    options = options or _toml_options(root)
+    options = options or toml_options(root)
     location = options.get("script_location")
     if not location:
         raise ProjectError(
@@ -66,14 +66,15 @@ def _ini_options(ini: Path, section: str) -> dict[str, object]:
     return dict(parser[section]) if parser.has_section(section) else {}
 
 
-def _toml_options(root: Path) -> dict[str, object]:
+def toml_options(root: Path) -> dict[str, object]:
+    """[tool.alembic] of the project's pyproject.toml; {} when there is none. Raises ProjectError."""
     path = root / "pyproject.toml"
     if not path.is_file():
         return {}
     try:
-        tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
+        tool = tomllib.loads(path.read_text("utf-8")).get("tool", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path} is not valid TOML", why=str(error), hint="correct that line") from error
+        raise ProjectError(f"{path} cannot be read", why=str(error), hint="correct the file") from error
     found = tool.get("alembic", {}) if isinstance(tool, dict) else {}
     return dict(found) if isinstance(found, dict) else {}
 

@@ -60,6 +60,7 @@ def serve(request: Request, channel: Channel, guards: Guards) -> None:
         "sql": server.sql,
         "stamp": server.stamp,
         "differences": server.differences,
+        "revise": server.revise,
     }
     try:
         verbs[request.verb]()
@@ -81,7 +82,7 @@ class _Server:
         self.connections = Connections(
             project=request.project,
             on=request.on,
-            looking=request.verb in ("describe", "differences", "sql"),
+            looking=request.verb in ("describe", "differences", "sql", "revise"),
             elsewhere=lambda address: channel.event("statement", "", f"a connection to {address} was opened"),
         )
 
@@ -212,6 +213,23 @@ class _Server:
 
         self._run_env(LookingEnvironment(config, scripts, self.connections, self.configured, look=look), scripts)
         self.channel.send("result", result=found)
+
+    def revise(self) -> None:
+        """Alembic's own command, with its templates, hooks and file names; the result are the paths of the scripts."""
+        from alembic.command import revision
+
+        config, _ = self._load()
+        new = self.request.new
+        assert new is not None  # noqa: S101 - the adapter always sends one
+        made = revision(
+            config,
+            message=new.message or None,
+            autogenerate=new.autogenerate,
+            head=new.head or "head",
+            rev_id=new.id or None,
+        )
+        scripts = made if isinstance(made, list) else [made]
+        self.channel.send("result", result=[str(script.path) for script in scripts if script is not None])
 
     # parts
 

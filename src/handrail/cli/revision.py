@@ -1,0 +1,64 @@
+"""`handrail revision`: Alembic's command, then repair, lint and the review shown: the whole checklist in one go."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from handrail.cli.call import HERE, Env, Json, Root, answering, opened
+from handrail.errors import LintRefused
+
+
+def revision(
+    message: Annotated[str, typer.Option("--message", "-m", help="What the revision does.")] = "",
+    autogenerate: Annotated[
+        bool, typer.Option("--autogenerate", help="Write it from what models and database differ in.")
+    ] = False,
+    head: Annotated[str, typer.Option("--head", help="What it follows, where there are several heads.")] = "",
+    rev_id: Annotated[str, typer.Option("--rev-id", help="Its id; else one of Alembic's.")] = "",
+    no_fix: Annotated[bool, typer.Option("--no-fix", help="Leave the script as Alembic writes it.")] = False,
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """Write a migration script, repair what can be for certain, and review it. Exits 3 when a finding remains."""
+    with answering("revision", json) as output:
+        from handrail.cli.documents import Revised
+        from handrail.cli.lint import refuse, show_text
+        from handrail.migrator.migrator import NewRevision
+        from handrail.migrator.script_files import read_files, write_source
+        from handrail.wiring import engines_of, lint_settings
+        from handrail.workflows.lint_scripts import lint_files, repair
+
+        project = opened(root, env)
+        config = project.config
+        paths = project.migrator.revise(NewRevision(message, autogenerate, head, rev_id))
+        settings, engines = lint_settings(config), engines_of(config)
+        files = read_files(paths, config.root)
+        repaired = () if no_fix else repair(files, settings, engines)
+        for one in repaired:
+            write_source(one.script, one.source)
+        files = read_files(paths, config.root)
+        gone = tuple(finding for one in repaired for finding in one.gone)
+        linted = lint_files(files, settings, engines)
+        output.lines(*(f"wrote {file.revision.path}" for file in files))
+        output.lines(*(f"repaired {finding.rule} {finding.message}: {finding.fix_hint}" for finding in gone))
+        if autogenerate and not any(reads_something(file.revision.source) for file in files):
+            sys.stderr.write("models and database agree: the script changes nothing\n")
+        show_text(output, linted.findings, linted.sources)
+        output.document(Revised(tuple(file.revision.path for file in files), gone, linted.findings))
+        try:
+            refuse(config, linted.findings)
+        except LintRefused as error:
+            error.hint = "write the script as the findings say, then: handrail lint --base HEAD"
+            raise
+
+
+def reads_something(source: str) -> bool:
+    """Whether upgrade() asks for anything."""
+    from handrail.migrations.identity import identify
+    from handrail.migrations.reading import read_script
+
+    return bool(read_script(identify("", source)).upgrade.changes)
