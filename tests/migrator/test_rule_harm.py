@@ -98,10 +98,12 @@ def observe(rule: Rule, case: Case, is_bad: bool, folder: Path, url: str, databa
         assert case.harm is None or shown(harm, runs, before, database) == []
         return
     assert not isinstance(runs, str), runs
-    for bad in rule.BAD:
-        if bad.harm is not None and bad.harm.lock and bad.setup == case.setup:
-            held = {(lock.table.name, lock.mode) for run in runs for one in run.statements for lock in one.locks}
-            assert (bad.harm.table, bad.harm.lock) not in held
+    done = [one for run in runs for one in run.statements]
+    held = {(lock.table.name, lock.mode) for one in done for lock in one.locks}
+    rewritten = {table.name for one in done for table in one.rewritten}
+    for bad in [bad.harm for bad in rule.BAD if bad.harm is not None and bad.setup == case.setup]:
+        assert not bad.lock or (bad.table, bad.lock) not in held
+        assert not bad.rewrites or bad.table not in rewritten
 
 
 @pytest.mark.parametrize(("rule", "case", "is_bad"), cases_on("postgresql"))

@@ -1,0 +1,56 @@
+"""Edits that add a constraint without a check of the old rows, and check those afterwards on their own."""
+
+from __future__ import annotations
+
+import ast
+from typing import Final
+
+from handrail.facts import TableName
+from handrail.lint.change_rule import Around
+from handrail.lint.finding import Edit
+from handrail.lint.repairs import corrected, replaced, with_keywords
+from handrail.lint.sql_names import quoted, quoted_table
+from handrail.migrations.changes import AddConstraint
+
+BLOCK: Final = "with op.get_context().autocommit_block():"
+
+
+def is_written_out(call: ast.Call, *arguments: tuple[str, int]) -> bool:
+    """Whether these arguments of the call (keyword, place) are texts on the spot: then it means the same every time
+    it runs."""
+    return all(_is_text(_argument(call, name, place)) for name, place in arguments)
+
+
+def validation(table: TableName, name: str) -> str:
+    """The statement of a script that checks the old rows against a constraint."""
+    return f"op.execute({f'ALTER TABLE {quoted_table(table)} VALIDATE CONSTRAINT {quoted(name)}'!r})"
+
+
+def unchecked_then_validated(around: Around, table_argument: str) -> tuple[tuple[Edit, ...], str]:
+    """Edits for `op.create_…_constraint(…)` by which it is NOT VALID first and validated in a transaction of its own;
+    and the corrected code."""
+    change = around.change
+    assert isinstance(change, AddConstraint)  # noqa: S101 - the rules ask about nothing else
+    name, call, place = change.constraint.name, change.place.call, change.place
+    check = f"{BLOCK} {validation(change.table, name or '…')}"
+    if call is None or place.is_sql or place.batch:
+        return (), f"ALTER TABLE {quoted_table(change.table)} ADD … NOT VALID, and then {check}"
+    source = around.script.revision.source
+    inner = corrected(source, call, with_keywords(call, {"postgresql_not_valid": "True"}))
+    if name is None or place.in_autocommit or not is_written_out(call, ("constraint_name", 0), (table_argument, 1)):
+        return (), f"{inner}; {check}"
+    text = f"{inner}\n{BLOCK}\n    {validation(change.table, name)}"
+    return replaced(source, call, text), text
+
+
+def _argument(call: ast.Call, name: str, place: int) -> ast.expr | None:
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return keyword.value
+    return call.args[place] if place < len(call.args) else None
+
+
+def _is_text(node: ast.expr | None) -> bool:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "f" and node.args:
+        node = node.args[0]
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)

@@ -1,0 +1,96 @@
+"""What was done before a change, in its script and in those that run before it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from handrail.facts import ColumnFacts, ObjectKind, TableName
+from handrail.lint.change_rule import Around
+from handrail.migrations import changes
+from handrail.migrations.changes import Change, ConstraintKind, Verb
+from handrail.migrations.types import TypeText
+
+_FILLING = {Verb.UPDATE, Verb.DELETE, Verb.TRUNCATE, Verb.MERGE}
+
+
+def earlier(around: Around) -> Iterator[Change]:
+    """Every change before this one: of the scripts before, then of its own."""
+    direction = around.context.direction
+    for script in around.context.scripts:
+        if script is around.script:
+            break
+        yield from script.function(direction).changes
+    yield from around.before
+
+
+def column_facts(around: Around, table: TableName, column: str) -> ColumnFacts | None:
+    """What the catalog says of a column as it is before the scripts run."""
+    found = around.facts(table)
+    return None if found is None else next((one for one in found.columns if one.name == column), None)
+
+
+def added(around: Around, table: TableName, column: str) -> changes.AddColumn | None:
+    """The change by which the column came to be on the way."""
+    found = [
+        change
+        for change in earlier(around)
+        if isinstance(change, changes.AddColumn) and change.table == table and change.column.name == column
+    ]
+    return found[-1] if found else None
+
+
+def type_before(around: Around, table: TableName, column: str) -> TypeText | None:
+    """The type that the scripts before gave the column."""
+    found = None
+    for change in earlier(around):
+        match change:
+            case changes.AddColumn(table=where, column=new) if where == table and new.name == column:
+                found = new.sql_type
+            case changes.AlterColumn(table=where, column=name, type=TypeText() as new_type) if (
+                where == table and name == column
+            ):
+                found = new_type
+    return found
+
+
+def is_filled(around: Around, table: TableName, column: str) -> bool:
+    """Whether rows were written before so that a count of today says nothing of then (`UPDATE … SET column = …`)."""
+    return any(
+        isinstance(change, changes.WriteRows)
+        and change.verb in _FILLING
+        and change.table in {table, None}
+        and (change.verb is not Verb.UPDATE or not change.columns or column in change.columns)
+        for change in earlier(around)
+    )
+
+
+def is_proven_not_null(around: Around, table: TableName, column: str) -> bool:
+    """Whether a checked CHECK (column IS NOT NULL) is there, by which PostgreSQL (12 and later) needs no scan."""
+    known = around.context.facts
+    objects = () if known is None else known.objects
+    if any(
+        one.kind is ObjectKind.CONSTRAINT and one.table == table and one.is_valid and _says(one.definition, column)
+        for one in objects
+    ):
+        return True
+    waiting: set[str | None] = set()
+    for change in earlier(around):
+        match change:
+            case changes.AddConstraint(table=where, constraint=made) if where == table:
+                is_proof = _says(made.condition, column) or (
+                    made.kind is ConstraintKind.NOT_NULL and column in made.columns
+                )
+                if is_proof and made.is_checked:
+                    return True
+                if is_proof:
+                    waiting.add(made.name)
+            case changes.ValidateConstraint(table=where, name=name) if where == table and name in waiting:
+                return True
+    return False
+
+
+def _says(condition: str, column: str) -> bool:
+    """Whether a condition is `column IS NOT NULL`, or one such after another with AND."""
+    text = re.sub(r"\s+", " ", re.sub(r'[()"]', " ", condition)).strip().lower().removeprefix("check ")
+    return f"{column.lower()} is not null" in text.split(" and ") and " or " not in text
