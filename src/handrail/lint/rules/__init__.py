@@ -6,12 +6,16 @@ from typing import Final
 
 from handrail.lint.rule import Rule
 from handrail.lint.rules.broken_history import BrokenHistory
+from handrail.lint.rules.check_validated import CheckValidated
+from handrail.lint.rules.column_type_changed import ColumnTypeChanged
 from handrail.lint.rules.concurrently_in_transaction import ConcurrentlyInTransaction
+from handrail.lint.rules.foreign_key_validated import ForeignKeyValidated
 from handrail.lint.rules.index_not_concurrent import IndexNotConcurrent
 from handrail.lint.rules.not_null_without_default import NotNullWithoutDefault
 from handrail.lint.rules.nulls_before_not_null import NullsBeforeNotNull
 from handrail.lint.rules.set_not_null import SetNotNull
 from handrail.lint.rules.several_heads import SeveralHeads
+from handrail.lint.rules.unique_constraint import UniqueConstraint
 from handrail.lint.rules.unknown_revision import UnknownRevision
 from handrail.lint.rules.unreadable_script import UnreadableScript
 from handrail.lint.rules.volatile_default import VolatileDefault
@@ -21,6 +25,10 @@ RULES: Final[tuple[Rule, ...]] = (
     VolatileDefault(),
     IndexNotConcurrent(),
     SetNotNull(),
+    ColumnTypeChanged(),
+    ForeignKeyValidated(),
+    CheckValidated(),
+    UniqueConstraint(),
     NullsBeforeNotNull(),
     SeveralHeads(),
     UnknownRevision(),
