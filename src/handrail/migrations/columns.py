@@ -24,7 +24,8 @@ class ColumnText:
     `type` is source text, `type_name` its last word ("Enum"), `labels` those of an Enum with literal labels.
     `nullable` is None when only running the script could tell. `server_default` is SQL text, None when there is none.
     `python_default` is the literal value of `default=`. `call` is the `sa.Column(...)` expression, None in SQL text.
-    `filled_by` names what fills it beside a default ("identity", "computed", "serial"); `references` is the table of a
+    `filled_by` names what fills it beside a default ("identity", "computed", "computed virtual",
+    "serial"); `references` is the table of a
     foreign key written in the column.
     """
 
@@ -75,8 +76,14 @@ def read_column(code: object) -> ColumnText | None:
 
 
 def _filler(value: object) -> str:
-    name = call_name(value.node).lower() if isinstance(value, Code) else ""
-    return name if name in {"identity", "computed"} else ""
+    if not isinstance(value, Code):
+        return ""
+    name = call_name(value.node).lower()
+    if name == "computed" and isinstance(value.node, ast.Call):
+        words = {word.arg: word.value for word in value.node.keywords}
+        is_virtual = _value(words.get("persisted"), value.scope) is False
+        return "computed virtual" if is_virtual else "computed"
+    return name if name == "identity" else ""
 
 
 def _foreign_key(value: object) -> tuple[TableName | None, str]:

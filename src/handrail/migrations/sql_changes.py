@@ -323,7 +323,8 @@ def _maintain(word: str) -> Reader:
         keys = {one.key for one in words}
         full = f"{word} FULL" if word == "VACUUM" and "FULL" in keys else word
         cursor.parentheses()
-        cursor.any_of("FULL", "VERBOSE")
+        while cursor.any_of("FULL", "FREEZE", "VERBOSE", "ANALYZE"):
+            pass
         cursor.any_of("INDEX", "TABLE", "SCHEMA", "DATABASE", "MATERIALIZED")
         cursor.take("VIEW")
         is_concurrent = "CONCURRENTLY" in keys

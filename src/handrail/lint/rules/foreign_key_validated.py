@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from handrail.facts import TableName
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.constraint_repairs import BLOCK, unchecked_then_validated, validation
 from handrail.lint.finding import Finding
@@ -109,14 +110,7 @@ class ForeignKeyValidated(ChangeRule):
                 edits, fix = unchecked_then_validated(around, "source_table")
                 parent, what = made.references, f"foreign key {made.name or ''}".strip()
             case AddColumn(table=table, column=column) as change if column.references and _looks_at_rows(change):
-                name = f"fk_{table.name}_{column.name}"
-                edits, fix = (
-                    (),
-                    (
-                        f"the column without the key, then op.create_foreign_key('{name}', …, postgresql_not_valid=True), "
-                        f"then {BLOCK} {validation(table, name)}"
-                    ),
-                )
+                edits, fix = (), _apart(f"fk_{table.name}_{column.name}", table)
                 parent, what = column.references, f"the foreign key of {column.name}"
             case _:
                 return
@@ -124,6 +118,11 @@ class ForeignKeyValidated(ChangeRule):
             both = f"{table} and {parent}" if parent is not None and parent != table else str(table)
             message = f"adding {what} checks every row of {table} with the writers of {both} locked out"
             yield around.finding(message + around.size(table), around.by_size(table), fix=fix, edits=edits)
+
+
+def _apart(name: str, table: TableName) -> str:
+    key = f"op.create_foreign_key({name!r}, …, postgresql_not_valid=True)"
+    return f"the column without the key, then {key}, then {BLOCK} {validation(table, name)}"
 
 
 def _looks_at_rows(change: AddColumn) -> bool:

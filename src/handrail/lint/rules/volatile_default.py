@@ -15,7 +15,7 @@ from handrail.migrations.changes import AddColumn
 _HARM = Harm("bookings", rewrites=True)
 _CALL = re.compile(r"([a-z_][\w.]*)\s*\(")
 _MADE_UP = re.compile(r"uuid|ulid|nanoid|cuid|ksuid|snowflake|random")
-_VOLATILE = frozenset({"clock_timestamp", "timeofday", "nextval", "gen_salt", "setval"})
+_VOLATILE = frozenset({"clock_timestamp", "timeofday", "nextval", "next_value", "gen_salt", "setval"})
 _STABLE = frozenset({"uuid_generate_v3", "uuid_generate_v5", "uuid_nil", "uuid_extract_timestamp"})
 
 

@@ -1,0 +1,33 @@
+"""What the rules on locks need to know of a change: generated columns, tables that are vacuumed."""
+
+from __future__ import annotations
+
+import pytest
+
+from handrail.migrations.changes import AddColumn, Command
+from handrail.migrations.reading import read_script
+from unit.building import script
+
+
+@pytest.mark.parametrize(
+    ("filler", "what"),
+    [
+        ("sa.Computed('a * 2', persisted=True)", "computed"),
+        ("sa.Computed('a * 2')", "computed"),
+        ("sa.Computed('a * 2', persisted=False)", "computed virtual"),
+        ("sa.Identity()", "identity"),
+        ("sa.ForeignKey('b.id')", ""),
+    ],
+)
+def test_what_fills_a_column(filler: str, what: str) -> None:
+    source = script(f"    op.add_column('t', sa.Column('b', sa.Integer(), {filler}))")
+    (change,) = read_script(source).upgrade.changes
+    assert isinstance(change, AddColumn)
+    assert change.column.filled_by == what
+
+
+@pytest.mark.parametrize("words", ["", "ANALYZE", "FULL VERBOSE", "(FULL, ANALYZE)", "FREEZE VERBOSE ANALYZE"])
+def test_the_table_that_is_vacuumed(words: str) -> None:
+    (change,) = read_script(script(f"    op.execute('VACUUM {words} bookings')")).upgrade.changes
+    assert isinstance(change, Command)
+    assert (change.words, str(change.table)) == ("VACUUM FULL" if "FULL" in words else "VACUUM", "bookings")
