@@ -9,22 +9,28 @@ from handrail.lint.rules.broken_history import BrokenHistory
 from handrail.lint.rules.check_validated import CheckValidated
 from handrail.lint.rules.column_type_changed import ColumnTypeChanged
 from handrail.lint.rules.concurrently_in_transaction import ConcurrentlyInTransaction
+from handrail.lint.rules.domain_constraint import DomainConstraint
 from handrail.lint.rules.exclusion_constraint import ExclusionConstraint
 from handrail.lint.rules.foreign_key_validated import ForeignKeyValidated
+from handrail.lint.rules.foreign_key_without_index import ForeignKeyWithoutIndex
 from handrail.lint.rules.index_dropped_not_concurrently import IndexDroppedNotConcurrently
 from handrail.lint.rules.index_not_concurrent import IndexNotConcurrent
+from handrail.lint.rules.locking_statement import LockingStatement
 from handrail.lint.rules.not_null_without_default import NotNullWithoutDefault
 from handrail.lint.rules.nulls_before_not_null import NullsBeforeNotNull
+from handrail.lint.rules.partition_attached import PartitionAttached
 from handrail.lint.rules.primary_key_added import PrimaryKeyAdded
 from handrail.lint.rules.serial_column import SerialColumn
 from handrail.lint.rules.set_not_null import SetNotNull
 from handrail.lint.rules.several_heads import SeveralHeads
+from handrail.lint.rules.several_passes import SeveralPasses
 from handrail.lint.rules.stored_generated_column import StoredGeneratedColumn
 from handrail.lint.rules.table_maintenance import TableMaintenance
 from handrail.lint.rules.unique_constraint import UniqueConstraint
 from handrail.lint.rules.unknown_revision import UnknownRevision
 from handrail.lint.rules.unreadable_script import UnreadableScript
 from handrail.lint.rules.volatile_default import VolatileDefault
+from handrail.lint.rules.work_under_a_lock import WorkUnderALock
 
 RULES: Final[tuple[Rule, ...]] = (
     NotNullWithoutDefault(),
@@ -41,6 +47,12 @@ RULES: Final[tuple[Rule, ...]] = (
     UniqueConstraint(),
     PrimaryKeyAdded(),
     ExclusionConstraint(),
+    WorkUnderALock(),
+    SeveralPasses(),
+    ForeignKeyWithoutIndex(),
+    PartitionAttached(),
+    LockingStatement(),
+    DomainConstraint(),
     NullsBeforeNotNull(),
     SeveralHeads(),
     UnknownRevision(),

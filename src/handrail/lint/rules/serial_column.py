@@ -76,7 +76,7 @@ class SerialColumn(ChangeRule):
 
     def look(self, around: Around) -> Iterable[Finding]:
         change = around.change
-        if not isinstance(change, AddColumn) or around.is_new(change.table) or not _is_numbered(change):
+        if not isinstance(change, AddColumn) or around.is_new(change.table) or not is_numbered(change):
             return
         table, column = change.table, change.column.name
         message = f"adding {table}.{column}, which numbers the rows, rewrites the table{around.size(table)}"
@@ -87,7 +87,8 @@ class SerialColumn(ChangeRule):
         yield around.finding(message, around.by_size(table), fix=fix)
 
 
-def _is_numbered(change: AddColumn) -> bool:
+def is_numbered(change: AddColumn) -> bool:
+    """Whether PostgreSQL gives every old row a number of its own."""
     column = change.column
     name = "" if column.sql_type is None else column.sql_type.name
     if column.filled_by in {"identity", "serial"} or name in _SERIALS:
