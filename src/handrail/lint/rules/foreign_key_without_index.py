@@ -12,6 +12,7 @@ from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case
 from handrail.lint.samples import upgrade
 from handrail.migrations.changes import AddColumn, AddConstraint, Change, ConstraintKind, CreateIndex, CreateTable
+from handrail.migrations.columns import ColumnText
 
 _KEYS = (ConstraintKind.UNIQUE, ConstraintKind.PRIMARY_KEY)
 
@@ -63,7 +64,7 @@ class ForeignKeyWithoutIndex(ChangeRule):
             "on a unique column",
             {
                 "unique.py": upgrade(
-                    "op.add_column('bookings', sa.Column('room_id', sa.Integer(), sa.ForeignKey('rooms.id'), unique=True))"
+                    "op.add_column('bookings', sa.Column('room', sa.Integer(), sa.ForeignKey('rooms.id'), unique=True))"
                 )
             },
         ),
@@ -124,10 +125,13 @@ def _firsts(change: Change, table: TableName) -> Iterator[str]:
         case AddConstraint(table=where, constraint=made) if where == table and made.kind in _KEYS:
             yield from made.columns[:1]
         case AddColumn(table=where, column=new) if where == table:
-            if new.name and (new.is_unique or new.is_indexed or new.is_primary_key):
-                yield new.name
+            yield from _indexed([new])
         case CreateTable(table=where, columns=news, constraints=mades) if where == table:
-            yield from (
-                new.name for new in news if new.name and (new.is_unique or new.is_indexed or new.is_primary_key)
-            )
+            yield from _indexed(news)
             yield from (made.columns[0] for made in mades if made.kind in _KEYS and made.columns)
+
+
+def _indexed(columns: Iterable[ColumnText]) -> Iterator[str]:
+    for column in columns:
+        if column.name and (column.is_unique or column.is_indexed or column.is_primary_key):
+            yield column.name

@@ -89,14 +89,10 @@ class LockingStatement(ChangeRule):
         if change.words in _REWRITES:
             what = _REWRITES[change.words].format(table=table)
             message = f"{what} writes it anew while nobody may use it{size}"
-            yield around.finding(
-                message, around.by_size(table), fix="a planned window; or a new table, filled in batches"
-            )
+            yield around.finding(message, around.by_size(table), fix="a new table, filled in batches; or a window")
         elif change.words == "LOCK" and not any(mode in change.sql.upper() for mode in _MILD):
             message = f"LOCK TABLE {table} holds others off to the end of the transaction{size}"
-            yield around.finding(
-                message, Severity.WARNING, fix="leave it out: each change takes the lock that it needs"
-            )
+            yield around.finding(message, Severity.WARNING, fix="leave it out: each change takes its own lock")
         elif change.words == "CREATE TRIGGER":
             message = f"creating a trigger on {table} waits for its writers and makes later ones wait{size}"
             severity = around.by_size(table, unknown=Severity.INFO)

@@ -60,7 +60,7 @@ class SeveralPasses(ChangeRule):
             "both in one statement",
             {
                 "one.py": upgrade(
-                    "op.execute('ALTER TABLE bookings ALTER seats TYPE bigint USING seats + 1, ALTER rooms SET NOT NULL')"
+                    "op.execute('ALTER TABLE bookings ALTER a TYPE bigint USING a + 1, ALTER b SET NOT NULL')"
                 )
             },
         ),

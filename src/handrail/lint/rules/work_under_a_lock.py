@@ -122,9 +122,7 @@ class WorkUnderALock(ChangeRule):
                 f"{other}, locked since line {since.place.line}, stays locked while the rows of {table} are worked on"
                 f"{around.size(table)}"
             )
-            yield around.finding(
-                message, around.by_size(table), fix=f"a revision of its own for what is done to {table}"
-            )
+            yield around.finding(message, around.by_size(table), fix=f"a revision of its own for {table}")
 
 
 def _adds(one: Change, validated: ValidateConstraint) -> bool:
