@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from handrail.facts import ColumnFacts, DatabaseFacts, ObjectKind, SchemaObject, TableFacts, TableName
+from handrail.facts import ColumnFacts, DatabaseFacts, ObjectKind, Question, SchemaObject, TableFacts, TableName
 from handrail.lint.change_rule import ChangeRule
 from handrail.lint.engine import check
 from handrail.lint.finding import Finding, Severity, apply_edits
 from handrail.lint.repairs import one_line
-from handrail.lint.rule import Case, LintContext, Question
+from handrail.lint.rule import Case, LintContext
 from handrail.lint.rules import RULES
 from handrail.lint.sql_names import quoted
 from handrail.lint.type_changes import Effect, catalog_type, effect

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from handrail.amounts import count
-from handrail.facts import TableName
+from handrail.facts import Question, TableName
 from handrail.lint.change_rule import BOTH, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.past import added, column_facts, is_filled, is_proven_not_null
-from handrail.lint.rule import Case, Harm, Question
+from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import BOOKINGS, upgrade
 from handrail.lint.sql_names import quoted, quoted_table
 from handrail.migrations.changes import AddConstraint, AlterColumn, ConstraintKind
