@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bench.measuring import Figure
 
 RESULTS = ROOT / "bench" / "results"
-PARTS = ("start", "guarded", "sqlite", "postgres")
+PARTS = ("start", "guarded", "sqlite", "postgres", "lint")
 MB = 1_000_000
 
 
@@ -40,6 +40,7 @@ def options() -> argparse.Namespace:
 
 def figures(chosen: argparse.Namespace, work: Path) -> Iterator[Figure]:
     from bench.dumping import measure_postgres, measure_sqlite
+    from bench.linting import measure_lint
     from bench.programs import measure_guarded, measure_start
 
     parts, rounds = chosen.parts or PARTS, chosen.rounds
@@ -53,6 +54,8 @@ def figures(chosen: argparse.Namespace, work: Path) -> Iterator[Figure]:
         yield from measure_sqlite(work, (200 if chosen.quick else 1000) * MB, rounds)
     if "postgres" in parts:
         yield from measure_postgres(work, (100 if chosen.quick else 300) * MB, rounds)
+    if "lint" in parts:
+        yield from measure_lint(work, rounds)
 
 
 def remarks(chosen: argparse.Namespace) -> list[str]:
