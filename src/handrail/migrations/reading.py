@@ -13,7 +13,7 @@ from handrail.migrations.dialects import ANY, Dialects, DialectTest
 from handrail.migrations.operations import Operation, SourcePosition
 from handrail.migrations.revision import Direction, Revision
 from handrail.migrations.surroundings import batch_changes, made_by_helper, session_changes
-from handrail.migrations.values import UNKNOWN, Batch, Code, Scope, call_name, evaluate
+from handrail.migrations.values import UNKNOWN, Batch, Code, Scope, call_name, entered, evaluate
 
 MAX_DEPTH = 8
 MAX_TURNS = 1_000
@@ -274,6 +274,9 @@ class _Walker:
             self._add(read_call(name, arguments))
             self.changes += read_call_changes(name, arguments, self._place(call))
             return True
+        is_result = name in {"scalar", "scalars"} and not call.args and not call.keywords
+        if is_result:
+            return True
         if name in {"execute", "exec_driver_sql", "scalar", "scalars"} and self._is_connection(receiver):
             arguments = self._arguments(call, scope)
             result = read_execute(arguments)
@@ -288,16 +291,7 @@ class _Walker:
         function = scope.function(name)
         if function is None or self.depth >= MAX_DEPTH:
             return False
-        inner = Scope(outer=scope)
-        parameters = [parameter.arg for parameter in (*function.args.posonlyargs, *function.args.args)]
-        defaults = function.args.defaults
-        for parameter, default in zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True):
-            inner.names[parameter] = evaluate(default, scope)
-        for parameter, argument in zip(parameters, call.args, strict=False):
-            inner.names[parameter] = evaluate(argument, scope)
-        for keyword in call.keywords:
-            if keyword.arg is not None:
-                inner.names[keyword.arg] = evaluate(keyword.value, scope)
+        inner = entered(function, call, scope)
         self.depth += 1
         self.statements(function.body, inner)
         self.depth -= 1

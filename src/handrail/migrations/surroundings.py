@@ -35,10 +35,23 @@ def batch_changes(opened: Arguments, place: Place, number: int, inside: Sequence
 
 def _needs_copy(change: Change) -> bool:
     if isinstance(change, changes.AddColumn):
-        default = change.column.server_default or ""
-        is_constant = not default or default.startswith("'") or default.replace(".", "").lstrip("-").isdigit()
-        return change.column.filled_by == "computed" or not is_constant
+        return _has_expression(change.column.call)
     return not isinstance(change, _UNCOPIED)
+
+
+def _has_expression(column: ast.Call | None) -> bool:
+    """Whether a column has a stored value or a default that is no plain string: `sa.text("0")`, `sa.true()`."""
+    if column is None:
+        return False
+    computed = (node for node in column.args if isinstance(node, ast.Call) and call_name(node) == "Computed")
+    if any(word.arg == "persisted" and _is_true(word.value) for node in computed for word in node.keywords):
+        return True
+    defaults = (word.value for word in column.keywords if word.arg == "server_default")
+    return any(not isinstance(node, ast.Constant | ast.JoinedStr | ast.Name) for node in defaults)
+
+
+def _is_true(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
 
 
 def session_changes(

@@ -34,6 +34,10 @@ class Batch:
 UNKNOWN: Final = Unknown()
 #: Calls that give back their first argument, as far as a reader is concerned.
 TRANSPARENT = frozenset({"f", "text", "quoted_name", "dedent", "literal_column", "str", "list", "tuple", "sorted"})
+#: Methods of `sa.text(…)` that leave its SQL as it is.
+SAME_TEXT = frozenset({"bindparams", "execution_options"})
+#: How many calls of functions within one another are followed for their value.
+MAX_CALLS = 16
 STRING_METHODS: Mapping[str, Callable[[str], str]] = {
     "strip": str.strip,
     "lower": str.lower,
@@ -210,8 +214,12 @@ def _call(node: ast.expr, scope: Scope) -> object:
     name = call_name(node)
     if name in TRANSPARENT and node.args:
         return evaluate(node.args[0], scope)
+    if isinstance(node.func, ast.Name) and (function := scope.function(name)) is not None:
+        return _returned(function, node, scope)
     if isinstance(node.func, ast.Attribute):
         receiver = evaluate(node.func.value, scope)
+        if name in SAME_TEXT and isinstance(receiver, str):
+            return receiver
         if isinstance(receiver, DialectName) and name == "startswith" and node.args:
             start = evaluate(node.args[0], scope)
             known = ("postgresql", "sqlite", "mysql", "mariadb", "mssql", "oracle")
@@ -221,6 +229,46 @@ def _call(node: ast.expr, scope: Scope) -> object:
         if isinstance(receiver, dict) and not node.args:
             return _dict_method(receiver, name)
     return Code(node, scope)
+
+
+def entered(function: ast.FunctionDef, call: ast.Call, scope: Scope) -> Scope:
+    """The scope of a function's body during a call of it."""
+    inner = Scope(outer=scope)
+    parameters = [parameter.arg for parameter in (*function.args.posonlyargs, *function.args.args)]
+    defaults = function.args.defaults
+    for parameter, default in zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True):
+        inner.names[parameter] = evaluate(default, scope)
+    for parameter, argument in zip(parameters, call.args, strict=False):
+        inner.names[parameter] = evaluate(argument, scope)
+    if function.args.vararg is not None:
+        rest = [evaluate(argument, scope) for argument in call.args[len(parameters) :]]
+        is_starred = any(isinstance(argument, ast.Starred) for argument in call.args)
+        inner.names[function.args.vararg.arg] = UNKNOWN if is_starred else rest
+    for keyword in call.keywords:
+        if keyword.arg is not None:
+            inner.names[keyword.arg] = evaluate(keyword.value, scope)
+    return inner
+
+
+def _returned(function: ast.FunctionDef, call: ast.Call, scope: Scope) -> object:
+    """What a function of the script gives back, where it only names a few values and returns one."""
+    *before, last = function.body
+    is_short = all(isinstance(one, ast.Assign | ast.Expr) for one in before)
+    if not is_short or not isinstance(last, ast.Return) or last.value is None or _calls_around(scope) > MAX_CALLS:
+        return Code(call, scope)
+    inner = entered(function, call, scope)
+    for one in before:
+        if isinstance(one, ast.Assign):
+            for target in one.targets:
+                inner.bind(target, evaluate(one.value, inner))
+    return evaluate(last.value, inner)
+
+
+def _calls_around(scope: Scope) -> int:
+    depth = 0
+    while scope.outer is not None:
+        scope, depth = scope.outer, depth + 1
+    return depth
 
 
 def _string_method(receiver: str, name: str, node: ast.Call, scope: Scope) -> object:
