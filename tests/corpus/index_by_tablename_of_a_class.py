@@ -6,13 +6,14 @@ Revises: 4f934e72941a
 
 from alembic import op
 import sqlalchemy as sa
+from sqlalchemy.orm import declarative_base
 
 revision = "9fca87f9d01b"
 down_revision = "4f934e72941a"
 branch_labels = None
 depends_on = None
 
-Base = sa.orm.declarative_base()
+Base = declarative_base()
 
 
 class Metric(Base):

@@ -6,13 +6,14 @@ Revises: 4e47b9737ff7
 
 from alembic import op
 import sqlalchemy as sa
+from sqlalchemy.orm import declarative_base
 
 revision = "31ca5edb7987"
 down_revision = "4e47b9737ff7"
 branch_labels = None
 depends_on = None
 
-Base = sa.orm.declarative_base()
+Base = declarative_base()
 
 
 class Trace(Base):

@@ -143,6 +143,18 @@ def test_a_column_that_the_catalog_knows_to_be_used() -> None:
     assert found("    op.drop_column('users', 'note')", known) == ()
 
 
+def test_what_other_engines_made_before_does_not_count() -> None:
+    made = """\
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("CREATE TRIGGER touch AFTER INSERT ON users EXECUTE FUNCTION f()")
+        op.execute("CREATE VIEW names AS SELECT name FROM users")
+        op.add_column("users", sa.Column("twice", sa.Integer(), sa.Computed("id * 2", persisted=True)))
+        op.create_index("ix", "users", ["age"])
+"""
+    assert found(made + COPY + "\n    op.drop_column('users', 'age')") == ()
+    assert {one.rule for one in found(made.replace("postgresql", "sqlite") + COPY)} >= {"HR-SQ103", "HR-SQ104"}
+
+
 EDITED = [
     (
         "    op.create_foreign_key('fk', 'b', 'users', ['u'], ['id'], ondelete='SET NULL')",

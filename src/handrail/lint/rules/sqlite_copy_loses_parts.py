@@ -8,11 +8,22 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from handrail.facts import ObjectKind
-from handrail.lint.batches import in_block, mentions, same, things
+from handrail.lint.batches import earlier, in_block, same, things
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case
-from handrail.migrations.changes import Batch, Change, Command, CreateIndex, DropColumn, DropIndex, DropObject
+from handrail.migrations.changes import (
+    AddColumn,
+    Batch,
+    Change,
+    Command,
+    CreateIndex,
+    CreateTable,
+    DropColumn,
+    DropIndex,
+    DropObject,
+)
+from handrail.migrations.columns import ColumnText
 
 _HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _BLOCK = (
@@ -26,6 +37,7 @@ _SETUP = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, topic text, seen integer)",
     "INSERT INTO bookings VALUES (1, 'a', 0), (2, 'b', 0)",
 )
+_TRIGGER_NAME = re.compile(r"TRIGGER\s+(?:IF\s+NOT\s+EXISTS\s+)?[\"']?(\w+)", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r'"[^"]+"|\w+')
 
 
@@ -34,8 +46,8 @@ class SqliteCopyLosesParts(ChangeRule):
     title: ClassVar[str] = "batch copy leaves parts of the table out"
     why: ClassVar[str] = (
         "Alembic makes the copy from what SQLAlchemy can reflect. Triggers, COLLATE, checks without a name, "
-        "AUTOINCREMENT (ids are given out again), indexes on expressions and DESC are not part of that: they are gone "
-        "after the copy, without an error (all measured)."
+        "AUTOINCREMENT (ids are given out again), indexes on expressions, DESC, ON DELETE written in a column are not "
+        "part of that: they are gone after the copy, without an error (all measured)."
     )
     engines = SQLITE
     BAD: ClassVar[tuple[Case, ...]] = (
@@ -44,6 +56,14 @@ class SqliteCopyLosesParts(ChangeRule):
             "an index on an expression",
             {"index.py": _HEAD + "    op.execute('CREATE INDEX ix_low ON bookings (lower(topic))')\n" + _BLOCK},
             setup=_SETUP,
+        ),
+        Case(
+            "a key written in the column, as SQL",
+            {
+                "key.py": _HEAD + "    op.execute('ALTER TABLE bookings ADD COLUMN room integer "
+                "REFERENCES rooms (id) ON DELETE SET NULL')\n" + _BLOCK
+            },
+            setup=(*_SETUP, "CREATE TABLE rooms (id integer PRIMARY KEY)"),
         ),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
@@ -80,7 +100,7 @@ class SqliteCopyLosesParts(ChangeRule):
 def _of_the_catalog(around: Around, batch: Batch) -> Iterator[str]:
     """What the table has now and the copy will not have."""
     yield from _constraints(around, batch)
-    gone = [one for one in (*around.before, *in_block(around, batch)) if isinstance(one, DropObject | DropIndex)]
+    gone = [one for one in (*earlier(around), *in_block(around, batch)) if isinstance(one, DropObject | DropIndex)]
     for trigger in things(around, ObjectKind.TRIGGER, batch.table):
         if not _is_gone(trigger.name, gone):
             yield f"trigger {trigger.name}"
@@ -98,6 +118,8 @@ def _constraints(around: Around, batch: Batch) -> Iterator[str]:
         is_check = constraint.definition.startswith("CHECK") and constraint.name == constraint.definition
         if is_check and "table_args" not in given:
             yield f"the unnamed {constraint.definition}"
+        elif " ON CONFLICT " in constraint.definition:
+            yield f"ON CONFLICT of {constraint.name}"
         elif constraint.name == "AUTOINCREMENT" and "autoincrement" not in given.get("table_kwargs", ""):
             yield "AUTOINCREMENT"
     found = around.facts(batch.table)
@@ -109,17 +131,28 @@ def _constraints(around: Around, batch: Batch) -> Iterator[str]:
 
 def _of_the_script(around: Around, batch: Batch) -> Iterator[str]:
     """What the script itself made before the copy."""
-    gone: list[Change] = [one for one in around.before if isinstance(one, DropObject | DropIndex)]
-    for change in around.before:
-        match change:
-            case Command(words="CREATE TRIGGER", table=table, sql=sql) if table and same(table.name, batch.table.name):
-                name = next(iter(re.findall(r"TRIGGER\s+(?:IF NOT EXISTS\s+)?[\"']?(\w+)", sql, re.IGNORECASE)), "")
-                if not any(mentions(name, getattr(one, "name", None) or "?") for one in gone):
-                    yield f"trigger {name}"
-            case CreateIndex(table=table, name=index, columns=columns) if same(table.name, batch.table.name):
-                text = ", ".join(columns)
-                if change.place.is_sql and not all(map(_is_kept, columns)) and not _is_gone(index or "", gone):
-                    yield _index(index or "", text)
+    made = earlier(around)
+    gone = [one for one in made if isinstance(one, DropObject | DropIndex)]
+    for change in made:
+        if same(str(getattr(change, "table", "")), str(batch.table)):
+            yield from (what for name, what in _made(change) if not _is_gone(name, gone))
+
+
+def _made(change: Change) -> Iterator[tuple[str, str]]:
+    """The parts of a table that a change makes and a copy loses: their name, and how a finding speaks of them."""
+    columns: tuple[ColumnText, ...] = ()
+    match change:
+        case Command(words="CREATE TRIGGER", sql=sql) if found := _TRIGGER_NAME.search(sql):
+            yield found[1], f"trigger {found[1]}"
+        case CreateIndex(name=str(name)) if change.place.is_sql and not all(map(_is_kept, change.columns)):
+            yield name, _index(name, ", ".join(change.columns))
+        case AddColumn(column=column):
+            columns = (column,)
+        case CreateTable():
+            columns = change.columns
+    for column in columns:
+        if change.place.is_sql and column.on_delete:
+            yield column.name or "", f"ON DELETE {column.on_delete} of {column.name}"
 
 
 def _is_gone(name: str, gone: Iterable[Change]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from handrail.facts import ObjectKind, TableName
-from handrail.lint.batches import referenced, same, things
+from handrail.lint.batches import earlier, referenced, same, things
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
@@ -94,7 +94,7 @@ class SqliteCopyOfAParent(ChangeRule):
             return
         if isinstance(change, Batch) and not change.is_copied:
             return
-        enforced, children = _enforcement(around.before), _children(around, change.table)
+        enforced, children = _enforcement(earlier(around)), _children(around, change.table)
         is_known = around.context.facts is not None
         if enforced is False or (not children and (is_known or not enforced)):
             return
@@ -126,8 +126,8 @@ def _children(around: Around, parent: TableName) -> set[str]:
         for thing in things(around, ObjectKind.CONSTRAINT)
         if thing.table is not None and same(referenced(thing.definition), parent.name)
     }
-    filled = {one.table.name for one in around.before if isinstance(one, changes.WriteRows) and one.table}
-    for change in around.before:
+    filled = {one.table.name for one in earlier(around) if isinstance(one, changes.WriteRows) and one.table}
+    for change in earlier(around):
         children |= {child for child, of in _keys(change) if same(of, parent.name) and child in filled}
         if isinstance(change, DropTable):
             children.discard(change.table.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-from handrail.lint.batches import in_block, same
+from handrail.lint.batches import earlier, in_block, same
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
@@ -87,7 +87,7 @@ class SqliteCopyOfGenerated(ChangeRule):
 def _generated(around: Around, batch: Batch) -> Iterator[str]:
     found = around.facts(batch.table)
     yield from (column.name for column in (found.columns if found is not None else ()) if column.generated)
-    for change in around.before:
+    for change in earlier(around):
         match change:
             case AddColumn(table=table, column=column) if same(table.name, batch.table.name):
                 columns = [column]

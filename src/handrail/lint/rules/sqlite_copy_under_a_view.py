@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from handrail.facts import ObjectKind
-from handrail.lint.batches import mentions, same, things
+from handrail.lint.batches import earlier, mentions, same, things
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
@@ -70,7 +70,7 @@ class SqliteCopyUnderAView(ChangeRule):
         if not isinstance(batch, Batch) or not batch.is_copied or _is_lenient(around):
             return
         known = {view.name: view.definition for view in things(around, ObjectKind.VIEW)}
-        for change in around.before:
+        for change in earlier(around):
             if isinstance(change, Command) and change.words == "CREATE VIEW" and (found := _NAME.search(change.sql)):
                 known[found[1]] = change.sql
             elif isinstance(change, DropObject) and change.kind == "view":
@@ -86,5 +86,5 @@ class SqliteCopyUnderAView(ChangeRule):
 
 def _is_lenient(around: Around) -> bool:
     """Whether the script turned the check of views at a rename off."""
-    said = [one.sql.casefold() for one in around.before if isinstance(one, Command)]
+    said = [one.sql.casefold() for one in earlier(around) if isinstance(one, Command)]
     return any("legacy_alter_table" in sql and re.search(r"\b(on|1|true)\b", sql) for sql in said)

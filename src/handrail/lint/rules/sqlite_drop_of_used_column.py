@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from handrail.facts import ObjectKind
-from handrail.lint.batches import mentions, same, things
+from handrail.lint.batches import earlier, mentions, same, things
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
@@ -100,7 +100,7 @@ class SqliteDropOfUsedColumn(ChangeRule):
 
 
 def _of_the_catalog(around: Around, change: DropColumn) -> Iterator[str]:
-    gone = {one.name.casefold() for one in around.before if isinstance(one, DropIndex) and one.name}
+    gone = {one.name.casefold() for one in earlier(around) if isinstance(one, DropIndex) and one.name}
     for index in things(around, ObjectKind.INDEX, change.table):
         used = index.definition.partition(" ON ")[2].partition("(")[2]
         if mentions(used, change.column) and index.name.casefold() not in gone:
@@ -114,7 +114,7 @@ def _of_the_catalog(around: Around, change: DropColumn) -> Iterator[str]:
 def _of_the_script(around: Around, change: DropColumn) -> Iterator[str]:
     """Indexes and constraints that the script made before and has not dropped since."""
     indexes: dict[str, str] = {}
-    for one in around.before:
+    for one in earlier(around):
         if isinstance(one, DropIndex) and one.name:
             indexes.pop(one.name.casefold(), None)
         elif same(str(getattr(one, "table", "")), str(change.table)):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from handrail.facts import TableName
-from handrail.lint.batches import same
+from handrail.lint.batches import earlier, same
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
@@ -71,7 +71,7 @@ class SqliteLeftoverCopy(ChangeRule):
 
     def _blocked(self, around: Around, batch: Batch) -> Iterable[Finding]:
         copy = TableName(_COPY + batch.table.name)
-        gone = [one.table for one in around.before if isinstance(one, DropTable | RenameTable)]
+        gone = [one.table for one in earlier(around) if isinstance(one, DropTable | RenameTable)]
         if around.facts(copy) is None or any(same(copy.name, table.name) for table in gone):
             return
         yield around.finding(
