@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from handrail.facts import TableName
-from handrail.migrations.changes import AddColumn, Batch, Change, Command, CreateIndex, NotAnalysable, Verb, WriteRows
+from handrail.migrations.changes import (
+    AddColumn,
+    Batch,
+    Change,
+    Command,
+    CreateIndex,
+    DropTable,
+    NotAnalysable,
+    Verb,
+    WriteRows,
+)
 from handrail.migrations.reading import read_script
 from unit.building import script
 
@@ -73,3 +83,82 @@ def test_which_added_columns_make_batch_mode_copy() -> None:
         block, _ = read(f"    with op.batch_alter_table('t') as batch_op:\n        batch_op.add_column({column})")
         assert isinstance(block, Batch)
         assert block.is_copied is is_copied, column
+
+
+def test_values_that_scripts_put_together() -> None:
+    head = """
+TABLE, NAMES = "users", ("a", "b")
+SQL = "DROP TABLE x; DROP TABLE y"
+"""
+    body = """\
+    op.drop_column("%s_%d" % (TABLE, 2), "%s" % "c")
+    for name in [f"old_{name}" for name in NAMES]:
+        op.drop_column(TABLE, name)
+    for statement in SQL.split("; "):
+        op.execute(statement)
+    for number, (name, other) in enumerate(zip(NAMES, reversed(NAMES))):
+        op.execute(f"CREATE INDEX ix_{number} ON {TABLE} ({', '.join([name, other])})")
+    op.drop_table("w".replace("w", "z") if TABLE == "users" else "never")"""
+    assert [
+        (
+            type(change).__name__,
+            str(getattr(change, "table", "")),
+            getattr(change, "column", getattr(change, "columns", "")),
+        )
+        for change in read(body, head)
+    ] == [
+        ("DropColumn", "users_2", "c"),
+        ("DropColumn", "users", "old_a"),
+        ("DropColumn", "users", "old_b"),
+        ("DropTable", "x", ""),
+        ("DropTable", "y", ""),
+        ("CreateIndex", "users", ("a", "b")),
+        ("CreateIndex", "users", ("b", "a")),
+        ("DropTable", "z", ""),
+    ]
+
+
+def test_what_cannot_be_put_together_stays_unknown() -> None:
+    for sql in (
+        "'%s' % other.NAME",
+        "'%s %s' % 'a'",
+        "'a'.join(other.NAMES)",
+        "'a b'.split(other.NAME)[0]",
+        "[x for x in other.NAMES][0]",
+        "'a' if other.FLAG else 'b'",
+        "zip(other.NAMES, 'a')[0]",
+    ):
+        (change,) = read(f"    op.execute({sql})")
+        assert isinstance(change, NotAnalysable), sql
+
+
+def test_a_match_on_the_dialect() -> None:
+    body = """\
+    match op.get_bind().dialect.name:
+        case "postgresql":
+            op.drop_table("a")
+        case "mysql" | "mariadb":
+            op.drop_table("b")
+            return
+        case _:
+            op.drop_table("c")
+    match other():
+        case 1:
+            op.drop_table("d")
+    op.drop_table("e")"""
+    found = [change for change in read(body) if isinstance(change, DropTable)]
+    engines = ("postgresql", "mysql", "sqlite")
+    assert [
+        (
+            change.table.name,
+            [name for name in engines if change.place.dialects.allows(name)],
+            change.place.is_conditional,
+        )
+        for change in found
+    ] == [
+        ("a", ["postgresql"], False),
+        ("b", ["mysql"], False),
+        ("c", ["sqlite"], False),
+        ("d", ["postgresql", "sqlite"], True),
+        ("e", ["postgresql", "sqlite"], False),
+    ]

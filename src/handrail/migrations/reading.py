@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from handrail.migrations.call_changes import read_call_changes, read_execute_changes
 from handrail.migrations.calls import Arguments, NotUnderstood, ReadOperation, read_call, read_execute
 from handrail.migrations.changes import Change, NotAnalysable, Place
-from handrail.migrations.dialects import ANY, Dialects, DialectTest
+from handrail.migrations.dialects import ANY, DialectName, Dialects, DialectTest
 from handrail.migrations.operations import Operation, SourcePosition
 from handrail.migrations.revision import Direction, Revision
 from handrail.migrations.surroundings import batch_changes, made_by_helper, session_changes
@@ -173,6 +173,8 @@ class _Walker:
                 self._for(statement, scope)
             case ast.If(test=test, body=body, orelse=orelse):
                 self._if(test, body, orelse, scope)
+            case ast.Match():
+                self._match(statement, scope)
             case ast.While(test=test, body=body):
                 self._expression(test, scope)
                 self._miss(statement, "a while loop: how often it runs is known only when the script runs")
@@ -195,6 +197,23 @@ class _Walker:
         else:
             self._under_condition(body, scope)
             self._under_condition(orelse, scope)
+
+    def _match(self, statement: ast.Match, scope: Scope) -> None:
+        """Follow `match dialect.name:` by its engines; any other under a condition."""
+        self._expression(statement.subject, scope)
+        is_dialect = isinstance(evaluate(statement.subject, scope), DialectName)
+        after = self.dialects
+        for case in statement.cases:
+            names = _pattern_names(case.pattern)
+            if is_dialect and case.guard is None and names is not None:
+                outside, test = self.dialects, DialectTest(names, is_negated=not names)
+                self.dialects = outside.where(test)
+                self.statements(case.body, scope)
+                self.dialects = outside.where(test.opposite()) if names else outside
+                after = after.where(test.opposite()) if names and _leaves(case.body) else after
+            else:
+                self._under_condition(case.body, scope)
+        self.dialects = after
 
     def _under_condition(self, body: Sequence[ast.stmt], scope: Scope) -> None:
         self.conditions += 1
@@ -346,6 +365,19 @@ class _Walker:
         if not is_read:
             helper = made_by_helper(node, self._place(node))
             self.changes.append(helper or NotAnalysable(self._place(node), reason))
+
+
+def _pattern_names(pattern: ast.pattern) -> frozenset[str] | None:
+    """The texts that a pattern takes, none for `_`; None for anything else."""
+    match pattern:
+        case ast.MatchValue(value=ast.Constant(value=str(text))):
+            return frozenset({text})
+        case ast.MatchOr(patterns=patterns):
+            found = [_pattern_names(one) for one in patterns]
+            return None if None in found else frozenset[str]().union(*(one for one in found if one))
+        case ast.MatchAs(pattern=None):
+            return frozenset()
+    return None
 
 
 def _outer_calls(node: ast.expr) -> Iterator[ast.Call]:

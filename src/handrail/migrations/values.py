@@ -33,15 +33,18 @@ class Batch:
 
 UNKNOWN: Final = Unknown()
 #: Calls that give back their first argument, as far as a reader is concerned.
-TRANSPARENT = frozenset({"f", "text", "quoted_name", "dedent", "literal_column", "str", "list", "tuple", "sorted"})
+TRANSPARENT = frozenset(
+    {"f", "text", "quoted_name", "dedent", "literal_column", "str", "list", "tuple", "sorted", "set", "frozenset"}
+)
 #: Methods of `sa.text(…)` that leave its SQL as it is.
 SAME_TEXT = frozenset({"bindparams", "execution_options"})
 #: How many calls of functions within one another are followed for their value.
 MAX_CALLS = 16
-STRING_METHODS: Mapping[str, Callable[[str], str]] = {
+STRING_METHODS: Mapping[str, Callable[[str], object]] = {
     "strip": str.strip,
     "lower": str.lower,
     "upper": str.upper,
+    "splitlines": str.splitlines,
 }
 
 
@@ -145,6 +148,8 @@ def _joined(node: ast.expr, scope: Scope) -> object:
 def _binary(node: ast.expr, scope: Scope) -> object:
     assert isinstance(node, ast.BinOp)  # noqa: S101 - dispatched by type
     left, right = evaluate(node.left, scope), evaluate(node.right, scope)
+    if isinstance(node.op, ast.Mod) and isinstance(left, str):
+        return _formatted(left, right)
     if not isinstance(node.op, ast.Add):
         return UNKNOWN
     if isinstance(left, str) and isinstance(right, str):
@@ -152,6 +157,40 @@ def _binary(node: ast.expr, scope: Scope) -> object:
     if isinstance(left, list) and isinstance(right, list):
         return [*left, *right]
     return UNKNOWN
+
+
+def _formatted(text: str, value: object) -> object:
+    """`"… %s" % value`, where the value is known."""
+    values = value if isinstance(value, list) else [value]
+    if not isinstance(value, dict) and not all(isinstance(one, str | int) for one in values):
+        return UNKNOWN
+    if isinstance(value, dict) and not all(isinstance(one, str | int) for one in value.values()):
+        return UNKNOWN
+    try:
+        return text % (value if isinstance(value, dict) else tuple(values))
+    except (TypeError, ValueError, KeyError):
+        return UNKNOWN
+
+
+def _comprehension(node: ast.expr, scope: Scope) -> object:
+    """`[… for name in …]` with one known list and no condition."""
+    assert isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp)  # noqa: S101 - dispatched by type
+    (first, *more) = node.generators
+    turns = evaluate(first.iter, scope)
+    if more or first.ifs or not isinstance(turns, list | dict):
+        return UNKNOWN
+    values = []
+    for turn in turns:
+        inner = Scope(outer=scope)
+        inner.bind(first.target, turn)
+        values.append(evaluate(node.elt, inner))
+    return values
+
+
+def _choice(node: ast.expr, scope: Scope) -> object:
+    assert isinstance(node, ast.IfExp)  # noqa: S101 - dispatched by type
+    test = evaluate(node.test, scope)
+    return evaluate(node.body if test else node.orelse, scope) if isinstance(test, bool) else UNKNOWN
 
 
 def _compare(node: ast.expr, scope: Scope) -> object:
@@ -214,21 +253,36 @@ def _call(node: ast.expr, scope: Scope) -> object:
     name = call_name(node)
     if name in TRANSPARENT and node.args:
         return evaluate(node.args[0], scope)
-    if isinstance(node.func, ast.Name) and (function := scope.function(name)) is not None:
-        return _returned(function, node, scope)
-    if isinstance(node.func, ast.Attribute):
-        receiver = evaluate(node.func.value, scope)
-        if name in SAME_TEXT and isinstance(receiver, str):
-            return receiver
-        if isinstance(receiver, DialectName) and name == "startswith" and node.args:
-            start = evaluate(node.args[0], scope)
-            known = ("postgresql", "sqlite", "mysql", "mariadb", "mssql", "oracle")
-            return DialectTest(frozenset(word for word in known if isinstance(start, str) and word.startswith(start)))
-        if isinstance(receiver, str):
-            return _string_method(receiver, name, node, scope)
-        if isinstance(receiver, dict) and not node.args:
-            return _dict_method(receiver, name)
+    if isinstance(node.func, ast.Name):
+        function = scope.function(name)
+        if function is not None:
+            return _returned(function, node, scope)
+        is_rows = name in {"enumerate", "zip", "reversed"}
+        return _rows(name, [evaluate(argument, scope) for argument in node.args]) if is_rows else Code(node, scope)
+    return _method(node, node.func, scope) if isinstance(node.func, ast.Attribute) else Code(node, scope)
+
+
+def _method(node: ast.Call, func: ast.Attribute, scope: Scope) -> object:
+    receiver, name = evaluate(func.value, scope), func.attr
+    if isinstance(receiver, DialectName) and name == "startswith" and node.args:
+        start = evaluate(node.args[0], scope)
+        known = ("postgresql", "sqlite", "mysql", "mariadb", "mssql", "oracle")
+        return DialectTest(frozenset(word for word in known if isinstance(start, str) and word.startswith(start)))
+    if isinstance(receiver, str):
+        return receiver if name in SAME_TEXT else _string_method(receiver, name, node, scope)
+    if isinstance(receiver, dict) and not node.args:
+        return _dict_method(receiver, name)
     return Code(node, scope)
+
+
+def _rows(name: str, values: list[object]) -> object:
+    """What enumerate, zip and reversed of known lists go through."""
+    lists = [list(value) for value in values if isinstance(value, list | dict)]
+    if len(lists) != len(values) or not lists:
+        return UNKNOWN
+    if name == "reversed":
+        return lists[0][::-1]
+    return [list(row) for row in (enumerate(lists[0]) if name == "enumerate" else zip(*lists, strict=False))]
 
 
 def entered(function: ast.FunctionDef, call: ast.Call, scope: Scope) -> Scope:
@@ -275,8 +329,24 @@ def _string_method(receiver: str, name: str, node: ast.Call, scope: Scope) -> ob
     if name in STRING_METHODS and not node.args:
         return STRING_METHODS[name](receiver)
     values = [evaluate(argument, scope) for argument in node.args]
+    match name, values:
+        case "split", []:
+            return receiver.split()
+        case "split", [str(separator)] if separator:
+            return receiver.split(separator)
+        case "replace", [str(old), str(new)]:
+            return receiver.replace(old, new)
+        case "join", [list(parts)] if all(isinstance(part, str) for part in parts):
+            return receiver.join(str(part) for part in parts)
+        case "format", _:
+            return _filled(receiver, values, node, scope)
+    return UNKNOWN
+
+
+def _filled(receiver: str, values: list[object], node: ast.Call, scope: Scope) -> object:
+    """`"…{}…".format(value)`, where the values are known."""
     named = {keyword.arg: evaluate(keyword.value, scope) for keyword in node.keywords if keyword.arg}
-    if name != "format" or not all(isinstance(value, str | int) for value in (*values, *named.values())):
+    if not all(isinstance(value, str | int) for value in (*values, *named.values())):
         return UNKNOWN
     try:
         return receiver.format(*values, **named)
@@ -318,6 +388,10 @@ READERS: Mapping[type[ast.expr], Callable[[ast.expr, Scope], object]] = {
     ast.JoinedStr: _joined,
     ast.BinOp: _binary,
     ast.UnaryOp: _unary,
+    ast.IfExp: _choice,
+    ast.ListComp: _comprehension,
+    ast.SetComp: _comprehension,
+    ast.GeneratorExp: _comprehension,
     ast.Compare: _compare,
     ast.BoolOp: _boolean,
     ast.Subscript: _subscript,
