@@ -1,14 +1,14 @@
 """session commit
 
-Revision ID: 477b176d0942
-Revises: 98153b7f8fda
+Revision ID: ce605c2a3367
+Revises: d085f93ea58a
 """
 
 from alembic import op
 from sqlalchemy import orm, text
 
-revision = "477b176d0942"
-down_revision = "98153b7f8fda"
+revision = "ce605c2a3367"
+down_revision = "d085f93ea58a"
 branch_labels = None
 depends_on = None
 
@@ -20,4 +20,4 @@ def upgrade():
 
 
 def downgrade():
-    raise NotImplementedError("there is no way back but the backup")
+    op.execute("UPDATE users SET state = NULL WHERE state = 'new'")
