@@ -24,9 +24,6 @@ from handrail.lint.rules.serial_column import SerialColumn
 from handrail.lint.rules.set_not_null import SetNotNull
 from handrail.lint.rules.several_heads import SeveralHeads
 from handrail.lint.rules.several_passes import SeveralPasses
-from handrail.lint.rules.stored_generated_column import StoredGeneratedColumn
-from handrail.lint.rules.table_maintenance import TableMaintenance
-from handrail.lint.rules.unique_constraint import UniqueConstraint
 from handrail.lint.rules.sqlite_alter_outside_batch import SqliteAlterOutsideBatch
 from handrail.lint.rules.sqlite_cast_changes_values import SqliteCastChangesValues
 from handrail.lint.rules.sqlite_computed_default import SqliteComputedDefault
@@ -37,6 +34,9 @@ from handrail.lint.rules.sqlite_copy_under_a_view import SqliteCopyUnderAView
 from handrail.lint.rules.sqlite_drop_of_used_column import SqliteDropOfUsedColumn
 from handrail.lint.rules.sqlite_leftover_copy import SqliteLeftoverCopy
 from handrail.lint.rules.sqlite_several_copies import SqliteSeveralCopies
+from handrail.lint.rules.stored_generated_column import StoredGeneratedColumn
+from handrail.lint.rules.table_maintenance import TableMaintenance
+from handrail.lint.rules.unique_constraint import UniqueConstraint
 from handrail.lint.rules.unknown_revision import UnknownRevision
 from handrail.lint.rules.unreadable_script import UnreadableScript
 from handrail.lint.rules.volatile_default import VolatileDefault
