@@ -28,6 +28,7 @@ SCHEMA = (
     "CREATE TABLE dag_run (id INTEGER NOT NULL PRIMARY KEY)",
     "CREATE TABLE permissions (name TEXT, view TEXT)",
     "CREATE TABLE roles (name TEXT)",
+    "CREATE TABLE job (id INTEGER NOT NULL PRIMARY KEY)",
     "CREATE TABLE help (topic TEXT, body TEXT)",
     "CREATE TABLE settings (key TEXT, value TEXT)",
     "INSERT INTO customers VALUES (1, 'a')",

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from handrail.facts import DatabaseFacts, TableName
+from handrail.lint.change_rule import follow
 from handrail.lint.finding import Edit, Finding, Severity, apply_edits
 from handrail.lint.rule import Case, LintContext
 from handrail.migrations.calls import ReadOperation
+from handrail.migrations.changes import AddColumn, Change, WriteRows
 from handrail.migrations.columns import ColumnText
 from handrail.migrations.operations import Operation, OperationKind
 from handrail.migrations.reading import ScriptReading
@@ -55,8 +57,26 @@ class NotNullWithoutDefault:
                 "        batch_op.add_column(sa.Column('seats', sa.Integer(), server_default=None, nullable=False))\n"
             },
         ),
+        Case(
+            "as SQL",
+            {"sql.py": _HEAD + "    op.execute('ALTER TABLE bookings ADD COLUMN seats integer NOT NULL')\n"},
+        ),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
+        Case(
+            "for another engine only",
+            {
+                "other.py": _HEAD + "    if op.get_bind().dialect.name == 'mssql':\n"
+                "        op.add_column('bookings', sa.Column('seats', sa.Integer(), nullable=False))\n"
+            },
+        ),
+        Case(
+            "on a table made by SQL",
+            {
+                "sql.py": _HEAD + "    op.execute('CREATE TABLE rooms (id integer PRIMARY KEY)')\n"
+                "    op.add_column('rooms', sa.Column('name', sa.String(), nullable=False))\n"
+            },
+        ),
         Case(
             "with a server_default",
             {
@@ -75,14 +95,32 @@ class NotNullWithoutDefault:
     )
 
     def check(self, context: LintContext) -> Iterable[Finding]:
-        made = _Made()
+        made, created = _Made(), set[TableName]()
         for script in context.scripts:
             if not context.is_path:
-                made = _Made()
-            for read in script.function(context.direction).reads:
+                made, created = _Made(), set()
+            function = script.function(context.direction)
+            spared, in_sql = _look_around(function.changes, context.engines, created)
+            for read in function.reads:
                 made.follow(read.operation)
-                if _is_unsafe(read) and not made.is_empty(read.operation.table):
+                is_spared = made.is_empty(read.operation.table) or (id(read.call), read.operation.table) in spared
+                if _is_unsafe(read) and not is_spared:
                     yield self._finding(script, read, context.facts, made)
+            for change in in_sql:
+                yield self._in_sql(change, context.facts, made)
+
+    def _in_sql(self, change: AddColumn, facts: DatabaseFacts | None, made: _Made) -> Finding:
+        return Finding(
+            rule=self.code,
+            severity=_severity(facts, made.name_before(change.table)),
+            file=change.place.path,
+            line=change.place.line,
+            column=change.place.column,
+            message=f"{change.table}.{change.column.name} is NOT NULL without a default",
+            why=self.why,
+            fix_hint=f"ALTER TABLE {change.table} ADD COLUMN {change.column.name} {change.column.type} "
+            f"DEFAULT {CANDIDATES.get(change.column.type_name.upper(), TO_CHOOSE)} NOT NULL",
+        )
 
     def _finding(self, script: ScriptReading, read: ReadOperation, facts: DatabaseFacts | None, made: _Made) -> Finding:
         assert read.column is not None  # noqa: S101 - _is_unsafe saw it
@@ -102,6 +140,27 @@ class NotNullWithoutDefault:
             fix_hint=hint,
             edits=(edit,),
         )
+
+
+def _look_around(
+    changes: Iterable[Change], engines: frozenset[str], created: set[TableName]
+) -> tuple[set[tuple[int, TableName | None]], list[AddColumn]]:
+    """The calls that add their column to a new, empty table or on another engine only (by identity, with the table),
+    and the unsafe columns that are added by SQL. `created` is kept up to date."""
+    spared: set[tuple[int, TableName | None]] = set()
+    in_sql: list[AddColumn] = []
+    for change in changes:
+        follow(created, change)
+        if isinstance(change, WriteRows) and change.table is not None:
+            created.discard(change.table)
+        if not isinstance(change, AddColumn):
+            continue
+        is_run = any(change.place.dialects.allows(engine) for engine in engines)
+        if change.table in created or not is_run:
+            spared.add((id(change.place.call), change.table))
+        elif change.place.is_sql and change.column.nullable is False and change.column.server_default is None:
+            in_sql.append(change)
+    return spared, in_sql
 
 
 @dataclass(slots=True)
