@@ -1,0 +1,31 @@
+-- The tables that the scripts for PostgreSQL start from.
+CREATE TYPE order_status AS ENUM ('new', 'paid');
+CREATE TABLE groups (id integer PRIMARY KEY);
+CREATE TABLE customers (id integer PRIMARY KEY, name varchar(50));
+CREATE TABLE users (id integer PRIMARY KEY, name varchar(50), email text, state varchar(20));
+CREATE UNIQUE INDEX ix_users_email ON users (email);
+CREATE TABLE orders (id integer PRIMARY KEY, status varchar(20), total numeric(12, 2), old text, customer_id integer,
+    number text, paid_at timestamp);
+CREATE INDEX ix_orders_old ON orders (old);
+CREATE INDEX ix_old ON orders (number);
+CREATE TABLE model_versions (id integer PRIMARY KEY, description varchar(5000));
+CREATE TABLE products (id integer PRIMARY KEY, name text);
+CREATE TABLE permissions (name text, view text);
+CREATE TABLE roles (name text);
+CREATE TABLE settings (key text, value text);
+CREATE TABLE help (topic text, body text);
+CREATE TABLE job (id integer PRIMARY KEY);
+CREATE TABLE jobs (id integer PRIMARY KEY);
+CREATE TABLE accounts (id integer PRIMARY KEY);
+CREATE TABLE runs (id integer PRIMARY KEY);
+CREATE TABLE tasks (id integer PRIMARY KEY);
+CREATE TABLE events (id integer PRIMARY KEY);
+CREATE TABLE dag_run (id integer PRIMARY KEY);
+INSERT INTO customers VALUES (1, 'a');
+INSERT INTO users VALUES (1, 'a', 'a@example.org', 'new');
+INSERT INTO orders VALUES (1, 'new', 10, 'x', 1, '1', NULL);
+INSERT INTO jobs VALUES (1);
+INSERT INTO accounts VALUES (1);
+INSERT INTO runs VALUES (1);
+INSERT INTO dag_run VALUES (1);
+INSERT INTO products VALUES (1, 'x');
