@@ -133,6 +133,8 @@ def _refused(change: Change) -> str:
             return f"adding {table}.{column.name} with {what}"
         case changes.ValidateConstraint(table=table):
             return f"validating a constraint of {table}"
+        case changes.AddEnumValue(name=name) | changes.RenameEnumValue(name=name):
+            return f"changing the enum type {name}"
     return ""
 
 
@@ -143,8 +145,9 @@ def _altered(change: changes.AlterColumn) -> str:
 
 def _inline(change: changes.AddColumn) -> str:
     """The constraint in the column's definition that ALTER TABLE ADD COLUMN does not take on SQLite."""
-    column = change.column
-    is_call = not change.place.is_sql
+    column, is_call = change.column, not change.place.is_sql
+    if change.if_not_exists:
+        return "IF NOT EXISTS"
     if column.is_primary_key:
         return "a primary key"
     if column.is_unique and not (is_call and column.is_indexed):
