@@ -197,15 +197,24 @@ def test_no_edit_where_more_has_to_be_decided() -> None:
         assert all(one.edits == () and one.fix_hint for one in findings), body
 
 
+def rules_of(source: str) -> list[str]:
+    """What all rules say, for both engines."""
+    return sorted(finding.rule for finding in check(LintContext((read_script(revision(source)),))))
+
+
 def test_edits_of_every_bad_case_take_its_finding_away() -> None:
+    edited = 0
     for rule in SQLITE_RULES:
         for source in (text for case in rule.BAD for text in case.sources.values()):
             for finding in check(LintContext((read_script(revision(source)),)), [rule]):
+                if not finding.edits:
+                    continue
+                edited += 1
                 fixed = apply_edits(source, finding.edits)
                 ast.parse(fixed)
-                left = found(revision(fixed))
-                assert not finding.edits or finding.rule not in [one.rule for one in left]
-                assert not finding.edits or len(left) < len(found(revision(source)))
+                assert not any(one.rule == rule.code for one in found(revision(fixed)))
+                assert not set(rules_of(fixed)) - set(rules_of(source))
+    assert edited >= 1
 
 
 def test_the_rules_are_silent_for_postgresql() -> None:
