@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -100,18 +100,22 @@ def read_config(folder: Path, env: str | None) -> Config:
     return load_config(folder.absolute(), env=env, environ=os.environ)
 
 
-def engines_of(config: Config) -> frozenset[str]:
-    """The engines on which the project's scripts run, by the URLs that its environments name; both when one of them
-    cannot be told from here."""
-    every = frozenset({"postgresql", "sqlite"})
-    found = set()
-    for url in config.urls:
-        text = os.environ.get(url.removeprefix("env:"), "") if url.startswith("env:") else url
-        engine = text.partition(":")[0].partition("+")[0].replace("postgres", "postgresql").replace("sqlql", "sql")
-        if engine not in every:
-            return every
-        found.add(engine)
-    return frozenset(found) or every
+def engines_of(config: Config, sources: Iterable[str]) -> frozenset[str]:
+    """The engines on which the project's scripts run: those of the URLs that its environments and alembic.ini name.
+
+    When none of them can be told from here it is PostgreSQL, and SQLite too where a script uses batch mode, which
+    nobody needs elsewhere."""
+    from handrail.migrator.script_files import configured_url
+
+    urls = [os.environ.get(url.removeprefix("env:"), "") if url.startswith("env:") else url for url in config.urls]
+    schemes = {
+        url.partition(":")[0].partition("+")[0] for url in (*urls, configured_url(config.alembic_ini, config.section))
+    }
+    found = {"postgresql" if scheme == "postgres" else scheme for scheme in schemes} & {"postgresql", "sqlite"}
+    if found and all(urls):
+        return frozenset(found)
+    uses_batch = any("batch_alter_table" in source for source in sources)
+    return frozenset(found | {"postgresql"} | ({"sqlite"} if uses_batch else set()))
 
 
 def changed_since(root: Path, commit: str) -> frozenset[Path]:

@@ -110,7 +110,7 @@ def _lint_files(
     from handrail.wiring import engines_of, lint_settings
     from handrail.workflows.lint_scripts import lint_files, repair
 
-    settings, engines = lint_settings(config), engines_of(config)
+    settings, engines = lint_settings(config), engines_of(config, [one.revision.source for one in files])
     repaired = repair(files, settings, engines) if fix else ()
     for one in repaired:
         write_source(one.script, one.source)
@@ -127,7 +127,7 @@ def _show_diff(output: Output, config: Config, files: tuple[ScriptFile, ...]) ->
     from handrail.wiring import engines_of, lint_settings
     from handrail.workflows.lint_scripts import repair
 
-    repaired = repair(files, lint_settings(config), engines_of(config))
+    repaired = repair(files, lint_settings(config), engines_of(config, [one.revision.source for one in files]))
     for one in repaired:
         text = _diff(one.script.revision.path, one.script.revision.source, one.source)
         output.lines(text.removesuffix("\n"))

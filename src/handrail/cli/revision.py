@@ -35,8 +35,8 @@ def revision(
         project = opened(root, env)
         config = project.config
         paths = project.migrator.revise(NewRevision(message, autogenerate, head, rev_id))
-        settings, engines = lint_settings(config), engines_of(config)
         files = read_files(paths, config.root)
+        settings, engines = lint_settings(config), engines_of(config, [one.revision.source for one in files])
         repaired = () if no_fix else repair(files, settings, engines)
         for one in repaired:
             write_source(one.script, one.source)

@@ -66,6 +66,12 @@ def _ini_options(ini: Path, section: str) -> dict[str, object]:
     return dict(parser[section]) if parser.has_section(section) else {}
 
 
+def configured_url(ini: Path | None, section: str) -> str:
+    """`sqlalchemy.url` of alembic.ini as it stands there; "" when there is none, or it is the one of the template."""
+    url = str(_ini_options(ini, section).get("sqlalchemy.url", "")) if ini is not None else ""
+    return "" if url.startswith("driver://") else url
+
+
 def toml_options(root: Path) -> dict[str, object]:
     """[tool.alembic] of the project's pyproject.toml; {} when there is none. Raises ProjectError."""
     path = root / "pyproject.toml"
