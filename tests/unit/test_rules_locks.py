@@ -9,12 +9,15 @@ import pytest
 from handrail.facts import ColumnFacts, DatabaseFacts, ObjectKind, Question, SchemaObject, TableFacts, TableName
 from handrail.lint.change_rule import ChangeRule
 from handrail.lint.engine import check
+from handrail.lint.executed import rehearsed
 from handrail.lint.finding import Finding, Severity, apply_edits
 from handrail.lint.repairs import one_line
 from handrail.lint.rule import Case, LintContext
 from handrail.lint.rules import RULES
+from handrail.lint.settings import LintSettings
 from handrail.lint.sql_names import quoted
 from handrail.lint.type_changes import Effect, catalog_type, effect
+from handrail.migrations.operations import RevisionRun, SourcePosition, StatementRun
 from handrail.migrations.reading import read_script
 from unit.building import facts, revision, script, table, thing
 
@@ -232,3 +235,31 @@ def test_the_repair_of_a_unique_constraint() -> None:
 
 def test_names_are_quoted_where_they_must_be() -> None:
     assert [quoted(name) for name in ("a_1", "user", "Mixed", 'a"b')] == ["a_1", '"user"', '"Mixed"', '"a""b"']
+
+
+def test_what_ran_outside_the_transaction_is_known_in_a_rehearsal() -> None:
+    body = (
+        "    def validate():\n"
+        "        op.execute('ALTER TABLE a VALIDATE CONSTRAINT fk')\n"
+        "    op.execute('ALTER TABLE a ADD CONSTRAINT fk FOREIGN KEY (x) REFERENCES p NOT VALID')\n"
+        "    with op.get_context().autocommit_block():\n"
+        "        validate()\n"
+        "        op.execute('DROP INDEX CONCURRENTLY ix')\n"
+    )
+    read = read_script(script(body))
+    statements = [
+        StatementRun("1a2b", SourcePosition("versions/1a2b.py", one.place.line), sql, 0.1, -1)
+        for one, sql in zip(
+            read.upgrade.changes,
+            [
+                "ALTER TABLE a ADD CONSTRAINT fk FOREIGN KEY (x) REFERENCES p NOT VALID",
+                "ALTER TABLE a VALIDATE CONSTRAINT fk",
+                "DROP INDEX CONCURRENTLY ix",
+            ],
+            strict=True,
+        )
+    ]
+    run = RevisionRun("1a2b", "upgrade", 0.3, statements=tuple(statements))
+    context = LintContext((read,), engines=frozenset({"postgresql"}))
+    found_then = rehearsed(context, [run], LintSettings(), [])
+    assert {one.rule for one in found_then} & {"HR-TX101", "HR-LK113"} == set()

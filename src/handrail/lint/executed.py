@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -14,8 +15,8 @@ from handrail.migrations import changes
 from handrail.migrations.changes import Change, Place
 from handrail.migrations.operations import RevisionRun, StatementRun
 from handrail.migrations.reading import FunctionReading, ScriptReading
-from handrail.migrations.revision import Revision
 from handrail.migrations.sql_changes import read_sql
+from handrail.migrations.values import call_name
 
 #: Rules that judge the text of a script, not what it does; the text has been judged already.
 _OF_TEXT = ("HR-PR",)
@@ -29,7 +30,7 @@ def rehearsed(
 
     A finding is the same when rule, file and line are."""
     by_id = {script.revision.id: script for script in context.scripts}
-    readings = tuple(_reading(by_id[run.revision].revision, run) for run in runs if run.revision in by_id)
+    readings = tuple(_reading(by_id[run.revision], run) for run in runs if run.revision in by_id)
     found = judge(replace(context, scripts=readings), settings)
     measured = {(run.position.path, run.position.line): _measured(run) for one in runs for run in one.statements}
     known = {(one.rule, one.file, one.line) for one in told}
@@ -56,20 +57,34 @@ def _measured(run: StatementRun) -> str:
     return ", ".join([f"{run.seconds:.2f} s", *locks, *rewritten]) if locks or rewritten else ""
 
 
-def _reading(revision: Revision, run: RevisionRun) -> ScriptReading:
+def _reading(script: ScriptReading, run: RevisionRun) -> ScriptReading:
     """The script as it ran."""
-    found = tuple(_changes(run))
+    found = tuple(_changes(run, _autocommit_lines(script)))
     body = FunctionReading(changes=found)
-    return ScriptReading(revision, body, body)
+    return ScriptReading(script.revision, body, body)
 
 
-def _changes(run: RevisionRun) -> Iterator[Change]:
+def _changes(run: RevisionRun, outside: frozenset[tuple[str, int]]) -> Iterator[Change]:
     copied: set[TableName] = set()
     for statement in run.statements:
-        place = Place(run.revision, statement.position.path, statement.position.line)
+        at = (statement.position.path, statement.position.line)
+        place = Place(run.revision, *at, in_autocommit=at in outside)
         for change in read_sql(statement.sql, place):
             if not _is_of_copy(change, copied):
-                yield change
+                # What is refused inside a transaction, and ran, was in none.
+                is_free = getattr(change, "is_concurrent", False) and not place.in_autocommit
+                yield replace(change, place=replace(change.place, in_autocommit=True)) if is_free else change
+
+
+def _autocommit_lines(script: ScriptReading) -> frozenset[tuple[str, int]]:
+    """Where the script leaves its transaction: the lines of its autocommit blocks, and of what is called in them."""
+    path = script.revision.path
+    called = [one.place for body in (script.upgrade, script.downgrade) for one in body.changes]
+    lines = {(place.path, place.line) for place in called if place.in_autocommit}
+    for node in ast.walk(ast.parse(script.revision.source)):
+        if isinstance(node, ast.With) and any(call_name(one.context_expr) == "autocommit_block" for one in node.items):
+            lines |= {(path, line) for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    return frozenset(lines)
 
 
 def _is_of_copy(change: Change, copied: set[TableName]) -> bool:
