@@ -9,6 +9,7 @@ from handrail.facts import ColumnFacts, ObjectKind, TableName
 from handrail.lint.change_rule import Around
 from handrail.migrations import changes
 from handrail.migrations.changes import Change, ConstraintKind, Verb
+from handrail.migrations.columns import ColumnText
 from handrail.migrations.types import TypeText
 
 _FILLING = {Verb.UPDATE, Verb.DELETE, Verb.TRUNCATE, Verb.MERGE}
@@ -31,27 +32,56 @@ def column_facts(around: Around, table: TableName, column: str) -> ColumnFacts |
 
 
 def added(around: Around, table: TableName, column: str) -> changes.AddColumn | None:
-    """The change by which the column came to be on the way."""
+    """The change of the same script by which the column came to be."""
     found = [
         change
-        for change in earlier(around)
+        for change in around.before
         if isinstance(change, changes.AddColumn) and change.table == table and change.column.name == column
     ]
     return found[-1] if found else None
 
 
 def type_before(around: Around, table: TableName, column: str) -> TypeText | None:
-    """The type that the scripts before gave the column."""
+    """The type that the scripts before gave the column; None when they do not say."""
     found = None
+    for change in _of_column(around, table, column):
+        if isinstance(change, ColumnText):
+            found = change.sql_type
+        elif change.type is not None:
+            found = change.type
+    return found
+
+
+def nullable_before(around: Around, table: TableName, column: str) -> bool | None:
+    """Whether the column may hold NULLs by the scripts before; None when they do not say."""
+    found = None
+    for change in _of_column(around, table, column):
+        if change.nullable is not None:
+            found = change.nullable
+    return found
+
+
+def is_required(around: Around, table: TableName, column: str) -> bool:
+    """Whether the column is NOT NULL already, by the scripts before or by the catalog."""
+    made, known = nullable_before(around, table, column), column_facts(around, table, column)
+    return made is False or (made is None and known is not None and not known.nullable)
+
+
+def _of_column(around: Around, table: TableName, column: str) -> Iterator[ColumnText | changes.AlterColumn]:
+    """What the scripts before say of a column: how it was made, how it was altered."""
     for change in earlier(around):
         match change:
+            case changes.CreateTable(table=where, columns=columns) if where == table:
+                yield from (new for new in columns if new.name == column)
             case changes.AddColumn(table=where, column=new) if where == table and new.name == column:
-                found = new.sql_type
-            case changes.AlterColumn(table=where, column=name, type=TypeText() as new_type) if (
-                where == table and name == column
-            ):
-                found = new_type
-    return found
+                yield new
+            case changes.AlterColumn(table=where, column=name) if where == table and name == column:
+                yield change
+
+
+def is_obscure(around: Around) -> bool:
+    """Whether something before in the script, of which it is not known what it does, may have written rows."""
+    return any(isinstance(change, changes.NotAnalysable) for change in around.before)
 
 
 def is_filled(around: Around, table: TableName, column: str) -> bool:

@@ -86,6 +86,8 @@ def _plain(found: TypeText) -> TypeText:
             return replace(found, name="real" if is_single else "double precision", arguments=())
         case "numeric" if len(found.arguments) == 1:
             return replace(found, arguments=(found.arguments[0], 0))
+        case "mediumtext" | "longtext" | "tinytext":  # only as a variant of Text for MySQL
+            return replace(found, name="text", arguments=())
         case "char" if not found.arguments:
             return replace(found, arguments=(1,))
         case "serial" | "bigserial" | "smallserial":

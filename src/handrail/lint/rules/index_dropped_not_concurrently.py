@@ -90,8 +90,9 @@ class IndexDroppedNotConcurrently(ChangeRule):
         if around.is_new(table) or any(isinstance(one, DropTable) and one.table == table for one in around.after):
             return
         edits, fix = _repair(around, change)
+        what = f"index {change.name}" if change.name else "an index"
         where = f" of {table}" if table is not None else ""
-        message = f"dropping index {change.name or ''}{where} waits for its table and makes all others wait"
+        message = f"dropping {what}{where} waits for its table and makes all others wait"
         severity = around.by_size(table)
         severity = Severity.WARNING if severity is Severity.ERROR else severity
         yield around.finding(message + around.size(table), severity, fix=fix, edits=edits)

@@ -9,7 +9,7 @@ from handrail.amounts import count
 from handrail.facts import Question, TableName
 from handrail.lint.change_rule import BOTH, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
-from handrail.lint.past import added, column_facts, is_filled, is_proven_not_null
+from handrail.lint.past import added, column_facts, is_filled, is_obscure, is_proven_not_null, is_required
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import BOOKINGS, upgrade
 from handrail.lint.sql_names import quoted, quoted_table
@@ -97,11 +97,8 @@ class NullsBeforeNotNull(ChangeRule):
 
     def look(self, around: Around) -> Iterable[Finding]:
         for table, column in _columns(around):
-            known = column_facts(around, table, column)
-            if known is not None and not known.nullable:
-                continue
             nulls = around.answer(_question(table, column))
-            if nulls == 0 or (nulls is None and is_proven_not_null(around, table, column)):
+            if nulls == 0 or (nulls is None and (is_obscure(around) or is_proven_not_null(around, table, column))):
                 continue
             message, severity = _judged(around, table, column, nulls)
             name = quoted(column)
@@ -127,7 +124,7 @@ def _columns(around: Around) -> list[tuple[TableName, str]]:
 def _is_seen_to(around: Around, table: TableName, column: str) -> bool:
     new = added(around, table, column)
     has_default = new is not None and new.column.server_default is not None
-    return has_default or is_filled(around, table, column)
+    return has_default or is_filled(around, table, column) or is_required(around, table, column)
 
 
 def _question(table: TableName, column: str) -> Question:
@@ -136,6 +133,9 @@ def _question(table: TableName, column: str) -> Question:
 
 def _judged(around: Around, table: TableName, column: str, nulls: int | None) -> tuple[str, Severity]:
     where = f"{table}.{column}"
+    if nulls is not None and is_obscure(around):
+        unless = "is refused unless what cannot be read in the script fills them"
+        return f"{count(nulls, 'NULL')} in {where}: NOT NULL {unless}", Severity.WARNING
     if nulls is not None:
         return f"{count(nulls, 'NULL')} in {where}: NOT NULL is refused", Severity.ERROR
     if added(around, table, column) is not None:

@@ -9,7 +9,7 @@ from handrail.facts import TableName
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.constraint_repairs import BLOCK, is_written_out, validation
 from handrail.lint.finding import Edit, Finding
-from handrail.lint.past import column_facts, is_proven_not_null
+from handrail.lint.past import is_proven_not_null, is_required
 from handrail.lint.repairs import corrected, replaced
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import BOOKINGS, BOOKINGS_TOO, upgrade
@@ -97,8 +97,7 @@ class SetNotNull(ChangeRule):
     def look(self, around: Around) -> Iterable[Finding]:
         change = around.change
         for table, column in _columns(around):
-            known = column_facts(around, table, column)
-            if (known is not None and not known.nullable) or is_proven_not_null(around, table, column):
+            if is_required(around, table, column) or is_proven_not_null(around, table, column):
                 continue
             edits, fix = _repair(around, column)
             message = f"SET NOT NULL on {table}.{column} scans the table while nobody may use it{around.size(table)}"

@@ -112,29 +112,38 @@ class WorkUnderALock(ChangeRule):
             if not around.is_new(change.table):
                 yield _validated_too_early(around, change)
             return
-        table = worked_on(change)
-        if table is None or around.is_new(table):
-            return
-        held = _held(around, before, table)
-        if held is not None:
-            other, since = held
-            message = (
-                f"{other}, locked since line {since.place.line}, stays locked while the rows of {table} are worked on"
-                f"{around.size(table)}"
-            )
-            yield around.finding(message, around.by_size(table), fix=f"a revision of its own for {table}")
+        held = _held(around, before, change)
+        if held is None or any(_held(around, before[:at], one) for at, one in enumerate(before)):
+            return  # told at the first of them
+        other, since = held
+        worst = max(_tables(around), key=lambda table: around.by_size(table).weight)
+        *most, last = map(str, _tables(around))
+        names = f"{', '.join(most)} and {last}" if most else last
+        message = f"{other}, locked since line {since.place.line}, stays locked while the rows of {names} are worked on"
+        fix = "a revision for each table"
+        yield around.finding(message + around.size(worst), around.by_size(worst), fix=fix)
+
+
+def _tables(around: Around) -> list[TableName]:
+    """The tables that are worked on from here to the end of the transaction."""
+    found = [worked_on(one) for one in around.same_transaction if one not in around.before]
+    return [table for table in dict.fromkeys(found) if table is not None and not around.is_new(table)]
 
 
 def _adds(one: Change, validated: ValidateConstraint) -> bool:
     return isinstance(one, AddConstraint) and one.table == validated.table and one.constraint.name == validated.name
 
 
-def _held(around: Around, before: list[Change], table: TableName) -> tuple[TableName, Change] | None:
-    """Another table that has been locked before, and by what."""
-    for change in before:
-        for other in locked(change):
-            if other != table and not around.is_new(other):
-                return other, change
+def _held(around: Around, before: list[Change], change: Change) -> tuple[TableName, Change] | None:
+    """Another table than the one that the change works on, locked before, and by what."""
+    table = worked_on(change)
+    if table is None or around.is_new(table):
+        return None
+    for one in before:
+        for other in locked(one):
+            # A table that is named by a variable only (BLOCKS) may well be the locked one.
+            if other.name.casefold() != table.name.casefold() and not around.is_new(other):
+                return other, one
     return None
 
 
