@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handrail.migrations.changes import AddColumn, Command
+from handrail.migrations.changes import AddColumn, Command, DropTable, NotAnalysable
 from handrail.migrations.reading import read_script
 from unit.building import script
 
@@ -31,3 +31,20 @@ def test_the_table_that_is_vacuumed(words: str) -> None:
     (change,) = read_script(script(f"    op.execute('VACUUM {words} bookings')")).upgrade.changes
     assert isinstance(change, Command)
     assert (change.words, str(change.table)) == ("VACUUM FULL" if "FULL" in words else "VACUUM", "bookings")
+
+
+def test_a_name_that_two_branches_bind_is_not_known() -> None:
+    body = (
+        "    rows = op.get_bind().execute(sa.text('SELECT id FROM t'))\n"
+        "    if rows:\n        rows = rows.fetchall()\n    else:\n        rows = []\n"
+        "    for row in rows:\n        op.execute(f'UPDATE t SET a = 1 WHERE id = {row.id}')"
+    )
+    found = read_script(script(body)).upgrade.changes
+    assert any(isinstance(change, NotAnalysable) for change in found)
+
+
+def test_a_name_that_both_branches_leave_alone_is_known() -> None:
+    body = "    table = 't'\n    if sa.flag:\n        other = 'x'\n    op.drop_table(table)"
+    (change,) = read_script(script(body)).upgrade.changes
+    assert isinstance(change, DropTable)
+    assert str(change.table) == "t"

@@ -195,8 +195,13 @@ class _Walker:
                 self.statements(branch, scope)
                 self.dialects = dialects
         else:
+            before = dict(scope.names)
             self._under_condition(body, scope)
+            after_body, scope.names = scope.names, before
             self._under_condition(orelse, scope)
+            for name in after_body.keys() | scope.names.keys():
+                if after_body.get(name, UNKNOWN) != scope.names.get(name, UNKNOWN):
+                    scope.names[name] = UNKNOWN  # which branch bound it is known only when the script runs
 
     def _match(self, statement: ast.Match, scope: Scope) -> None:
         """Follow `match dialect.name:` by its engines; any other under a condition."""
