@@ -1,0 +1,63 @@
+"""The edits that lint rules offer, on a real PostgreSQL: the repaired scripts run through, and leave what was meant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from handrail.databases.postgres.database import PostgresDatabase
+from handrail.facts import DatabaseFacts
+from handrail.lint.change_rule import ChangeRule
+from handrail.lint.engine import check
+from handrail.lint.finding import apply_edits
+from handrail.lint.rule import Case, LintContext
+from handrail.lint.rules import RULES
+from handrail.migrations.reading import read_script
+from handrail.migrations.revision import Revision
+from migrator.test_rule_harm import STAMP, run_case
+from support.postgres import PostgresServer
+
+
+def repaired(rule: ChangeRule, case: Case) -> Case | None:
+    """The case with the rule's edits made; None when it has none."""
+    sources = {}
+    for name, source in case.sources.items():
+        context = LintContext((read_script(Revision(name, (), "", name, source)),))
+        edits = {edit for finding in check(context, [rule]) for edit in finding.edits}
+        sources[name] = apply_edits(source, list(edits))
+    return replace(case, sources=sources) if sources != dict(case.sources) else None
+
+
+REPAIRED = [
+    pytest.param(case, after, id=f"{rule.code}: {case.title}")
+    for rule in RULES
+    if isinstance(rule, ChangeRule) and "postgresql" in rule.engines
+    for case in rule.BAD
+    if case.setup and (after := repaired(rule, case)) is not None
+]
+
+
+def run_on(server: PostgresServer, case: Case, folder: Path) -> DatabaseFacts | str:
+    """The catalog after the case, or why it failed."""
+    address = server.clone()
+    folder.mkdir()
+    server.execute(address, [*STAMP, *case.setup])
+    url = f"postgresql+psycopg://{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
+    try:
+        runs = run_case(folder, url, case, address)
+        return runs if isinstance(runs, str) else PostgresDatabase(address).facts()
+    finally:
+        server.drop(address.database)
+
+
+@pytest.mark.parametrize(("case", "after"), REPAIRED)
+def test_the_repaired_script_leaves_the_same_schema(
+    case: Case, after: Case, tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    wanted = run_on(postgres_server, case, tmp_path / "before")
+    got = run_on(postgres_server, after, tmp_path / "after")
+    assert isinstance(got, DatabaseFacts), got
+    if isinstance(wanted, DatabaseFacts):
+        assert (got.tables, got.objects) == (wanted.tables, wanted.objects)
