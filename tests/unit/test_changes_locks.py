@@ -48,3 +48,18 @@ def test_a_name_that_both_branches_leave_alone_is_known() -> None:
     (change,) = read_script(script(body)).upgrade.changes
     assert isinstance(change, DropTable)
     assert str(change.table) == "t"
+
+
+@pytest.mark.parametrize("call", ["fill(op.get_bind())", "Base.metadata.create_all(bind=op.get_bind())"])
+def test_a_call_is_not_known_by_its_argument(call: str) -> None:
+    reading = read_script(script(f"    {call}"))
+    (change,) = reading.upgrade.changes
+    assert isinstance(change, NotAnalysable)
+    assert len(reading.upgrade.not_understood) == 1
+
+
+@pytest.mark.parametrize(
+    "call", ["op.get_bind().execute(sa.text('SELECT 1'))", "op.get_bind().execute(sa.text('SELECT 1')).fetchall()"]
+)
+def test_a_call_is_known_by_what_it_is_made_on(call: str) -> None:
+    assert read_script(script(f"    {call}")).upgrade.not_understood == ()

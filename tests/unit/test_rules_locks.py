@@ -263,3 +263,82 @@ def test_what_ran_outside_the_transaction_is_known_in_a_rehearsal() -> None:
     context = LintContext((read,), engines=frozenset({"postgresql"}))
     found_then = rehearsed(context, [run], LintSettings(), [])
     assert {one.rule for one in found_then} & {"HR-TX101", "HR-LK113"} == set()
+
+
+def test_a_renamed_table_is_as_large_as_it_was() -> None:
+    body = "op.rename_table('old', 'new')\n    op.create_index('ix', 'new', ['a'])"
+    known = postgres(table("old", column("a", "text"), rows=3_000_000))
+    (finding,) = found("HR-LK101", body, known)
+    assert (finding.severity, finding.message) == (
+        Severity.ERROR,
+        "building index ix on new locks out writers (3,000,000 rows)",
+    )
+
+
+def test_the_default_schema_may_be_written() -> None:
+    known = postgres(table("t", column("a", "text"), rows=3_000_000))
+    body = "op.execute('CREATE INDEX ix ON public.t (a)')"
+    assert [one.severity for one in found("HR-LK101", body, known)] == [Severity.ERROR]
+    assert found("HR-LK101", f"op.create_table('t', sa.Column('a', sa.Text()))\n    {body}") == []
+
+
+def test_a_generated_column_is_virtual_since_18() -> None:
+    body = "op.add_column('t', sa.Column('b', sa.Integer(), sa.Computed('a * 2')))"
+    known = postgres(table("t", column("a", "integer"), rows=100_000))
+    assert len(found("HR-LK103", body)) == 1
+    assert len(found("HR-LK103", body, replace(known, version="17.2"))) == 1
+    assert found("HR-LK103", body, replace(known, version="18.0")) == []
+
+
+@pytest.mark.parametrize(
+    ("definition", "is_enough"),
+    [
+        ("CREATE INDEX ix ON public.a USING btree (x, y)", True),
+        ("CREATE INDEX ix ON public.a USING btree (y, x)", False),
+        ("CREATE INDEX ix ON public.a USING btree (lower(x))", False),
+        ('CREATE UNIQUE INDEX ix ON "a" ("x")', True),
+    ],
+)
+def test_an_index_that_the_catalog_has(definition: str, is_enough: bool) -> None:
+    body = "op.create_foreign_key('fk', 'a', 'p', ['x'], ['id'])"
+    known = postgres(table("a", "x", "y", rows=100), objects=(thing(ObjectKind.INDEX, "ix", "a", definition),))
+    assert (found("HR-LK115", body, known) == []) is is_enough
+    key = postgres(table("a", "x", "y", key=("x", "y"), rows=100))
+    assert found("HR-LK115", body, key) == []
+
+
+def test_an_index_that_sql_drops_by_its_name() -> None:
+    objects = (thing(ObjectKind.INDEX, "ix", "a", "CREATE INDEX ix ON a (x)"),)
+    known = postgres(table("a", "x", rows=3_000_000), objects=objects)
+    (finding,) = found("HR-LK104", "op.execute('DROP INDEX ix')", known)
+    assert finding.severity is Severity.WARNING
+    assert finding.message == ("dropping index ix of a waits for its table and makes all others wait (3,000,000 rows)")
+
+
+def test_a_revision_is_told_once_of_work_under_a_lock() -> None:
+    body = "\n    ".join(f"op.create_index('ix_{name}', '{name}', ['x'])" for name in ("a", "b", "c"))
+    (finding,) = found("HR-LK113", body)
+    assert finding.message == "a, locked since line 6, stays locked while the rows of b and c are worked on"
+
+
+def test_nulls_that_unread_code_may_fill() -> None:
+    known = postgres(table("users", column("email", "text"), rows=1_000))
+    body = "fill(op.get_bind())\n    op.alter_column('users', 'email', nullable=False)"
+    (finding,) = found("HR-MF101", body, known, rows=3)
+    assert finding.severity is Severity.WARNING
+    assert found("HR-MF101", body) == []
+
+
+def test_what_an_earlier_script_made_is_known() -> None:
+    make = read_script(script("    op.create_table('t', sa.Column('a', sa.Integer(), nullable=False))", id_="0001"))
+    alter = script("    op.alter_column('t', 'a', type_=sa.BigInteger(), nullable=False)", id_="0002")
+    history = LintContext((make, read_script(alter)), is_path=False)
+    assert check(history, [OURS["HR-LK106"], OURS["HR-MF101"]]) == ()
+    assert [one.message for one in check(history, [OURS["HR-LK107"]])] == [
+        "changing t.a from integer to bigint rewrites the table"
+    ]
+
+
+def test_a_domain_made_by_the_same_script() -> None:
+    body = "op.execute('CREATE DOMAIN d AS text')\n    op.execute(\"ALTER DOMAIN d ADD CHECK (VALUE <> '')\")"
+    assert found("HR-LK118", body) == []

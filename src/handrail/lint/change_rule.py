@@ -69,12 +69,24 @@ class Around:
 
     def is_new(self, table: TableName | None) -> bool:
         """Whether the table was made on the way, so that nobody uses it and it holds little."""
-        return table in self.created
+        return table in self.created or (table is not None and _plain(table) in self.created)
 
     def facts(self, table: TableName | None) -> TableFacts | None:
         """What the catalog says of the table; None without a catalog, or when there is no such table."""
         known = self.context.facts
-        return known.table(table) if known is not None and table is not None else None
+        if known is None or table is None:
+            return None
+        return known.table(table) or known.table(_plain(self.name_now(table)))
+
+    def name_now(self, table: TableName) -> TableName:
+        """The name that the table has in the database of today, before it is renamed on the way."""
+        scripts = self.context.scripts
+        earlier = scripts[: scripts.index(self.script)] if self.script in scripts else ()
+        found = [change for script in earlier for change in script.function(self.context.direction).changes]
+        for change in reversed([*found, *self.before]):
+            if isinstance(change, changes.RenameTable) and _plain(change.new) == _plain(table):
+                table = change.table
+        return table
 
     def is_empty(self, table: TableName | None) -> bool:
         """Whether the catalog says that the table has no row, or is not there yet."""
@@ -191,6 +203,11 @@ class ChangeRule:
 
     def _applies(self, change: Change, context: LintContext) -> bool:
         return any(change.place.dialects.allows(engine) for engine in self.engines & context.engines)
+
+
+def _plain(table: TableName) -> TableName:
+    """The table without the schema that PostgreSQL (public) or SQLite (main) looks in anyway."""
+    return TableName(table.name) if table.schema in {"public", "main"} else table
 
 
 def follow(created: set[TableName], change: Change) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from handrail.facts import TableName
 from handrail.migrations.changes import Change, Place, Verb, WriteRows
@@ -32,6 +32,17 @@ def read_core(node: ast.expr, scope: Scope, place: Place) -> tuple[Change, ...] 
     is_filtered = bool(_FILTERS & set(names)) or verb == "insert"
     columns = _columns(calls, scope) if verb == "update" else ()
     return (WriteRows(place, _VERBS[verb], _target(call, calls, scope), is_filtered, columns=columns),)
+
+
+def outer_calls(node: ast.expr) -> Iterator[ast.Call]:
+    """The calls in an expression, innermost receivers first, leaving out what stands in a lambda."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.keyword):
+            yield from outer_calls(child.value)
+        elif isinstance(child, ast.expr) and not isinstance(child, ast.Lambda):
+            yield from outer_calls(child)
+    if isinstance(node, ast.Call):
+        yield node
 
 
 def chain(node: ast.expr) -> list[ast.Call]:

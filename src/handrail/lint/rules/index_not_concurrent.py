@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
+from handrail.lint.constraint_repairs import BLOCK
 from handrail.lint.finding import Edit, Finding
 from handrail.lint.repairs import corrected, in_autocommit_block, one_line, with_keywords
 from handrail.lint.rule import Case, Harm
-from handrail.migrations.changes import CreateIndex
+from handrail.migrations.changes import AddColumn, CreateIndex
 
 _HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
@@ -42,6 +43,12 @@ class IndexNotConcurrent(ChangeRule):
             setup=_SETUP,
             harm=Harm("bookings", lock="Share"),
         ),
+        Case(
+            "with a new column",
+            {"column.py": _HEAD + "    op.add_column('bookings', sa.Column('room', sa.String(9), index=True))\n"},
+            setup=_SETUP,
+            harm=Harm("bookings", lock="Share"),
+        ),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
         Case(
@@ -63,12 +70,17 @@ class IndexNotConcurrent(ChangeRule):
     )
 
     def look(self, around: Around) -> Iterable[Finding]:
-        change = around.change
-        if not isinstance(change, CreateIndex) or change.is_concurrent or around.is_new(change.table):
-            return
-        edits, fix = _repair(around, change)
-        message = f"building index {change.name or 'on'} {change.table} locks out writers{around.size(change.table)}"
-        yield around.finding(message, around.by_size(change.table), fix=fix, edits=edits)
+        match around.change:
+            case CreateIndex(table=table, name=name, is_concurrent=False) as change:
+                edits, fix = _repair(around, change)
+            case AddColumn(table=table, column=column, place=place) if column.is_indexed and not place.is_sql:
+                edits, name = (), f"ix_{table.name}_{column.name}"
+                fix = f"the column without index, then {BLOCK} op.create_index(…, postgresql_concurrently=True)"
+            case _:
+                return
+        if not around.is_new(table):
+            message = f"building {f'index {name}' if name else 'an index'} on {table} locks out writers"
+            yield around.finding(message + around.size(table), around.by_size(table), fix=fix, edits=edits)
 
 
 def _repair(around: Around, change: CreateIndex) -> tuple[tuple[Edit, ...], str]:
