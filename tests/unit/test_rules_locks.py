@@ -342,3 +342,37 @@ def test_what_an_earlier_script_made_is_known() -> None:
 def test_a_domain_made_by_the_same_script() -> None:
     body = "op.execute('CREATE DOMAIN d AS text')\n    op.execute(\"ALTER DOMAIN d ADD CHECK (VALUE <> '')\")"
     assert found("HR-LK118", body) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "repaired"),
+    [
+        ("'ALTER TABLE a ADD CONSTRAINT c CHECK (x > 0)'", "'ALTER TABLE a ADD CONSTRAINT c CHECK (x > 0) NOT VALID'"),
+        ('"ALTER TABLE a ADD CONSTRAINT c CHECK (x)  ; "', '"ALTER TABLE a ADD CONSTRAINT c CHECK (x) NOT VALID  ; "'),
+        (
+            "sa.text(\'\'\'\n  ALTER TABLE a\n  ADD CONSTRAINT c CHECK (x <> \'é\')\n\'\'\')",
+            "sa.text(\'\'\'\n  ALTER TABLE a\n  ADD CONSTRAINT c CHECK (x <> \'é\') NOT VALID\n\'\'\')",
+        ),
+    ],
+)  # fmt: skip
+def test_sql_is_repaired_in_place(written: str, repaired: str) -> None:
+    source = script(f"    op.execute({written})  # mine").source
+    (finding,) = check(context_of(source), [OURS["HR-LK109"]])
+    after = apply_edits(source, finding.edits)
+    block = "\n    with op.get_context().autocommit_block():\n        op.execute('ALTER TABLE a VALIDATE CONSTRAINT c')"
+    assert after == script(f"    op.execute({repaired}){block}  # mine").source
+    assert check(context_of(after), OURS.values()) == ()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "'ALTER TABLE a ADD CONSTRAINT c CHECK (x > 0), ADD y integer'",
+        "'ALTER TABLE a ADD CHECK (x > 0)'",
+        "'ALTER TABLE a ADD CONSTRAINT c CHECK (x > 0) -- done'",
+        "f'ALTER TABLE a ADD CONSTRAINT c CHECK (x > {5})'",
+    ],
+)
+def test_sql_that_is_not_repaired_in_place(written: str) -> None:
+    for finding in found("HR-LK109", f"op.execute({written})"):
+        assert finding.edits == ()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import Final
 
 from handrail.facts import TableName
 from handrail.lint.change_rule import Around
-from handrail.lint.finding import Edit
-from handrail.lint.repairs import corrected, replaced, with_keywords
+from handrail.lint.finding import Edit, source_line
+from handrail.lint.repairs import corrected, replaced, statement_of, with_keywords
 from handrail.lint.sql_names import quoted, quoted_table
 from handrail.migrations.changes import AddConstraint
+from handrail.migrations.sql_changes import read_sql
 
+#: A text of SQL in a script: what it says, and how it ends.
+_LITERAL: Final = re.compile(r"""(?P<body>.*?)(?P<end>[\s;]*('{3}|"{3}|'|"))""", re.DOTALL)
 BLOCK: Final = "with op.get_context().autocommit_block():"
 
 
@@ -34,13 +38,38 @@ def unchecked_then_validated(around: Around, table_argument: str) -> tuple[tuple
     name, call, place = change.constraint.name, change.place.call, change.place
     check = f"{BLOCK} {validation(change.table, name or '…')}"
     if call is None or place.is_sql or place.batch:
-        return (), f"ALTER TABLE {quoted_table(change.table)} ADD … NOT VALID, and then {check}"
+        edits = () if call is None or name is None else _sql_edits(around, call, validation(change.table, name))
+        return edits, f"ALTER TABLE {quoted_table(change.table)} ADD … NOT VALID, and then {check}"
     source = around.script.revision.source
     inner = corrected(source, call, with_keywords(call, {"postgresql_not_valid": "True"}))
     if name is None or place.in_autocommit or not is_written_out(call, ("constraint_name", 0), (table_argument, 1)):
         return (), f"{inner}; {check}"
     text = f"{inner}\n{BLOCK}\n    {validation(change.table, name)}"
     return replaced(source, call, text), text
+
+
+def _sql_edits(around: Around, call: ast.Call, validating: str) -> tuple[Edit, ...]:
+    """Edits that end the SQL in NOT VALID and validate afterwards; () where the text holds more, or is put together."""
+    source, place = around.script.revision.source, around.change.place
+    text = call.args[0] if call.args else None
+    if isinstance(text, ast.Call) and text.args:
+        text = text.args[0]
+    is_alone = not any(one.place is place for one in around.all if one is not around.change)
+    if not isinstance(text, ast.Constant) or not is_alone or place.in_autocommit or not statement_of(source, call):
+        return ()
+    literal = ast.get_source_segment(source, text) or ""
+    found = _LITERAL.fullmatch(literal)
+    if found is None:
+        return ()
+    unchecked = f"{found['body']} NOT VALID{found['end']}"
+    (read,) = read_sql(ast.literal_eval(unchecked), place) or (None,)
+    if not isinstance(read, AddConstraint) or read.constraint.is_checked:
+        return ()
+    indent = source_line(source, call.lineno).encode()[: call.col_offset].decode()
+    end = (call.end_lineno or 0, call.end_col_offset or 0)
+    after = f"\n{indent}{BLOCK}\n{indent}    {validating}"
+    where = (text.lineno, text.col_offset, text.end_lineno or 0, text.end_col_offset or 0)
+    return (Edit(*where, unchecked), Edit(*end, *end, after))
 
 
 def _argument(call: ast.Call, name: str, place: int) -> ast.expr | None:
