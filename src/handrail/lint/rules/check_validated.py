@@ -44,6 +44,19 @@ class CheckValidated(ChangeRule):
             harm=_HARM,
         ),
         Case(
+            "as SQL of several lines",
+            {
+                "lines.py": upgrade(
+                    'op.execute("""',
+                    "    ALTER TABLE bookings",
+                    "    ADD CONSTRAINT ck_topic CHECK (topic <> '')",
+                    '""")',
+                )
+            },
+            setup=BOOKINGS,
+            harm=_HARM,
+        ),
+        Case(
             "in a new column",
             {
                 "column.py": upgrade(
