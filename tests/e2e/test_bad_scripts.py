@@ -56,7 +56,9 @@ def harmful(name: str) -> tuple[Script, str, str]:
 
 
 def unrehearsed(folder: Path) -> None:
-    (folder / "handrail.toml").write_text("[environments.development]\nrehearse = 'off'\nstatement_timeout = '2s'\n")
+    (folder / "handrail.toml").write_text(
+        "[environments.development]\nrehearse = 'off'\nlint = 'off'\nstatement_timeout = '2s'\n"
+    )
 
 
 def document_of(said: Said, code: int) -> dict[str, object]:

@@ -176,7 +176,7 @@ def test_an_undeclared_write_to_a_table_that_is_not_locked_fails_before_the_comm
 
 
 def test_a_write_that_changes_no_value_must_be_declared_before_it_can_be_applied(bench: Bench) -> None:
-    bench.put("op.execute('UPDATE users SET name = trim(name)')")
+    bench.put("op.execute('UPDATE users SET name = trim(name) WHERE id > 0')")
     with pytest.raises(RehearsalFailed) as caught:
         bench.run()
     assert caught.value.why == (

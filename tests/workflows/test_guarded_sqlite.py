@@ -37,7 +37,9 @@ from support.projects import BOOKINGS, STATUS, Script, make_project, write_scrip
 TOPICS = [(1, "파이썬 학습"), (2, "API 개발")]
 OLD: tuple[Any, ...] = ("a1", TOPICS)
 NEW: tuple[Any, ...] = ("b2", [(*row, "SCHEDULED") for row in TOPICS])
-LOSSY = replace(STATUS, upgrade='op.execute("UPDATE bookings SET topic = substr(topic, 1, 3)")', downgrade="pass")
+LOSSY = replace(
+    STATUS, upgrade='op.execute("UPDATE bookings SET topic = substr(topic, 1, 3) WHERE id > 0")', downgrade="pass"
+)
 BROKEN = replace(STATUS, upgrade=f"{STATUS.upgrade.rstrip()}\n    op.execute('INSERT INTO nowhere VALUES (1)')")
 NO_WAY_BACK = replace(STATUS, downgrade="pass")
 

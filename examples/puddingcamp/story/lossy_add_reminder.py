@@ -21,7 +21,7 @@ depends_on: Union[str, Sequence[str], None] = None
 def upgrade() -> None:
     with op.batch_alter_table('bookings', schema=None) as batch_op:
         batch_op.add_column(sa.Column('reminder', sa.Text(), nullable=True))
-    op.execute('UPDATE bookings SET description = substr(description, 1, 3)')
+    op.execute('UPDATE bookings SET description = substr(description, 1, 3) WHERE length(description) > 3')
 
 
 def downgrade() -> None:

@@ -49,6 +49,13 @@ class Finding:
     edits: tuple[Edit, ...] = field(default=(), compare=False)
     source: str = "static"
 
+    def __post_init__(self) -> None:
+        """Names in a script may hold lone surrogates, which no output takes: they are shown as an escape."""
+        for field_name in ("message", "fix_hint"):
+            text: str = getattr(self, field_name)
+            if not text.isascii():
+                object.__setattr__(self, field_name, text.encode(errors="backslashreplace").decode())
+
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}: " if self.file else ""
         return f"{where}{self.severity} {self.rule} {self.message}"

@@ -175,13 +175,15 @@ class Verb(StrEnum):
 @dataclass(frozen=True, slots=True)
 class WriteRows(Change):
     """Rows written by SQL, by SQLAlchemy Core or by an ORM session. `is_filtered`: there is a WHERE that is not always
-    true. `columns`: those that an UPDATE sets, as far as known. `table` None: which one is not known."""
+    true. `columns`: those that an UPDATE sets, as far as known. `table` None: which one is not known. `sql`: the
+    statement, "" when it was not written as SQL."""
 
     verb: Verb
     table: TableName | None
     is_filtered: bool = False
     cascades: bool = False
     columns: tuple[str, ...] = ()
+    sql: str = ""
 
 
 @dataclass(frozen=True, slots=True)

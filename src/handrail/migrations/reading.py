@@ -11,6 +11,7 @@ from handrail.migrations.calls import Arguments, NotUnderstood, ReadOperation, r
 from handrail.migrations.changes import Change, NotAnalysable, Place
 from handrail.migrations.core_writes import chain, outer_calls
 from handrail.migrations.dialects import ANY, DialectName, Dialects, DialectTest
+from handrail.migrations.imports import Import, read_imports
 from handrail.migrations.operations import Operation, SourcePosition
 from handrail.migrations.revision import Direction, Revision
 from handrail.migrations.surroundings import batch_changes, made_by_helper, session_changes
@@ -28,13 +29,14 @@ class FunctionReading:
 
     `reads` and `not_understood` are what a proof goes by: every operation, and what only running the script could tell.
     `changes` is the same in the finer terms of lint rules, with raw SQL read too; what is not known there is a
-    NotAnalysable among them.
+    NotAnalysable among them. `refuses`: it always ends by an exception ("there is no way back").
     """
 
     reads: tuple[ReadOperation, ...] = ()
     not_understood: tuple[NotUnderstood, ...] = ()
     changes: tuple[Change, ...] = ()
     exists: bool = True
+    refuses: bool = False
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -49,6 +51,7 @@ class ScriptReading:
     upgrade: FunctionReading
     downgrade: FunctionReading
     error: NotUnderstood | None = None
+    imports: tuple[Import, ...] = ()
 
     def function(self, direction: Direction) -> FunctionReading:
         return self.upgrade if direction is Direction.UPGRADE else self.downgrade
@@ -65,7 +68,7 @@ def read_script(revision: Revision) -> ScriptReading:
         return ScriptReading(revision, nothing, nothing, NotUnderstood(SourcePosition(revision.path, line), reason))
     scope = _module_scope(module)
     upgrade, downgrade = (_read_function(revision, module, scope, name) for name in ("upgrade", "downgrade"))
-    return ScriptReading(revision, upgrade, downgrade)
+    return ScriptReading(revision, upgrade, downgrade, imports=tuple(read_imports(module)))
 
 
 def _module_scope(module: ast.Module) -> Scope:
@@ -113,7 +116,8 @@ def _read_function(revision: Revision, module: ast.Module, scope: Scope, name: s
         return FunctionReading(exists=False)
     walker = _Walker(revision.id, revision.path, _op_names(module))
     walker.statements(function.body, Scope(outer=scope))
-    return FunctionReading(tuple(walker.reads), tuple(walker.not_understood), tuple(walker.changes))
+    refuses = any(isinstance(statement, ast.Raise) for statement in function.body)
+    return FunctionReading(tuple(walker.reads), tuple(walker.not_understood), tuple(walker.changes), refuses=refuses)
 
 
 @dataclass(slots=True)

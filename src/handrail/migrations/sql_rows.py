@@ -27,7 +27,7 @@ def update(cursor: Cursor, place: Place, words: Sequence[Word]) -> Iterator[Chan
     columns = tuple(filter(None, (Cursor(part).name() for part in sets)))
     cursor.until("WHERE")
     is_filtered = cursor.take("WHERE") and is_filter(cursor.until("RETURNING"))
-    yield changes.WriteRows(place, Verb.UPDATE, table, is_filtered, columns=columns)
+    yield changes.WriteRows(place, Verb.UPDATE, table, is_filtered, columns=columns, sql=written(words))
 
 
 def delete(cursor: Cursor, place: Place, words: Sequence[Word]) -> Iterator[Change]:
@@ -36,7 +36,7 @@ def delete(cursor: Cursor, place: Place, words: Sequence[Word]) -> Iterator[Chan
     table = table_name(cursor.dotted())
     cursor.until("WHERE")
     is_filtered = cursor.take("WHERE") and is_filter(cursor.until("RETURNING"))
-    yield changes.WriteRows(place, Verb.DELETE, table, is_filtered)
+    yield changes.WriteRows(place, Verb.DELETE, table, is_filtered, sql=written(words))
 
 
 def truncate(cursor: Cursor, place: Place, words: Sequence[Word]) -> Iterator[Change]:
@@ -52,10 +52,10 @@ def insert(cursor: Cursor, place: Place, words: Sequence[Word]) -> Iterator[Chan
     cursor.take("OR")
     cursor.any_of("ROLLBACK", "ABORT", "REPLACE", "FAIL", "IGNORE")
     cursor.take("INTO")
-    yield changes.WriteRows(place, Verb.INSERT, table_name(cursor.dotted()), is_filtered=True)
+    yield changes.WriteRows(place, Verb.INSERT, table_name(cursor.dotted()), is_filtered=True, sql=written(words))
 
 
 def merge(cursor: Cursor, place: Place, words: Sequence[Word]) -> Iterator[Change]:
     cursor.take("INTO")
     cursor.take("ONLY")
-    yield changes.WriteRows(place, Verb.MERGE, table_name(cursor.dotted()), is_filtered=True)
+    yield changes.WriteRows(place, Verb.MERGE, table_name(cursor.dotted()), is_filtered=True, sql=written(words))

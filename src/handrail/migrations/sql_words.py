@@ -23,14 +23,26 @@ class Word:
 
 
 def statements(sql: str) -> list[list[Word]]:
-    """The statements of a text, without their semicolons. Raises NotSQL."""
+    """The statements of a text, without their semicolons; a trigger's body (SQLite) is one with it. Raises NotSQL."""
     found: list[list[Word]] = [[]]
+    depth = 0
     for word in _words(sql):
-        if word.key == ";":
+        if _is_trigger(found[-1]):
+            depth += _DEPTHS.get(word.key, 0)
+        if word.key == ";" and depth <= 0:
             found.append([])
+            depth = 0
         else:
             found[-1].append(word)
     return [statement for statement in found if statement]
+
+
+#: What opens and closes a block within a trigger's body.
+_DEPTHS = {"BEGIN": 1, "CASE": 1, "END": -1}
+
+
+def _is_trigger(words: Sequence[Word]) -> bool:
+    return bool(words) and words[0].key == "CREATE" and any(word.key == "TRIGGER" for word in words[1:4])
 
 
 def _words(sql: str) -> Iterator[Word]:

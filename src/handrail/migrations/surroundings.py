@@ -74,7 +74,8 @@ def session_changes(
     if name in _FLUSHES:
         return (NotAnalysable(place, "an ORM session writes rows: which is known only when the script runs"),)
     if name in {"commit", "rollback", "begin"}:
-        return (changes.Command(place, name.upper(), f"{name}()"),)
+        owner = ast.unparse(receiver.node) if isinstance(receiver, Code) else ""
+        return (changes.Command(place, name.upper(), f"{owner}.{name}()"),)
     return ()
 
 
