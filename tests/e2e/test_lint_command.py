@@ -130,6 +130,24 @@ def test_pending_scripts_are_judged_by_the_database(project: Path) -> None:
     )
 
 
+HIDDEN = """
+verb = "".join(["DEL", "ETE FROM "])
+for table in [name for name in sa.inspect(op.get_bind()).get_table_names() if name.startswith("book")]:
+    op.execute(verb + table)
+"""
+
+
+def test_a_rehearsal_shows_what_no_text_does(tmp_path: Path) -> None:
+    marked = f"{HIDDEN}# handrail: changes bookings\n"
+    project = make_project(tmp_path, revisions=(BOOKINGS, STATUS, Script("c3", "b2", marked)))
+    assert handrail(project, "upgrade", "b2", "--yes").code == 0
+    static = json.loads(handrail(project, "lint", "--live", "--format", "json").out)["findings"]
+    assert "HR-DL104" not in {one["rule"] for one in static}
+    assert {one["source"] for one in static} == {"static"}
+    seen = json.loads(handrail(project, "lint", "--rehearse", "--format", "json").out)["findings"]
+    assert [(one["source"], one["line"]) for one in seen if one["rule"] == "HR-DL104"] == [("rehearsed", 13)]
+
+
 def test_explain_and_formats(project: Path) -> None:
     said = handrail(project, "lint", "--explain", "hr-dd101")
     assert said.out.startswith("HR-DD101 NOT NULL column without server_default\n")
