@@ -145,7 +145,7 @@ def test_a_rehearsal_shows_what_no_text_does(tmp_path: Path) -> None:
     assert "HR-DL104" not in {one["rule"] for one in static}
     assert {one["source"] for one in static} == {"static"}
     seen = json.loads(handrail(project, "lint", "--rehearse", "--format", "json").out)["findings"]
-    assert [(one["source"], one["line"]) for one in seen if one["rule"] == "HR-DL104"] == [("rehearsed", 13)]
+    assert [(one["source"], one["line"]) for one in seen if one["rule"] == "HR-DL104"] == [("rehearsed", 12)]
 
 
 def test_explain_and_formats(project: Path) -> None:

@@ -144,3 +144,25 @@ def test_a_million_changed_scripts() -> None:
         slowest = max(slowest, seconds)
         assert seconds < 1, f"seed {seed + number} took {seconds:.1f} s"
     print(f"{many} scripts in {time.monotonic() - began:.0f} s, the slowest took {slowest * 1000:.0f} ms; seed {seed}")
+
+
+HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n"
+LOOPS = "".join("    " * (depth + 1) + f"for a{depth} in X:\n" for depth in range(6))
+CRAFTED = {
+    "loops in loops": f"X = {list(range(50))}\ndef upgrade():\n{LOOPS}{'    ' * 7}op.execute('SELECT 1')\n",
+    "a list that doubles": "def upgrade():\n    x = ['a']\n" + "    x = x + x\n" * 40 + "    op.execute(x)\n",
+    "a text that doubles": "def upgrade():\n    x = 'a'\n" + "    x = x + x\n" * 40 + "    op.execute(x)\n",
+    "wide formats": "def upgrade():\n    op.execute('{:1000000000}'.format('a'))\n    op.execute('%1000000000d' % 3)\n",
+    "helpers of helpers": "def h(n):\n    h(n)\n    h(n)\ndef upgrade():\n    h(1)\n",
+    "a long sum": "def upgrade():\n    op.execute(" + " + ".join(["'a'"] * 600) + ")\n",
+    "much SQL": "def upgrade():\n    op.execute('" + "UPDATE t SET a = 1; " * 20_000 + "')\n",
+    "deep SQL": "def upgrade():\n    op.execute('WITH a AS " + "(WITH a AS " * 3_000 + "')\n",
+    "many branches": "def upgrade():\n" + "    if x:\n        return\n" * 3_000,
+}
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_scripts_that_are_made_to_take_long(name: str) -> None:
+    started = time.perf_counter()
+    survive(HEAD + CRAFTED[name])
+    assert time.perf_counter() - started < 3  # a second on an idle machine

@@ -62,8 +62,8 @@ def _sql_edits(around: Around, call: ast.Call, validating: str) -> tuple[Edit, .
     if found is None:
         return ()
     unchecked = f"{found['body']} NOT VALID{found['end']}"
-    (read,) = read_sql(ast.literal_eval(unchecked), place) or (None,)
-    if not isinstance(read, AddConstraint) or read.constraint.is_checked:
+    read = read_sql(ast.literal_eval(unchecked), place)
+    if len(read) != 1 or not isinstance(read[0], AddConstraint) or read[0].constraint.is_checked:
         return ()
     indent = source_line(source, call.lineno).encode()[: call.col_offset].decode()
     end = (call.end_lineno or 0, call.end_col_offset or 0)

@@ -14,7 +14,7 @@ def identify(path: str, source: str) -> Revision:
     """The revision as its text has it; `id` is "" when the text names none or is no Python."""
     try:
         module = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Revision("", (), "", path, source)
     names: dict[str, object] = {}
     for statement in module.body:

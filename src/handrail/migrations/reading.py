@@ -12,6 +12,7 @@ from handrail.migrations.changes import Change, NotAnalysable, Place
 from handrail.migrations.core_writes import chain, outer_calls
 from handrail.migrations.dialects import ANY, DialectName, Dialects, DialectTest
 from handrail.migrations.imports import Import, read_imports
+from handrail.migrations.module_scope import module_scope, op_names
 from handrail.migrations.operations import Operation, SourcePosition
 from handrail.migrations.revision import Direction, Revision
 from handrail.migrations.surroundings import batch_changes, made_by_helper, session_changes
@@ -19,6 +20,7 @@ from handrail.migrations.values import UNKNOWN, Batch, Code, Scope, call_name, e
 
 MAX_DEPTH = 8
 MAX_TURNS = 1_000
+MAX_STEPS = 10_000
 #: Calls that cannot change a database and are not worth a remark.
 HARMLESS = frozenset({"print", "len", "isinstance", "warn", "debug", "info", "warning", "error", "append", "extend"})
 
@@ -59,62 +61,32 @@ class ScriptReading:
 
 def read_script(revision: Revision) -> ScriptReading:
     """Read a script's text. Never raises for anything the text may hold."""
-    nothing = FunctionReading(exists=False)
     try:
         module = ast.parse(revision.source)
-    except (SyntaxError, ValueError, RecursionError) as problem:
-        line = getattr(problem, "lineno", None) or 0
+        scope, names = module_scope(module), op_names(module)
+        upgrade, downgrade = (_read_function(revision, scope, names, name) for name in ("upgrade", "downgrade"))
+    except RecursionError:
+        return _unreadable(revision, 0, "an expression of the script is nested too deep")
+    except (SyntaxError, ValueError, MemoryError) as problem:
         reason = f"the script is not Python: {getattr(problem, 'msg', None) or problem}"
-        return ScriptReading(revision, nothing, nothing, NotUnderstood(SourcePosition(revision.path, line), reason))
-    scope = _module_scope(module)
-    upgrade, downgrade = (_read_function(revision, module, scope, name) for name in ("upgrade", "downgrade"))
+        return _unreadable(revision, getattr(problem, "lineno", None) or 0, reason)
     return ScriptReading(revision, upgrade, downgrade, imports=tuple(read_imports(module)))
 
 
-def _module_scope(module: ast.Module) -> Scope:
-    scope = Scope()
-    for statement in module.body:
-        if isinstance(statement, ast.FunctionDef):
-            scope.functions[statement.name] = statement
-        elif isinstance(statement, ast.ClassDef):
-            scope.classes[statement.name] = _class_body(statement, scope)
-        elif isinstance(statement, ast.Assign):
-            for target in statement.targets:
-                scope.bind(target, evaluate(statement.value, scope))
-        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            scope.bind(statement.target, evaluate(statement.value, scope))
-    return scope
-
-
-def _class_body(statement: ast.ClassDef, scope: Scope) -> dict[str, object]:
-    """What a class sets in its body, as far as it is known."""
-    found: dict[str, object] = {}
-    for inner in statement.body:
-        if isinstance(inner, ast.Assign):
-            for target in inner.targets:
-                if isinstance(target, ast.Name) and (value := evaluate(inner.value, scope)) is not UNKNOWN:
-                    found[target.id] = value
-    return found
+def _unreadable(revision: Revision, line: int, reason: str) -> ScriptReading:
+    nothing = FunctionReading(exists=False)
+    return ScriptReading(revision, nothing, nothing, NotUnderstood(SourcePosition(revision.path, line), reason))
 
 
 def _leaves(body: Sequence[ast.stmt]) -> bool:
     return isinstance(body[-1], ast.Return | ast.Raise)
 
 
-def _op_names(module: ast.Module) -> frozenset[str]:
-    """The names under which the script knows alembic.op."""
-    names = {"op"}
-    for statement in module.body:
-        if isinstance(statement, ast.ImportFrom) and statement.module == "alembic":
-            names |= {alias.asname or alias.name for alias in statement.names if alias.name == "op"}
-    return frozenset(names)
-
-
-def _read_function(revision: Revision, module: ast.Module, scope: Scope, name: str) -> FunctionReading:
+def _read_function(revision: Revision, scope: Scope, names: frozenset[str], name: str) -> FunctionReading:
     function = scope.functions.get(name)
     if function is None:
         return FunctionReading(exists=False)
-    walker = _Walker(revision.id, revision.path, _op_names(module))
+    walker = _Walker(revision.id, revision.path, names)
     walker.statements(function.body, Scope(outer=scope))
     refuses = any(isinstance(statement, ast.Raise) for statement in function.body)
     return FunctionReading(tuple(walker.reads), tuple(walker.not_understood), tuple(walker.changes), refuses=refuses)
@@ -136,6 +108,7 @@ class _Walker:
     autocommit: int = 0
     batch: int = 0
     batches: int = 0
+    steps: int = 0
 
     def statements(self, body: Sequence[ast.stmt], scope: Scope) -> None:
         """Follow a block. After an `if` whose body leaves the block the rest is read as its `else`."""
@@ -155,6 +128,14 @@ class _Walker:
         self.dialects, self.conditions = dialects, conditions
 
     def _statement(self, statement: ast.stmt, scope: Scope) -> None:
+        self.steps += 1
+        if self.steps > MAX_STEPS:  # loops in loops, helpers that call helpers: nobody's script, but it must end
+            if self.steps == MAX_STEPS + 1:
+                self._miss(statement, f"more than {MAX_STEPS} statements, counted as they run")
+            return
+        self._follow(statement, scope)
+
+    def _follow(self, statement: ast.stmt, scope: Scope) -> None:
         match statement:
             case ast.FunctionDef():
                 scope.functions[statement.name] = statement

@@ -24,17 +24,20 @@ HARMLESS = frozenset(
 )
 #: PRAGMA, COPY FROM, CALL, DO: what they do is not in the text.
 UNKNOWN = frozenset({"DO", "CALL", "EXECUTE", "COPY"})
+#: A longer text is a dump, not a migration.
+MOST_SQL = 50_000
 _TRANSACTION = {"BEGIN", "COMMIT", "ROLLBACK", "START", "END", "ABORT", "SAVEPOINT", "RELEASE"}
 
 
 def read_sql(sql: str, place: Place) -> tuple[Change, ...]:
     """Every change that the text asks for, all at `place`. Never raises for anything the text may hold."""
     place = replace(place, is_sql=True)
+    if len(sql) > MOST_SQL:
+        return (NotAnalysable(place, f"SQL of more than {MOST_SQL:,} characters"),)
     try:
-        found = statements(sql)
-    except NotSQL as error:
+        return tuple(change for statement in statements(sql) for change in _statement(statement, place))
+    except (NotSQL, RecursionError) as error:
         return (NotAnalysable(place, f"SQL that cannot be read: {error}"),)
-    return tuple(change for statement in found for change in _statement(statement, place))
 
 
 def _statement(words: Sequence[Word], place: Place) -> Iterator[Change]:

@@ -9,6 +9,10 @@ from typing import Literal
 Kind = Literal["word", "name", "string", "number", "symbol"]
 
 
+#: Nobody nests deeper; each level is read by a call of its own.
+_DEEPEST = 100
+
+
 class NotSQL(ValueError):
     """The text cannot be cut into words; the message says why."""
 
@@ -25,8 +29,11 @@ class Word:
 def statements(sql: str) -> list[list[Word]]:
     """The statements of a text, without their semicolons; a trigger's body (SQLite) is one with it. Raises NotSQL."""
     found: list[list[Word]] = [[]]
-    depth = 0
+    depth = nesting = 0
     for word in _words(sql):
+        nesting += {"(": 1, ")": -1}.get(word.key, 0)
+        if nesting > _DEEPEST:
+            raise NotSQL(f"parentheses more than {_DEEPEST} deep")
         if _is_trigger(found[-1]):
             depth += _DEPTHS.get(word.key, 0)
         if word.key == ";" and depth <= 0:

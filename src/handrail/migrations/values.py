@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from handrail.migrations.dialects import DialectName, DialectTest
+from handrail.migrations.text_values import dict_method, formatted, is_sensible, rows, string_method
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,6 @@ TRANSPARENT = frozenset(
 SAME_TEXT = frozenset({"bindparams", "execution_options"})
 #: How many calls of functions within one another are followed for their value.
 MAX_CALLS = 16
-STRING_METHODS: Mapping[str, Callable[[str], object]] = {
-    "strip": str.strip,
-    "lower": str.lower,
-    "upper": str.upper,
-    "splitlines": str.splitlines,
-}
 
 
 @dataclass(slots=True)
@@ -95,7 +90,12 @@ def call_name(node: ast.expr) -> str:
 def evaluate(node: ast.expr, scope: Scope) -> object:
     """The value of an expression: a constant, a list, a dict, Code for a call that is kept, or UNKNOWN."""
     reader = READERS.get(type(node))
-    return UNKNOWN if reader is None else reader(node, scope)
+    value = None if reader is None else reader(node, scope)
+    return UNKNOWN if reader is None or not is_sensible(value) else value
+
+
+def _known(value: object | None) -> object:
+    return UNKNOWN if value is None else value
 
 
 def _constant(node: ast.expr, scope: Scope) -> object:
@@ -149,7 +149,7 @@ def _binary(node: ast.expr, scope: Scope) -> object:
     assert isinstance(node, ast.BinOp)  # noqa: S101 - dispatched by type
     left, right = evaluate(node.left, scope), evaluate(node.right, scope)
     if isinstance(node.op, ast.Mod) and isinstance(left, str):
-        return _formatted(left, right)
+        return _known(formatted(left, right))
     if not isinstance(node.op, ast.Add):
         return UNKNOWN
     if isinstance(left, str) and isinstance(right, str):
@@ -157,19 +157,6 @@ def _binary(node: ast.expr, scope: Scope) -> object:
     if isinstance(left, list) and isinstance(right, list):
         return [*left, *right]
     return UNKNOWN
-
-
-def _formatted(text: str, value: object) -> object:
-    """`"… %s" % value`, where the value is known."""
-    values = value if isinstance(value, list) else [value]
-    if not isinstance(value, dict) and not all(isinstance(one, str | int) for one in values):
-        return UNKNOWN
-    if isinstance(value, dict) and not all(isinstance(one, str | int) for one in value.values()):
-        return UNKNOWN
-    try:
-        return text % (value if isinstance(value, dict) else tuple(values))
-    except (TypeError, ValueError, KeyError):
-        return UNKNOWN
 
 
 def _comprehension(node: ast.expr, scope: Scope) -> object:
@@ -257,8 +244,9 @@ def _call(node: ast.expr, scope: Scope) -> object:
         function = scope.function(name)
         if function is not None:
             return _returned(function, node, scope)
-        is_rows = name in {"enumerate", "zip", "reversed"}
-        return _rows(name, [evaluate(argument, scope) for argument in node.args]) if is_rows else Code(node, scope)
+        if name in {"enumerate", "zip", "reversed"}:
+            return _known(rows(name, [evaluate(argument, scope) for argument in node.args]))
+        return Code(node, scope)
     return _method(node, node.func, scope) if isinstance(node.func, ast.Attribute) else Code(node, scope)
 
 
@@ -269,20 +257,14 @@ def _method(node: ast.Call, func: ast.Attribute, scope: Scope) -> object:
         known = ("postgresql", "sqlite", "mysql", "mariadb", "mssql", "oracle")
         return DialectTest(frozenset(word for word in known if isinstance(start, str) and word.startswith(start)))
     if isinstance(receiver, str):
-        return receiver if name in SAME_TEXT else _string_method(receiver, name, node, scope)
+        if name in SAME_TEXT:
+            return receiver
+        values = [evaluate(argument, scope) for argument in node.args]
+        named = {keyword.arg: evaluate(keyword.value, scope) for keyword in node.keywords if keyword.arg}
+        return _known(string_method(receiver, name, values, named))
     if isinstance(receiver, dict) and not node.args:
-        return _dict_method(receiver, name)
+        return _known(dict_method(receiver, name))
     return Code(node, scope)
-
-
-def _rows(name: str, values: list[object]) -> object:
-    """What enumerate, zip and reversed of known lists go through."""
-    lists = [list(value) for value in values if isinstance(value, list | dict)]
-    if len(lists) != len(values) or not lists:
-        return UNKNOWN
-    if name == "reversed":
-        return lists[0][::-1]
-    return [list(row) for row in (enumerate(lists[0]) if name == "enumerate" else zip(*lists, strict=False))]
 
 
 def entered(function: ast.FunctionDef, call: ast.Call, scope: Scope) -> Scope:
@@ -323,43 +305,6 @@ def _calls_around(scope: Scope) -> int:
     while scope.outer is not None:
         scope, depth = scope.outer, depth + 1
     return depth
-
-
-def _string_method(receiver: str, name: str, node: ast.Call, scope: Scope) -> object:
-    if name in STRING_METHODS and not node.args:
-        return STRING_METHODS[name](receiver)
-    values = [evaluate(argument, scope) for argument in node.args]
-    match name, values:
-        case "split", []:
-            return receiver.split()
-        case "split", [str(separator)] if separator:
-            return receiver.split(separator)
-        case "replace", [str(old), str(new)]:
-            return receiver.replace(old, new)
-        case "join", [list(parts)] if all(isinstance(part, str) for part in parts):
-            return receiver.join(str(part) for part in parts)
-        case "format", _:
-            return _filled(receiver, values, node, scope)
-    return UNKNOWN
-
-
-def _filled(receiver: str, values: list[object], node: ast.Call, scope: Scope) -> object:
-    """`"…{}…".format(value)`, where the values are known."""
-    named = {keyword.arg: evaluate(keyword.value, scope) for keyword in node.keywords if keyword.arg}
-    if not all(isinstance(value, str | int) for value in (*values, *named.values())):
-        return UNKNOWN
-    try:
-        return receiver.format(*values, **named)
-    except (IndexError, KeyError, ValueError, AttributeError):
-        return UNKNOWN
-
-
-def _dict_method(receiver: dict[object, object], name: str) -> object:
-    if name == "items":
-        return [[key, value] for key, value in receiver.items()]
-    if name == "keys":
-        return list(receiver)
-    return list(receiver.values()) if name == "values" else UNKNOWN
 
 
 def _attribute(node: ast.expr, scope: Scope) -> object:
