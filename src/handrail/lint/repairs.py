@@ -51,24 +51,29 @@ def statement_of(source: str, call: ast.Call) -> bool:
 
 def replaced(source: str, call: ast.Call, text: str) -> tuple[Edit, ...]:
     """An edit that puts lines in place of a statement; `text` is indented as the statement is. () when the call is no
-    statement of its own."""
-    if not statement_of(source, call):
+    statement of its own, or holds a text of several lines, which must not be indented."""
+    if not statement_of(source, call) or _has_long_text(call):
         return ()
     indent = source_line(source, call.lineno).encode()[: call.col_offset].decode()
-    lines = text.splitlines()
+    lines = text.split("\n")
     whole = "\n".join([lines[0], *(f"{indent}{line}" if line.strip() else line for line in lines[1:])])
     return (_over(call, whole),)
 
 
+def _has_long_text(call: ast.Call) -> bool:
+    texts = (node for node in ast.walk(call) if isinstance(node, ast.Constant | ast.JoinedStr))
+    return any(node.lineno != node.end_lineno for node in texts)
+
+
 def in_autocommit_block(source: str, call: ast.Call, inner: str) -> tuple[Edit, ...]:
     """The statement `inner` in place of the call, within an autocommit block."""
-    body = "\n".join(f"{_STEP}{line}" if line.strip() else line for line in inner.splitlines())
+    body = "\n".join(f"{_STEP}{line}" if line.strip() else line for line in inner.split("\n"))
     return replaced(source, call, f"with op.get_context().autocommit_block():\n{body}")
 
 
 def one_line(text: str) -> str:
     """Code for a hint: its lines joined."""
-    return " ".join(line.strip() for line in text.splitlines())
+    return " ".join(line.strip() for line in text.split("\n"))
 
 
 def _over(node: ast.expr, text: str) -> Edit:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from handrail.facts import ObjectKind, TableName
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
-from handrail.lint.finding import Edit, Finding, Severity
+from handrail.lint.finding import Edit, Finding, Severity, source_line
 from handrail.lint.rule import Case, Harm
 from handrail.lint.script_facts import type_before
 from handrail.migrations import changes
@@ -173,7 +173,7 @@ def _at_the_end(script: ScriptReading, line: str) -> tuple[Edit, ...]:
     if isinstance(last, ast.Return | ast.Raise) or last.lineno == found[-1].lineno:
         return ()
     end = (last.end_lineno or 0, last.end_col_offset or 0)
-    indent = script.revision.source.splitlines()[last.lineno - 1].encode()[: last.col_offset].decode()
+    indent = source_line(script.revision.source, last.lineno).encode()[: last.col_offset].decode()
     return () if indent.strip() else (Edit(*end, *end, f"\n{indent}{line}"),)
 
 

@@ -126,7 +126,8 @@ class WorkUnderALock(ChangeRule):
 
 def _tables(around: Around) -> list[TableName]:
     """The tables that are worked on from here to the end of the transaction."""
-    found = [worked_on(one) for one in around.same_transaction if one not in around.before]
+    before = {id(one) for one in around.before}
+    found = [worked_on(one) for one in around.same_transaction if id(one) not in before]
     return [table for table in dict.fromkeys(found) if table is not None and not around.is_new(table)]
 
 
