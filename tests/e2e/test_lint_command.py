@@ -15,9 +15,9 @@ import pytest
 from support.calling import handrail
 from support.projects import BOOKINGS, STATUS, SYNC_ENV, Script, make_project
 
-UNSAFE = "op.add_column('bookings', sa.Column('seats', sa.Integer(), nullable=False))"
+UNSAFE = "op.add_column('bookings', sa.Column('seats', sa.Integer(), default=1, nullable=False))"
 NEXT = Script("c3", "b2", UNSAFE, "op.drop_column('bookings', 'seats')")
-REPAIRED = UNSAFE.replace("nullable", "server_default='0', nullable")
+REPAIRED = UNSAFE.replace("nullable", "server_default='1', nullable")
 HEAD = "from alembic import op\nimport sqlalchemy as sa\nrevision = 'x9'\ndown_revision = 'b2'\n"
 
 
@@ -166,7 +166,7 @@ sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("topic", sa.String(100), nullable=False),
     sa.Column("status", sa.String(50), nullable=False, server_default="SCHEDULED"),
-    sa.Column("seats", sa.Integer, nullable=False),
+    sa.Column("seats", sa.Integer, default=3, nullable=False),
 )
 """
 
@@ -186,26 +186,29 @@ def test_a_revision_is_written_repaired_and_reviewed(tmp_path: Path) -> None:
     assert said.code == 0, said.err
     lines = said.out.splitlines()
     assert lines[0] == "wrote migrations/versions/c3_add_seats.py"
-    assert lines[1].startswith("repaired HR-DD101 bookings.seats is NOT NULL without a server_default: op.add_column(")
-    assert "server_default='0', nullable=False" in script_of(project).read_text()
+    assert lines[1:] == ["server_default from the model: bookings.seats = '3'", "1 script: nothing found"]
+    assert "server_default='3', nullable=False" in script_of(project).read_text()
     assert handrail(project, "upgrade", "--yes").code == 0
     said = handrail(project, "revision", "-m", "nothing", "--autogenerate", "--rev-id", "d4")
     assert (said.code, said.err) == (0, "models and database agree: the script changes nothing\n")
     assert handrail(project, "upgrade", "--yes").code == 0
     with closing(sqlite3.connect(project / "local.db")) as connection:
-        assert connection.execute("SELECT seats FROM bookings").fetchall() == [(0,), (0,)]
+        assert connection.execute("SELECT seats FROM bookings").fetchall() == [(3,), (3,)]
 
 
-def test_a_revision_as_alembic_writes_it_is_refused(tmp_path: Path) -> None:
-    project = make_project(
-        tmp_path, revisions=(BOOKINGS, STATUS), env=f"{MODELS}{SYNC_ENV}".replace("= None", "= target_metadata")
-    )
+def test_a_default_that_nobody_gave_is_not_guessed(tmp_path: Path) -> None:
+    models = MODELS.replace("default=3, ", "")
+    env = f"{models}{SYNC_ENV}".replace("= None", "= target_metadata")
+    project = make_project(tmp_path, revisions=(BOOKINGS, STATUS), env=env)
     assert handrail(project, "upgrade", "--yes").code == 0
-    said = handrail(project, "revision", "-m", "add seats", "--autogenerate", "--rev-id", "c3", "--no-fix", "--json")
+    said = handrail(project, "revision", "-m", "add seats", "--autogenerate", "--rev-id", "c3", "--json")
     document = json.loads(said.out)
     assert (said.code, document["error"]["code"]) == (3, "HR300")
     assert [one["rule"] for one in document["result"]["findings"]] == ["HR-DD101"]
     assert document["result"]["scripts"] == ["migrations/versions/c3_add_seats.py"]
+    assert (document["result"]["defaults"], document["result"]["repaired"]) == ([], [])
+    assert handrail(project, "lint", "--fix").code == 3
+    assert "server_default" not in script_of(project).read_text()
 
 
 DEEP = f"{HEAD}\ndef upgrade():\n    x = {'(' * 150}1{')' * 150}\n    y = {'[' * 5000}\n"

@@ -152,6 +152,7 @@ def test_json_is_the_documented_document() -> None:
         "fix": {
             "text": "op.x()",
             "edits": [{"line": 2, "column": 5, "end_line": 2, "end_column": 9, "text": "op.x()"}],
+            "is_suggestion": False,
         },
     }
     assert document["findings"][1]["fix"] is None

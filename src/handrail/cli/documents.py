@@ -58,9 +58,11 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class Revised:
-    """The scripts that were written, the findings that were repaired in them, and those that remain."""
+    """The scripts that were written, the server defaults taken from the models ("bookings.seats = '0'"), the findings
+    that were repaired in the scripts, and those that remain."""
 
     scripts: tuple[str, ...]
+    defaults: tuple[str, ...]
     repaired: tuple[Finding, ...]
     findings: tuple[Finding, ...]
 

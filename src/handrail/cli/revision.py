@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,7 +35,8 @@ def revision(
 
         project = opened(root, env)
         config = project.config
-        paths = project.migrator.revise(NewRevision(message, autogenerate, head, rev_id))
+        written = project.migrator.revise(NewRevision(message, autogenerate, head, rev_id))
+        paths = [Path(path) for path in written.paths]
         files = read_files(paths, config.root)
         settings, engines = lint_settings(config), engines_of(config, [one.revision.source for one in files])
         repaired = () if no_fix else repair(files, settings, engines)
@@ -44,11 +46,12 @@ def revision(
         gone = tuple(finding for one in repaired for finding in one.gone)
         linted = lint_files(files, settings, engines)
         output.lines(*(f"wrote {file.revision.path}" for file in files))
+        output.lines(*(f"server_default from the model: {text}" for text in written.filled))
         output.lines(*(f"repaired {finding.rule} {finding.message}: {finding.fix_hint}" for finding in gone))
         if autogenerate and not any(reads_something(file.revision.source) for file in files):
             sys.stderr.write("models and database agree: the script changes nothing\n")
         show_text(output, linted.findings, linted.sources)
-        output.document(Revised(tuple(file.revision.path for file in files), gone, linted.findings))
+        output.document(Revised(tuple(file.revision.path for file in files), written.filled, gone, linted.findings))
         try:
             refuse(config, linted.findings)
         except LintRefused as error:

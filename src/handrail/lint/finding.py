@@ -35,7 +35,8 @@ class Finding:
     """One finding. `message` says what is wrong, `why` what it would do to the database.
 
     `fix_hint` is the corrected code (or what to type), `edits` the same as exact edits where there is one.
-    `source` says how it was found: "static" from the text, later "rehearsed" from a run.
+    `source` says how it was found: "static" from the text, later "rehearsed" from a run. `is_suggestion`: the edits
+    hold a value that a person has to choose, so nobody makes them unasked.
     """
 
     rule: str
@@ -48,6 +49,7 @@ class Finding:
     fix_hint: str = ""
     edits: tuple[Edit, ...] = field(default=(), compare=False)
     source: str = "static"
+    is_suggestion: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         """Names in a script may hold lone surrogates, which no output takes: they are shown as an escape."""

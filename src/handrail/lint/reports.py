@@ -44,7 +44,8 @@ def _block(finding: Finding, sources: Sources) -> Iterable[str]:
         yield f"    {' ' * caret}^"
     yield f"  why: {finding.why}"
     if finding.fix_hint:
-        yield f"  {'fix' if finding.edits else 'write'}: {finding.fix_hint}"
+        word = "fix" if finding.edits and not finding.is_suggestion else "write"
+        yield f"  {word}: {finding.fix_hint}"
 
 
 def as_document(findings: Sequence[Finding]) -> Mapping[str, Any]:
@@ -81,7 +82,7 @@ def _fix(finding: Finding) -> Mapping[str, Any] | None:
         }
         for edit in finding.edits
     ]
-    return {"text": finding.fix_hint, "edits": edits}
+    return {"text": finding.fix_hint, "edits": edits, "is_suggestion": finding.is_suggestion}
 
 
 def as_json(findings: Sequence[Finding], sources: Sources) -> str:

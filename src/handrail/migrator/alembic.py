@@ -28,6 +28,7 @@ from handrail.migrator.migrator import (
     OnEvent,
     ProjectFacts,
     ProofRequest,
+    WrittenScripts,
 )
 from handrail.migrator.process import STARTING_SILENCE, Child, Silence
 from handrail.migrator.protocol import ProjectPlace, Request, decode
@@ -121,9 +122,9 @@ class AlembicMigrator:
     def stamp(self, target: str, *, purge: bool = False) -> None:
         self._look(Request("stamp", self._place(), target=target, purge=purge))
 
-    def revise(self, new: NewRevision) -> tuple[Path, ...]:
+    def revise(self, new: NewRevision) -> WrittenScripts:
         made, _ = self._look(Request("revise", self._place(), new=new))
-        return tuple(Path(path) for path in made)
+        return decode(WrittenScripts, made)
 
     def differences(self) -> tuple[ModelDifference, ...]:
         lines, _ = self._look(Request("differences", self._place()))

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from handrail.errors import HandrailError
@@ -177,6 +176,14 @@ class NewRevision:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenScripts:
+    """Paths of new scripts, and the server defaults that were taken from the models ("bookings.seats = '0'")."""
+
+    paths: tuple[str, ...]
+    filled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDifference:
     """One difference between models and database, as Alembic's comparison words it."""
 
@@ -223,9 +230,9 @@ class Migrator(Protocol):
         """Write the stamp without running anything."""
         ...
 
-    def revise(self, new: NewRevision) -> tuple[Path, ...]:
-        """Write a new script as `alembic revision` does; its path, or their paths. ProjectError when the database is
-        not at head (with autogenerate) or there are several heads."""
+    def revise(self, new: NewRevision) -> WrittenScripts:
+        """Write a new script as `alembic revision` does; what it adds as NOT NULL gets the model's default.
+        ProjectError when the database is not at head (with autogenerate) or there are several heads."""
         ...
 
     def differences(self) -> tuple[ModelDifference, ...]:

@@ -30,7 +30,7 @@ from handrail.migrator.environment import (
     never_ran,
 )
 from handrail.migrator.failures import Secrets, as_message, last_line, project_failure, script_failure
-from handrail.migrator.migrator import ProjectFacts
+from handrail.migrator.migrator import ProjectFacts, WrittenScripts
 from handrail.migrator.places import address_of_url
 from handrail.migrator.project import (
     load_config,
@@ -218,8 +218,10 @@ class _Server:
         """Alembic's own command, with its templates, hooks and file names; the result are the paths of the scripts."""
         from alembic.command import revision
 
+        from handrail.migrator.defaults import fill
+
         config, _ = self._load()
-        new = self.request.new
+        new, filled = self.request.new, list[str]()
         assert new is not None  # noqa: S101 - the adapter always sends one
         made = revision(
             config,
@@ -227,9 +229,11 @@ class _Server:
             autogenerate=new.autogenerate,
             head=new.head or "head",
             rev_id=new.id or None,
+            process_revision_directives=lambda _context, _revision, directives: filled.extend(fill(directives)),
         )
         scripts = made if isinstance(made, list) else [made]
-        self.channel.send("result", result=[str(script.path) for script in scripts if script is not None])
+        paths = [str(script.path) for script in scripts if script is not None]
+        self.channel.send("result", result=encode(WrittenScripts(tuple(paths), tuple(filled))))
 
     # parts
 

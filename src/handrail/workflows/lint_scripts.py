@@ -24,10 +24,6 @@ class Linted:
     findings: tuple[Finding, ...]
     sources: dict[str, str]
 
-    @property
-    def repairable(self) -> tuple[Finding, ...]:
-        return tuple(finding for finding in self.findings if finding.edits)
-
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
@@ -81,7 +77,7 @@ def _repaired(revision: Revision, settings: LintSettings, engines: frozenset[str
     refused: set[tuple[str, str]] = set()
     for _ in range(_TURNS):
         findings = _findings(revision, settings, engines)
-        wanted = next((one for one in findings if one.edits and (one.rule, one.message) not in refused), None)
+        wanted = next((one for one in findings if _is_certain(one) and (one.rule, one.message) not in refused), None)
         if wanted is None:
             break
         changed = replace(revision, source=apply_edits(revision.source, wanted.edits))
@@ -91,6 +87,10 @@ def _repaired(revision: Revision, settings: LintSettings, engines: frozenset[str
         else:
             refused.add((wanted.rule, wanted.message))
     return revision.source, tuple(gone)
+
+
+def _is_certain(finding: Finding) -> bool:
+    return bool(finding.edits) and not finding.is_suggestion
 
 
 def _findings(revision: Revision, settings: LintSettings, engines: frozenset[str]) -> tuple[Finding, ...]:

@@ -139,6 +139,7 @@ class NotNullWithoutDefault:
             why=self.why,
             fix_hint=hint,
             edits=(edit,),
+            is_suggestion=read.column is None or read.column.python_default is None,
         )
 
 
