@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -16,12 +17,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test that uses a server runs on each one that can be had; with none it fails and says how to get one."""
+    """Every test that uses a server runs on each one that can be had; with none it fails and says how to get one. A
+    module with ONLY_NEWEST_SERVER runs on the newest, unless HANDRAIL_EVERY_SERVER is set (make test-long)."""
     if SERVER not in metafunc.fixturenames:
         return
     from support.postgres import obtain_server_binaries
 
-    servers = [pytest.param(one, id=f"pg{one.version}") for one in obtain_server_binaries()]
+    binaries = sorted(obtain_server_binaries(), key=lambda one: one.version)
+    if getattr(metafunc.module, "ONLY_NEWEST_SERVER", False) and not os.environ.get("HANDRAIL_EVERY_SERVER"):
+        binaries = binaries[-1:]
+    servers = [pytest.param(one, id=f"pg{one.version}") for one in binaries]
     metafunc.parametrize(SERVER, servers or [pytest.param(None, id="no-server")], indirect=True, scope="session")
 
 

@@ -15,6 +15,9 @@ from sqlalchemy import Engine, create_engine
 
 from support.postgres import PostgresServer
 
+#: `make test-long` runs it on every server.
+ONLY_NEWEST_SERVER = True
+
 FOLDER = Path(__file__).parents[1] / "corpus"
 EXPECTED = tomllib.loads((FOLDER / "expected.toml").read_text())
 #: Rules that speak of scripts that the engine refuses, and a part of what it says then.

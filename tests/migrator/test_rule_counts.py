@@ -21,6 +21,9 @@ from handrail.lint.rules import RULES
 from support.postgres import PostgresServer
 from unit.building import path_of, revision
 
+#: `make test-long` runs it on every server.
+ONLY_NEWEST_SERVER = True
+
 CODES = ("HR-DL101", "HR-DL102", "HR-DL104", "HR-MF102", "HR-MF103", "HR-MF104", "HR-MF105")
 COUNTING = [rule for rule in RULES if rule.code in CODES]
 

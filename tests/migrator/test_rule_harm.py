@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -17,9 +19,13 @@ from handrail.lint.rules import RULES
 from handrail.migrations.operations import RevisionRun
 from handrail.migrations.revision import Direction, Revision, RevisionPath
 from handrail.migrator.alembic import AlembicMigrator
+from handrail.migrator.forkserver import ForkServer
 from handrail.migrator.migrator import Limits, MigrationFailed
 from support.postgres import PostgresServer
 from support.projects import SYNC_ENV, make_project
+
+#: `make test-long` runs it on every server.
+ONLY_NEWEST_SERVER = True
 
 LIMITS = Limits(lock_timeout=0.5, lock_retry=2, statement_timeout=30)
 STAMP = ("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",)
@@ -42,6 +48,12 @@ def cases_on(engine: str) -> list[object]:
     ]
 
 
+@functools.cache
+def fork_server() -> ForkServer | None:
+    """One for all cases, which differ in their projects only: starting one is most of what a case costs."""
+    return ForkServer() if sys.platform == "linux" else None
+
+
 def run_case(folder: Path, url: str, case: Case, address: DatabaseAddress) -> tuple[RevisionRun, ...] | str:
     """Run the case's scripts as one revision after the other, observed as a rehearsal is; what they did, or why they
     failed."""
@@ -56,7 +68,7 @@ def run_case(folder: Path, url: str, case: Case, address: DatabaseAddress) -> tu
         before = id_
     path_to_run = RevisionPath(Direction.UPGRADE, (), (revisions[-1].id,), tuple(revisions))
     try:
-        return AlembicMigrator(folder).run(path_to_run, on=address, limits=LIMITS).runs
+        return AlembicMigrator(folder, server=fork_server()).run(path_to_run, on=address, limits=LIMITS).runs
     except MigrationFailed as error:
         return f"{error.message}: {error.why}"
 

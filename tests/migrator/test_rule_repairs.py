@@ -19,6 +19,9 @@ from handrail.migrations.revision import Revision
 from migrator.test_rule_harm import STAMP, run_case
 from support.postgres import PostgresServer
 
+#: `make test-long` runs it on every server.
+ONLY_NEWEST_SERVER = True
+
 
 def repaired(rule: ChangeRule, case: Case) -> Case | None:
     """The case with the rule's edits made; None when it has none."""
@@ -30,12 +33,17 @@ def repaired(rule: ChangeRule, case: Case) -> Case | None:
     return replace(case, sources=sources) if sources != dict(case.sources) else None
 
 
+def is_too_late(case: Case) -> bool:
+    """Whether the harm comes from an earlier downgrade: the edit spares the next one."""
+    return case.harm is not None and "already exists" in case.harm.fails
+
+
 REPAIRED = [
     pytest.param(case, after, id=f"{rule.code}: {case.title}")
     for rule in RULES
     if isinstance(rule, ChangeRule) and "postgresql" in rule.engines
     for case in rule.BAD
-    if case.setup and (after := repaired(rule, case)) is not None
+    if case.setup and not is_too_late(case) and (after := repaired(rule, case)) is not None
 ]
 
 

@@ -19,6 +19,9 @@ from handrail.migrations.reading import read_script
 from handrail.migrations.revision import Revision
 from support.postgres import PostgresServer
 
+#: `make test-long` runs it on every server.
+ONLY_NEWEST_SERVER = True
+
 SCHEMA = (
     'CREATE TABLE "user" (id integer PRIMARY KEY, "order" text, email text, room_id integer, hall_id integer)',
     'CREATE INDEX ix_room ON "user" (room_id, id)',
