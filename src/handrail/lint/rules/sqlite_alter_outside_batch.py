@@ -84,7 +84,8 @@ class SqliteAlterOutsideBatch(ChangeRule):
                 "        batch_op.create_foreign_key('fk_user', 'users', ['user_id'], ['id'])\n"
                 "        batch_op.alter_column('user_id', existing_type=sa.Integer(), server_default='1')\n"
             },
-            setup=_SETUP,
+            # Without the CHECK: SQLAlchemy 2.0.36 reflects one that the end of the table follows wrongly.
+            setup=(_SETUP[0], "CREATE TABLE bookings (id integer PRIMARY KEY, topic text, user_id integer)"),
         ),
         Case(
             "what SQLite has: a plain column, another name, an index",
