@@ -1,9 +1,11 @@
--- The tables that the scripts for SQLite start from.
+-- The tables that the scripts for SQLite start from. SQLAlchemy 2.0.36 reads a CHECK only on a line of its own.
 CREATE TABLE shops (id INTEGER NOT NULL PRIMARY KEY);
 CREATE TABLE groups (id INTEGER NOT NULL PRIMARY KEY);
 CREATE TABLE customers (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(50));
 CREATE TABLE users (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(50), age INTEGER, state VARCHAR(20));
-CREATE TABLE orders (id INTEGER NOT NULL PRIMARY KEY, customer_id INTEGER, code TEXT, number INTEGER, note2 TEXT, status TEXT, total INTEGER, net INTEGER, tax INTEGER, paid_at DATETIME, CONSTRAINT ck_orders_total CHECK (total >= 0));
+CREATE TABLE orders (id INTEGER NOT NULL PRIMARY KEY, customer_id INTEGER, code TEXT, number INTEGER, note2 TEXT, status TEXT, total INTEGER, net INTEGER, tax INTEGER, paid_at DATETIME,
+    CONSTRAINT ck_orders_total CHECK (total >= 0)
+);
 CREATE TABLE jobs (id INTEGER NOT NULL PRIMARY KEY);
 CREATE TABLE products (id INTEGER NOT NULL PRIMARY KEY, name TEXT);
 CREATE TABLE dag_run (id INTEGER NOT NULL PRIMARY KEY);

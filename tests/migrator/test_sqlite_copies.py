@@ -33,7 +33,7 @@ PARTS = {
     "trigger tr": (TABLE.format(**PLAIN), "CREATE TRIGGER tr AFTER INSERT ON users BEGIN SELECT 1; END"),
     "": (
         TABLE.format(**PLAIN).replace(
-            "age TEXT", "age TEXT, CONSTRAINT ck CHECK (id > 0), CONSTRAINT uq UNIQUE (name)"
+            "age TEXT", "age TEXT,\nCONSTRAINT ck CHECK (id > 0),\nCONSTRAINT uq UNIQUE (name)"
         ),
         "CREATE INDEX ix ON users (name) WHERE id > 1",
         "CREATE UNIQUE INDEX ux ON users (id, name)",
