@@ -104,7 +104,7 @@ def test_nulls_are_counted() -> None:
     (finding,) = found("HR-MF101", body, known, rows=412)
     assert (finding.message, finding.severity) == ("412 NULLs in users.email: NOT NULL is refused", Severity.ERROR)
     assert found("HR-MF101", body, known, rows=0) == []
-    assert found("HR-MF101", body)[0].severity is Severity.WARNING
+    assert found("HR-MF101", body)[0].severity is Severity.INFO  # a guess, beside HR-LK106
 
 
 def test_nothing_is_counted_where_it_would_say_nothing() -> None:
@@ -194,9 +194,9 @@ def test_the_catalog_knows_the_old_type() -> None:
     assert [one.severity for one in found("HR-LK107", body, postgres(table("t", "a", rows=10)))] == [Severity.INFO]
     large = postgres(table("t", column("a", "integer"), rows=3_000_000))
     assert [one.severity for one in found("HR-LK107", body, large)] == [Severity.ERROR]
-    unknown = found("HR-LK107", "op.alter_column('t', 'a', type_=sa.Text())")
+    unknown = found("HR-LK107", "op.alter_column('t', 'a', type_=sa.BigInteger())")
     assert [(one.severity, one.message) for one in unknown] == [
-        (Severity.WARNING, "changing t.a from a type that is not known to text may rewrite the table")
+        (Severity.WARNING, "changing t.a from a type that is not known to bigint may rewrite the table")
     ]
 
 

@@ -11,6 +11,7 @@ from handrail.lint.finding import Edit, Finding, Severity
 from handrail.lint.rule import Case, LintContext
 from handrail.migrations import changes
 from handrail.migrations.changes import Change
+from handrail.migrations.dialects import ANY
 from handrail.migrations.reading import ScriptReading
 from handrail.migrations.revision import Direction
 
@@ -30,7 +31,8 @@ LARGE_BYTES = 200_000_000
 class Around:
     """What surrounds a change: its script, what is done before and after it, and what is known of the database.
 
-    `place` is the change's number among `all`, which are all changes of the function that runs, in their order.
+    `place` is the change's number among `all`, which are the changes of the function that runs, in their order, without
+    those of engines that the rule is not for.
     `created` are the tables that are new when the change runs: made earlier in this script, or earlier on the path when
     the scripts run in one go on this very database.
     """
@@ -48,11 +50,19 @@ class Around:
 
     @property
     def before(self) -> Sequence[Change]:
-        return self.all[: self.place]
+        return self.that_run(self.all[: self.place])
 
     @property
     def after(self) -> Sequence[Change]:
-        return self.all[self.place + 1 :]
+        return self.that_run(self.all[self.place + 1 :])
+
+    def that_run(self, found: Sequence[Change]) -> Sequence[Change]:
+        """Those of the changes that run where this one runs: `if dialect.name == "sqlite": … else: …`."""
+        here = self.change.place.dialects
+        if here == ANY:
+            return found
+        engines = [engine for engine in self.context.engines if here.allows(engine)]
+        return [one for one in found if any(one.place.dialects.allows(engine) for engine in engines)]
 
     @property
     def same_transaction(self) -> tuple[Change, ...]:
@@ -187,16 +197,14 @@ class ChangeRule:
                 directions.append(Direction.DOWNGRADE)
             for direction in directions:
                 created = set(made) if context.is_path else set()
-                for around in self._around(script, context, direction, created):
-                    if self._applies(around.change, context):
-                        yield around
+                yield from self._around(script, context, direction, created)
                 if direction is context.direction:
                     made = created
 
     def _around(
         self, script: ScriptReading, context: LintContext, direction: Direction, created: set[TableName]
     ) -> Iterator[Around]:
-        found = script.function(direction).changes
+        found = [one for one in script.function(direction).changes if self._applies(one, context)]
         for place, change in enumerate(found):
             yield Around(script, context, found, place, frozenset(created), self)
             follow(created, change)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from handrail.facts import ColumnFacts, ObjectKind, TableName
 from handrail.lint.change_rule import Around
 from handrail.migrations import changes
-from handrail.migrations.changes import Change, ConstraintKind, Verb
+from handrail.migrations.changes import Change, ConstraintKind, ConstraintText, Verb
 from handrail.migrations.columns import ColumnText
 from handrail.migrations.types import TypeText
 
@@ -21,7 +21,7 @@ def earlier(around: Around) -> Iterator[Change]:
     for script in around.context.scripts:
         if script is around.script:
             break
-        yield from script.function(direction).changes
+        yield from around.that_run(script.function(direction).changes)
     yield from around.before
 
 
@@ -47,7 +47,7 @@ def type_before(around: Around, table: TableName, column: str) -> TypeText | Non
     for change in _of_column(around, table, column):
         if isinstance(change, ColumnText):
             found = change.sql_type
-        elif change.type is not None:
+        elif isinstance(change, changes.AlterColumn) and change.type is not None:
             found = change.type
     return found
 
@@ -55,8 +55,10 @@ def type_before(around: Around, table: TableName, column: str) -> TypeText | Non
 def nullable_before(around: Around, table: TableName, column: str) -> bool | None:
     """Whether the column may hold NULLs by the scripts before; None when they do not say."""
     found = None
-    for change in _of_column(around, table, column):
-        if change.nullable is not None:
+    for change in _of_column(around, table, column, in_keys=True):
+        if isinstance(change, ConstraintText):
+            found = False
+        elif change.nullable is not None:
             found = change.nullable
     return found
 
@@ -67,16 +69,25 @@ def is_required(around: Around, table: TableName, column: str) -> bool:
     return made is False or (made is None and known is not None and not known.nullable)
 
 
-def _of_column(around: Around, table: TableName, column: str) -> Iterator[ColumnText | changes.AlterColumn]:
-    """What the scripts before say of a column: how it was made, how it was altered."""
+def _of_column(
+    around: Around, table: TableName, column: str, *, in_keys: bool = False
+) -> Iterator[ColumnText | changes.AlterColumn | ConstraintText]:
+    """What the scripts before say of a column: how it was made, how it was altered, and which primary keys it is in."""
     for change in earlier(around):
         match change:
-            case changes.CreateTable(table=where, columns=columns) if where == table:
+            case changes.CreateTable(table=where, columns=columns, constraints=made) if where == table:
                 yield from (new for new in columns if new.name == column)
+                yield from (key for key in made if in_keys and _is_key(key, column))
+            case changes.AddConstraint(table=where, constraint=key) if where == table and _is_key(key, column):
+                yield from (key,) if in_keys else ()
             case changes.AddColumn(table=where, column=new) if where == table and new.name == column:
                 yield new
             case changes.AlterColumn(table=where, column=name) if where == table and name == column:
                 yield change
+
+
+def _is_key(made: ConstraintText, column: str) -> bool:
+    return made.kind is ConstraintKind.PRIMARY_KEY and column in made.columns
 
 
 def is_obscure(around: Around) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from handrail.facts import TableName
 from handrail.lint.change_rule import Around
-from handrail.migrations.changes import AddColumn, AlterColumn, Change, Verb, WriteRows
+from handrail.migrations.changes import AddColumn, AlterColumn, Change, DropTable, Verb, WriteRows
 from handrail.migrations.declarations import Reading, read_declaration
 from handrail.migrations.revision import Direction
 from handrail.migrations.sql_columns import read_sql_type
@@ -46,7 +46,7 @@ def earlier(around: Around) -> Iterator[Change]:
         for script in around.context.scripts:
             if script is around.script:
                 break
-            yield from script.function(around.context.direction).changes
+            yield from around.that_run(script.function(around.context.direction).changes)
     yield from around.before
 
 
@@ -66,6 +66,15 @@ def is_new_column(around: Around, table: TableName, column: str) -> bool:
         if isinstance(one, AlterColumn) and one.table == table and one.new_name == column:
             return True
     return False
+
+
+def goes_with_its_table(around: Around, table: TableName) -> bool:
+    """Whether the script drops the whole table after the change, which is told of on its own."""
+    is_conditional = around.change.place.is_conditional
+    return any(
+        isinstance(one, DropTable) and one.table == table and one.place.is_conditional <= is_conditional
+        for one in around.after
+    )
 
 
 def can_count(around: Around, table: TableName | None, *columns: str) -> bool:

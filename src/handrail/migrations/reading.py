@@ -167,7 +167,11 @@ class _Walker:
                 self._under_condition(body, scope)
             case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=finalbody):
                 handled = [part for handler in handlers for part in handler.body]
-                self._under_condition([*body, *orelse, *handled], scope)
+                if all(isinstance(handler.body[-1], ast.Raise) for handler in handlers):
+                    self.statements([*body, *orelse], scope)  # all of it runs, or the script fails
+                else:
+                    self._under_condition([*body, *orelse], scope)
+                self._under_condition(handled, scope)
                 self.statements(finalbody, scope)
 
     def _if(self, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt], scope: Scope) -> None:

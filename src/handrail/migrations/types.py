@@ -106,6 +106,8 @@ def _enum(call: ast.Call, keywords: dict[str, ast.expr], scope: Scope, text: str
         values.extend(value if isinstance(value, list) else [value])
     labels = tuple(value for value in values if isinstance(value, str))
     name, length = _known(keywords.get("name"), scope), _known(keywords.get("length"), scope)
+    if "name" not in keywords and len(call.args) == 1:
+        name = _class_name(call.args[0])
     is_native = _known(keywords.get("native_enum"), scope) is not False
     return TypeText(
         "enum",
@@ -116,6 +118,12 @@ def _enum(call: ast.Call, keywords: dict[str, ast.expr], scope: Scope, text: str
         is_native,
         _known(keywords.get("create_constraint"), scope) is True,
     )
+
+
+def _class_name(node: ast.expr) -> str:
+    """The name that SQLAlchemy gives the type of `sa.Enum(Colour)`: that of the class in small letters."""
+    found = call_name(node) if isinstance(node, ast.Name | ast.Attribute) else ""
+    return found.lower() if found[:1].isupper() else ""
 
 
 def _known(node: ast.expr | None, scope: Scope) -> object:

@@ -39,6 +39,8 @@ TRANSPARENT = frozenset(
 )
 #: Methods of `sa.text(…)` that leave its SQL as it is.
 SAME_TEXT = frozenset({"bindparams", "execution_options"})
+#: What engines are called in `dialect.name`, which `dialect.dialect_description` ("postgresql+psycopg") holds too.
+ENGINES = ("postgresql", "sqlite", "mysql", "mariadb", "mssql", "oracle")
 #: How many calls of functions within one another are followed for their value.
 MAX_CALLS = 16
 
@@ -193,11 +195,18 @@ def _compare(node: ast.expr, scope: Scope) -> object:
             return DialectTest(frozenset({right}), is_negated)
         if isinstance(left, str | int) and isinstance(right, str | int):
             return (left == right) is not is_negated
-    if isinstance(node.ops[0], ast.In | ast.NotIn) and isinstance(right, list):
-        names = frozenset(item for item in right if isinstance(item, str))
-        if isinstance(left, DialectName) and len(names) == len(right):
-            return DialectTest(names, is_negated)
-    return UNKNOWN
+    return _membership(left, right, is_negated) if isinstance(node.ops[0], ast.In | ast.NotIn) else UNKNOWN
+
+
+def _membership(left: object, right: object, is_negated: bool) -> object:
+    """`dialect.name in ("postgresql", …)`, and `"postgresql" in dialect.dialect_description`."""
+    names: frozenset[str] = frozenset()
+    if isinstance(left, DialectName) and isinstance(right, list):
+        found = frozenset(item for item in right if isinstance(item, str))
+        names = found if len(found) == len(right) else names
+    elif isinstance(left, str) and isinstance(right, DialectName):
+        names = frozenset(word for word in ENGINES if left in word)
+    return DialectTest(names, is_negated) if names else UNKNOWN
 
 
 def _boolean(node: ast.expr, scope: Scope) -> object:
@@ -254,8 +263,7 @@ def _method(node: ast.Call, func: ast.Attribute, scope: Scope) -> object:
     receiver, name = evaluate(func.value, scope), func.attr
     if isinstance(receiver, DialectName) and name == "startswith" and node.args:
         start = evaluate(node.args[0], scope)
-        known = ("postgresql", "sqlite", "mysql", "mariadb", "mssql", "oracle")
-        return DialectTest(frozenset(word for word in known if isinstance(start, str) and word.startswith(start)))
+        return DialectTest(frozenset(word for word in ENGINES if isinstance(start, str) and word.startswith(start)))
     if isinstance(receiver, str):
         if name in SAME_TEXT:
             return receiver
@@ -309,10 +317,10 @@ def _calls_around(scope: Scope) -> int:
 
 def _attribute(node: ast.expr, scope: Scope) -> object:
     assert isinstance(node, ast.Attribute)  # noqa: S101 - dispatched by type
-    owner = node.value
-    if node.attr == "name" and isinstance(owner, ast.Attribute) and owner.attr in {"dialect", "engine"}:
+    owner, is_name = node.value, node.attr in {"name", "dialect_description"}
+    if is_name and isinstance(owner, ast.Attribute) and owner.attr in {"dialect", "engine"}:
         return DialectName()
-    if node.attr == "name" and isinstance(owner, ast.Name):
+    if is_name and isinstance(owner, ast.Name):
         value = scope.look_up(owner.id)
         if isinstance(value, Code) and isinstance(value.node, ast.Attribute) and value.node.attr == "dialect":
             return DialectName()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, LintContext
+from handrail.migrations.imports import Import
 
 _HEAD = "from alembic import op\nimport sqlalchemy as sa\n"
 _BODY = "\n\ndef upgrade():\n    pass\n"
@@ -20,6 +22,10 @@ six attr attrs typing_extensions packaging slugify ulid uuid6 uuid_utils nanoid 
 """
 #: Libraries that scripts use for types and values; what they give does not follow the application's changes.
 KNOWN: Final = frozenset(_LIBRARIES.split())
+#: Parts of a module's path by which it belongs to the migrations, and by which it holds the application's models.
+_OWN: Final = frozenset({"migration", "migrations", "alembic", "versions"})
+_MODELS: Final = frozenset({"model", "models", "dbmodels", "schemas", "entities", "orm"})
+_HELPERS: Final = frozenset({"utils", "util", "db_types"})
 
 
 class ApplicationImport:
@@ -64,13 +70,13 @@ class ApplicationImport:
 
     def check(self, context: LintContext) -> Iterable[Finding]:
         for script in context.scripts:
-            for module in {one.module: one for one in reversed(script.imports)}.values():
+            for module in _modules(script.imports):
                 root = module.module.partition(".")[0]
                 if root in KNOWN or root in sys.stdlib_module_names or root.startswith("sqlalchemy_"):
                     continue
                 yield Finding(
                     rule=self.code,
-                    severity=Severity.WARNING,
+                    severity=_severity(module),
                     file=script.revision.path,
                     line=module.line,
                     column=module.column,
@@ -79,3 +85,22 @@ class ApplicationImport:
                     fix_hint="write down in the script what it needs as it is now: "
                     'bookings = sa.table("bookings", sa.column("id"), …)',
                 )
+
+
+def _modules(imports: Iterable[Import]) -> Iterable[Import]:
+    """Each module once, where it is imported first; queried when what any of its imports brings is."""
+    found: dict[str, Import] = {}
+    for one in imports:
+        first = found.setdefault(one.module, one)
+        found[one.module] = replace(first, is_queried=first.is_queried or one.is_queried)
+    return found.values()
+
+
+def _severity(module: Import) -> Severity:
+    """A warning for models and tables, which follow the schema; of interest for constants and helpers."""
+    parts = frozenset(module.module.split("."))
+    if parts & _OWN:
+        return Severity.INFO
+    if parts & _MODELS:
+        return Severity.WARNING
+    return Severity.WARNING if module.is_queried and not parts & _HELPERS else Severity.INFO

@@ -11,8 +11,8 @@ from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.renames import column_rename, is_emptied
 from handrail.lint.rule import Case, Harm
-from handrail.lint.script_facts import can_count, is_declared, is_new_column
-from handrail.migrations.changes import DropColumn
+from handrail.lint.script_facts import can_count, goes_with_its_table, is_declared, is_new_column
+from handrail.migrations.changes import AddColumn, DropColumn
 from handrail.migrations.declarations import marker
 from handrail.migrations.revision import Direction
 
@@ -96,6 +96,8 @@ class DropColumnLosesValues(ChangeRule):
             return
         if is_new_column(around, change.table, change.column) or column_rename(around) is not None:
             return
+        if goes_with_its_table(around, change.table):
+            return
         values = around.answer(_question(change))
         lost = f" with {count(values, 'value')}" if values else around.size(change.table)
         also = ", and with CASCADE whatever refers to it" if change.cascades else ""
@@ -108,10 +110,21 @@ def _question(change: DropColumn) -> Question:
     return Question(change.table, f'"{change.column}" IS NOT NULL')
 
 
+def _is_computed_anew(around: Around, change: DropColumn) -> bool:
+    """Whether a generated column of the name is there again afterwards, as a copy by SQLite's batch mode needs it."""
+    return any(
+        isinstance(one, AddColumn)
+        and (one.table, one.column.name) == (change.table, change.column)
+        and one.column.filled_by.startswith("computed")
+        for one in around.after
+    )
+
+
 def _severity(around: Around, values: int | None) -> Severity:
     change = around.change
     assert isinstance(change, DropColumn)  # noqa: S101 - look() saw it
-    is_nothing_lost = values == 0 or around.is_empty(change.table) or is_emptied(around, change.table)
+    is_lost = not (values == 0 or around.is_empty(change.table) or is_emptied(around, change.table))
+    is_nothing_lost = not is_lost or _is_computed_anew(around, change)
     if is_nothing_lost or is_declared(around, change.table, change.column, may_vanish=True):
         return Severity.INFO
     is_asked_for = around.context.direction is Direction.DOWNGRADE

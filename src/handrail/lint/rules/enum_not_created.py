@@ -12,7 +12,7 @@ from handrail.lint.repairs import replaced
 from handrail.lint.rule import Case, Harm
 from handrail.lint.script_facts import earlier
 from handrail.migrations import changes
-from handrail.migrations.changes import AddColumn, AlterColumn, Change
+from handrail.migrations.changes import AddColumn, AddEnumValue, AlterColumn, Change
 from handrail.migrations.types import TypeText
 
 _HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
@@ -85,8 +85,10 @@ class EnumNotCreated(ChangeRule):
         match change:
             case AddColumn(table=table, column=column):
                 new, name = column.sql_type, column.name
-            case AlterColumn(table=table, column=name, type=new):
-                pass
+            case AlterColumn(table=table, column=name, type=new, existing_type=old):
+                if new is not None and old is not None and _is_native(old) and old.enum_name == new.enum_name:
+                    yield from _labels_that_stay_out(around, old, new)
+                    return
             case _:
                 return
         if new is None or not _is_native(new) or "create_type=False" in new.text or change.place.is_sql:
@@ -97,6 +99,16 @@ class EnumNotCreated(ChangeRule):
         edits, fix = _repair(around, new)
         message = f"{table}.{name} is of enum type {new.enum_name}, which nothing makes before"
         yield around.finding(message, Severity.ERROR if is_known else Severity.WARNING, fix=fix, edits=edits)
+
+
+def _labels_that_stay_out(around: Around, old: TypeText, new: TypeText) -> Iterable[Finding]:
+    """More labels for a column of a type that is there: to PostgreSQL it is the same type, and nothing happens."""
+    added = {one.label for one in around.all if isinstance(one, AddEnumValue)}
+    labels = [label for label in new.labels if old.labels and label not in {*old.labels, *added}]
+    if labels:
+        message = f"leaves enum type {new.enum_name} as it is: ALTER COLUMN does not add '{labels[0]}' to its values"
+        fix = f"op.execute(\"ALTER TYPE {new.enum_name} ADD VALUE IF NOT EXISTS '{labels[0]}'\")"
+        yield around.finding(message, Severity.WARNING, fix=fix)
 
 
 def _is_native(known: TypeText) -> bool:
@@ -113,7 +125,7 @@ def _all_before(around: Around) -> Iterator[Change]:
     for script in around.context.scripts:
         if script is around.script:
             break
-        yield from script.function(around.context.direction).changes
+        yield from around.that_run(script.function(around.context.direction).changes)
     yield from earlier(around)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import ClassVar
 
 from handrail.facts import ObjectKind, TableName
 from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
+from handrail.lint.past import earlier
 from handrail.lint.rule import Case
 from handrail.lint.script_facts import is_new_column
-from handrail.migrations.changes import AddColumn, AddConstraint
+from handrail.migrations.changes import AddColumn, AddConstraint, ConstraintText, CreateTable
 from handrail.migrations.revision import Direction
 
 _HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
@@ -101,8 +103,8 @@ class NewCascade(ChangeRule):
 
 
 def _cascades_already(around: Around, table: TableName, columns: tuple[str, ...]) -> bool:
-    """Whether there is a foreign key on these columns that cascades: by the catalog, or because the opposite function
-    makes it again with CASCADE."""
+    """Whether there is a foreign key on these columns that cascades: by the catalog, by the scripts before, or because
+    the opposite function makes it again with CASCADE."""
     up = around.context.direction is Direction.UPGRADE
     back = around.script.function(Direction.DOWNGRADE if up else Direction.UPGRADE).changes
     if any(
@@ -111,6 +113,8 @@ def _cascades_already(around: Around, table: TableName, columns: tuple[str, ...]
         and one.constraint.on_delete == "CASCADE"
         for one in back
     ):
+        return True
+    if _last_made(around, table, columns) == "CASCADE":
         return True
     known = around.context.facts
     key = f"FOREIGN KEY ({', '.join(columns)})"
@@ -121,3 +125,20 @@ def _cascades_already(around: Around, table: TableName, columns: tuple[str, ...]
         and "ON DELETE CASCADE" in one.definition.upper()
         for one in known.objects
     )
+
+
+def _last_made(around: Around, table: TableName, columns: tuple[str, ...]) -> str:
+    """What the scripts before let a DELETE of the parent do by the foreign key on these columns; "" for nothing."""
+    found = ""
+    for change in earlier(around):
+        match change:
+            case CreateTable(table=where, columns=made, constraints=keys) if where == table:
+                in_column = (one.on_delete for one in made if (one.name,) == columns and one.references is not None)
+                found = next(chain(in_column, _deletes(keys, columns)), found)
+            case AddConstraint(table=where, constraint=key) if where == table:
+                found = next(_deletes((key,), columns), found)
+    return found
+
+
+def _deletes(keys: Iterable[ConstraintText], columns: tuple[str, ...]) -> Iterator[str]:
+    return (one.on_delete for one in keys if one.references is not None and one.columns == columns)

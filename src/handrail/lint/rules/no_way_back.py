@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, LintContext
 from handrail.migrations import changes
+from handrail.migrations.changes import Change
 from handrail.migrations.reading import ScriptReading
 
 _HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
@@ -65,39 +66,45 @@ class NoWayBack:
 
     def check(self, context: LintContext) -> Iterable[Finding]:
         for script in context.scripts:
-            if script.error is None and (severity := _severity(script)) is not None:
+            found = _that_run(script, context)
+            if script.error is None and (severity := _severity(script, found)) is not None:
                 lacks = "does nothing" if script.downgrade.exists else "is missing"
                 yield Finding(
                     rule=self.code,
                     severity=severity,
                     file=script.revision.path,
-                    line=_line(script),
+                    line=_line(found),
                     column=0,
-                    message=f"downgrade() {lacks}, though upgrade() changes {_what(script, severity)}",
+                    message=f"downgrade() {lacks}, though upgrade() changes {_what(found, severity)}",
                     why=self.why,
                     fix_hint="take each change back in downgrade(), or say that there is no way back: "
                     'raise NotImplementedError("restore the backup")',
                 )
 
 
-def _severity(script: ScriptReading) -> Severity | None:
+def _that_run(script: ScriptReading, context: LintContext) -> list[Change]:
+    """What upgrade() does on the engines that are asked about, not `if dialect.name == "mysql":`."""
+    found = script.upgrade.changes
+    return [one for one in found if any(one.place.dialects.allows(engine) for engine in context.engines)]
+
+
+def _severity(script: ScriptReading, found: Sequence[Change]) -> Severity | None:
     """A warning for a schema that stays, of interest when only rows do; None when all is well."""
     back = script.downgrade
     if back.changes or back.reads or back.not_understood or back.refuses:
         return None
-    found = script.upgrade.changes
     if any(not isinstance(one, _NO_SCHEMA) for one in found):
         return Severity.WARNING
     return Severity.INFO if any(isinstance(one, changes.WriteRows) for one in found) else None
 
 
-def _line(script: ScriptReading) -> int:
-    return next((one.place.line for one in script.upgrade.changes if not isinstance(one, changes.NotAnalysable)), 1)
+def _line(found: Sequence[Change]) -> int:
+    return next((one.place.line for one in found if not isinstance(one, changes.NotAnalysable)), 1)
 
 
-def _what(script: ScriptReading, severity: Severity) -> str:
+def _what(found: Sequence[Change], severity: Severity) -> str:
     if severity is Severity.INFO:
         return "rows"
-    tables = [getattr(one, "table", None) for one in script.upgrade.changes if not isinstance(one, _NO_SCHEMA)]
+    tables = [getattr(one, "table", None) for one in found if not isinstance(one, _NO_SCHEMA)]
     names = list(dict.fromkeys(str(table) for table in tables if table is not None))
     return ", ".join(names[:3]) + (" …" if len(names) > 3 else "") if names else "the schema"

@@ -12,8 +12,9 @@ from handrail.lint.change_rule import follow
 from handrail.lint.finding import Edit, Finding, Severity, apply_edits
 from handrail.lint.rule import Case, LintContext
 from handrail.migrations.calls import ReadOperation
-from handrail.migrations.changes import AddColumn, Change, WriteRows
+from handrail.migrations.changes import AddColumn, Change, NotAnalysable, Verb, WriteRows
 from handrail.migrations.columns import ColumnText
+from handrail.migrations.dialects import ANY
 from handrail.migrations.operations import Operation, OperationKind
 from handrail.migrations.reading import ScriptReading
 
@@ -150,18 +151,32 @@ def _look_around(
     and the unsafe columns that are added by SQL. `created` is kept up to date."""
     spared: set[tuple[int, TableName | None]] = set()
     in_sql: list[AddColumn] = []
+    emptied: set[TableName] = set()
     for change in changes:
         follow(created, change)
         if isinstance(change, WriteRows) and change.table is not None:
             created.discard(change.table)
+        _follow_rows(emptied, change)
         if not isinstance(change, AddColumn):
             continue
         is_run = any(change.place.dialects.allows(engine) for engine in engines)
-        if change.table in created or not is_run:
+        if change.table in created | emptied or not is_run:
             spared.add((id(change.place.call), change.table))
         elif change.place.is_sql and change.column.nullable is False and change.column.server_default is None:
             in_sql.append(change)
     return spared, in_sql
+
+
+def _follow_rows(emptied: set[TableName], change: Change) -> None:
+    """Keep the set of tables of which every row was deleted up to date."""
+    match change:
+        case WriteRows(table=TableName() as table, verb=Verb.DELETE | Verb.TRUNCATE, is_filtered=False):
+            if change.place.dialects == ANY and not change.place.is_conditional:
+                emptied.add(table)
+        case WriteRows(table=TableName() as table, verb=Verb.INSERT | Verb.MERGE):
+            emptied.discard(table)
+        case WriteRows(table=None) | NotAnalysable():
+            emptied.clear()
 
 
 @dataclass(slots=True)

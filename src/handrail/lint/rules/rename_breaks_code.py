@@ -8,7 +8,7 @@ from typing import ClassVar
 from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case
-from handrail.lint.script_facts import is_new_column
+from handrail.lint.script_facts import goes_with_its_table, is_new_column
 from handrail.migrations.changes import (
     AlterColumn,
     Command,
@@ -98,6 +98,7 @@ def _message(around: Around) -> str | None:
     match around.change:
         case AlterColumn(table=table, column=column, new_name=str(new)):
             is_new = around.is_new(table) or is_new_column(around, table, column)
+            is_new = is_new or goes_with_its_table(around, table)
             return None if is_new else f"renames {table}.{column} to {new}: code that runs asks for {column}"
         case RenameTable(table=table, new=new):
             is_free = around.is_new(table) or _lives_on(around, table.name)
