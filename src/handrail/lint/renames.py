@@ -9,7 +9,16 @@ from difflib import SequenceMatcher
 from handrail.facts import TableName
 from handrail.lint.change_rule import Around
 from handrail.lint.script_facts import type_before
-from handrail.migrations.changes import AddColumn, Change, CreateTable, DropColumn, DropTable, Verb, WriteRows
+from handrail.migrations.changes import (
+    AddColumn,
+    Change,
+    CreateTable,
+    DropColumn,
+    DropTable,
+    RenameTable,
+    Verb,
+    WriteRows,
+)
 from handrail.migrations.columns import ColumnText
 from handrail.migrations.revision import Direction
 from handrail.migrations.types import TypeText
@@ -66,10 +75,14 @@ def _likeness(one: str, other: str) -> float:
 
 def is_emptied(around: Around, table: TableName) -> bool:
     """Whether the script deleted every row before: there is nothing left to lose."""
+    names = {table}
+    for one in reversed(around.before):
+        if isinstance(one, RenameTable) and one.new in names:
+            names.add(one.table)
     return any(
         isinstance(one, WriteRows)
         and one.verb in {Verb.DELETE, Verb.TRUNCATE}
-        and one.table == table
+        and one.table in names
         and not one.is_filtered
         and not one.place.is_conditional
         for one in around.before

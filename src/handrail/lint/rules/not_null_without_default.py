@@ -11,8 +11,9 @@ from handrail.facts import DatabaseFacts, TableName
 from handrail.lint.change_rule import follow
 from handrail.lint.finding import Edit, Finding, Severity, apply_edits
 from handrail.lint.rule import Case, LintContext
+from handrail.lint.rules.serial_column import is_numbered
 from handrail.migrations.calls import ReadOperation
-from handrail.migrations.changes import AddColumn, Change, NotAnalysable, Verb, WriteRows
+from handrail.migrations.changes import AddColumn, Change, NotAnalysable, RenameTable, Verb, WriteRows
 from handrail.migrations.columns import ColumnText
 from handrail.migrations.dialects import ANY
 from handrail.migrations.operations import Operation, OperationKind
@@ -160,7 +161,8 @@ def _look_around(
         if not isinstance(change, AddColumn):
             continue
         is_run = any(change.place.dialects.allows(engine) for engine in engines)
-        if change.table in created | emptied or not is_run:
+        is_filled = change.table in created | emptied or is_numbered(change)
+        if is_filled or not is_run:
             spared.add((id(change.place.call), change.table))
         elif change.place.is_sql and change.column.nullable is False and change.column.server_default is None:
             in_sql.append(change)
@@ -175,6 +177,8 @@ def _follow_rows(emptied: set[TableName], change: Change) -> None:
                 emptied.add(table)
         case WriteRows(table=TableName() as table, verb=Verb.INSERT | Verb.MERGE):
             emptied.discard(table)
+        case RenameTable(table=table, new=new) if table in emptied:
+            emptied.add(new)
         case WriteRows(table=None) | NotAnalysable():
             emptied.clear()
 

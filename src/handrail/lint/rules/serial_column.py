@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
@@ -93,6 +94,7 @@ def is_numbered(change: AddColumn) -> bool:
     name = "" if column.sql_type is None else column.sql_type.name
     if column.filled_by in {"identity", "serial"} or name in _SERIALS:
         return True
-    words = [] if column.call is None else [word.arg for word in column.call.keywords]
+    words = {} if column.call is None else {word.arg: ast.unparse(word.value) for word in column.call.keywords}
     is_key = column.is_primary_key and not change.place.is_sql and name in _INTEGERS
-    return is_key and column.server_default is None and column.references is None and "autoincrement" not in words
+    is_counted = words.get("autoincrement", "True") == "True"
+    return is_key and column.server_default is None and column.references is None and is_counted
