@@ -254,9 +254,11 @@ def test_an_index_on_a_table_of_the_same_script(table: str) -> None:
         f"    op.create_index(f'ix_{{NAME}}', {table}, ['floor'])\n",
         f"    with op.batch_alter_table({table}) as batch_op:\n        batch_op.create_index('ix', ['floor'])\n",
     )
+    is_known = "{Room" not in table
     for index in indexes:
         assert told(make + index, head=head) == []
-        assert codes(told(index, head=head)) == ([] if "{Room" in table else ["HR-LK101"])
+        if is_known:
+            assert codes(told(index, head=head)) == ["HR-LK101"]
     helper = f"{head}\ndef index(table, *columns):\n    op.create_index('ix', table, list(columns))\n"
     assert told(f"{make}    index({table}, 'floor')\n", head=helper) == []
     unless = make.replace("    op", "    if not sa.inspect(op.get_bind()).has_table('x'):\n        op")

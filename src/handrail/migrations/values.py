@@ -137,14 +137,16 @@ def _dict(node: ast.expr, scope: Scope) -> object:
 
 def _joined(node: ast.expr, scope: Scope) -> object:
     assert isinstance(node, ast.JoinedStr)  # noqa: S101 - dispatched by type
-    texts = []
-    for part in node.values:
-        inner = part.value if isinstance(part, ast.FormattedValue) else part
-        value = evaluate(inner, scope)
-        if not isinstance(value, str | int | float):
-            return UNKNOWN
-        texts.append(str(value))
-    return "".join(texts)
+    values = [evaluate(part.value if isinstance(part, ast.FormattedValue) else part, scope) for part in node.values]
+    if all(isinstance(value, str | int | float) for value in values):
+        return "".join(map(str, values))
+    # f"shop_{Model.__tablename__}": not known, but the same wherever it is handed to.
+    is_named = all(isinstance(value, str | int | float) or _is_attribute(value) for value in values)
+    return Code(node, scope) if is_named else UNKNOWN
+
+
+def _is_attribute(value: object) -> bool:
+    return isinstance(value, Code) and isinstance(value.node, ast.Attribute)
 
 
 def _binary(node: ast.expr, scope: Scope) -> object:
