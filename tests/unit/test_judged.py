@@ -5,12 +5,17 @@ docs/lint-histories.md has the figures. Each is read alone and for both engines,
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from handrail.lint.engine import check, read_all
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import LintContext
+from handrail.lint.settings import LintSettings
 from handrail.migrations.revision import Revision
+from handrail.migrator.script_files import ScriptFile
+from handrail.workflows.lint_scripts import repair
 from unit.building import script
 
 BOTH = frozenset({"postgresql", "sqlite"})
@@ -263,3 +268,22 @@ def test_an_index_on_a_table_of_the_same_script(table: str) -> None:
     assert told(f"{make}    index({table}, 'floor')\n", head=helper) == []
     unless = make.replace("    op", "    if not sa.inspect(op.get_bind()).has_table('x'):\n        op")
     assert told(unless + indexes[0], head=head) == []
+
+
+def test_indexes_are_repaired_together() -> None:
+    """One of them in an autocommit block would leave a script that cannot be run again half-way (HR-PR107)."""
+    body = "    op.create_index('ix_a', 'rooms', ['a'])\n    op.create_index('ix_b', 'rooms', ['b'])\n"
+    repaired = repair([ScriptFile(Path("x.py"), script(body))], LintSettings(), BOTH)
+    assert [sorted(codes(list(one.gone))) for one in repaired] == [["HR-LK101", "HR-LK101"]]
+    assert repaired[0].source.count("autocommit_block") == 2
+    changed = ScriptFile(Path("x.py"), script(body + "    op.add_column('rooms', sa.Column('c', sa.Text()))\n"))
+    assert repair([changed], LintSettings(), BOTH) == ()
+
+
+def test_repairs_that_meet_are_made_one_after_the_other() -> None:
+    enum = "sa.Column('{0}', sa.Enum('on', 'off', name='{0}'))"
+    made = f"    op.create_table('rooms', {enum.format('state')}, {enum.format('light')})\n"
+    one = ScriptFile(Path("x.py"), script(made, down="    op.drop_table('rooms')\n"))
+    (repaired,) = repair([one], LintSettings(), BOTH)
+    assert codes(list(repaired.gone)) == ["HR-EN103", "HR-EN103"]
+    assert repaired.source.count("checkfirst=True") == 2

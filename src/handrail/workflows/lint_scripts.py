@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from handrail.lint.engine import judge, read_all
-from handrail.lint.finding import Finding, Severity, apply_edits
+from handrail.lint.finding import Edit, Finding, Severity, apply_edits
 from handrail.lint.rule import LintContext
 from handrail.lint.settings import LintSettings
 from handrail.migrations.identity import in_order
@@ -61,7 +62,8 @@ def _unreadable(script: ScriptFile) -> Finding:
 def repair(scripts: Iterable[ScriptFile], settings: LintSettings, engines: frozenset[str]) -> tuple[Repaired, ...]:
     """The new texts of those scripts that have repairable findings. Nothing is written.
 
-    One repair after the other is tried on the text: it stays when its finding is gone then and none is new."""
+    All repairs of a script are tried at once, then one after the other: they stay when their findings are gone then and
+    none is new. (Two indexes: one of them alone in an autocommit block would leave a script that fails half-way.)"""
     found = []
     for script in scripts:
         if script.problem or not script.can_be_written:
@@ -75,17 +77,19 @@ def repair(scripts: Iterable[ScriptFile], settings: LintSettings, engines: froze
 def _repaired(revision: Revision, settings: LintSettings, engines: frozenset[str]) -> tuple[str, tuple[Finding, ...]]:
     gone: list[Finding] = []
     refused: set[tuple[str, str]] = set()
-    for _ in range(_TURNS):
+    for turn in range(_TURNS):
         findings = _findings(revision, settings, engines)
-        wanted = next((one for one in findings if _is_certain(one) and (one.rule, one.message) not in refused), None)
-        if wanted is None:
+        wanted = [one for one in findings if _is_certain(one) and _words(one) not in refused]
+        wanted = _apart(wanted) if turn == 0 else wanted[:1]
+        if not wanted:
             break
-        changed = replace(revision, source=apply_edits(revision.source, wanted.edits))
+        edits = [edit for one in wanted for edit in one.edits]
+        changed = replace(revision, source=apply_edits(revision.source, edits))
         if _is_better(findings, _findings(changed, settings, engines), wanted):
             revision = changed
-            gone.append(wanted)
-        else:
-            refused.add((wanted.rule, wanted.message))
+            gone += wanted
+        elif len(wanted) == 1:
+            refused.add(_words(wanted[0]))
     return revision.source, tuple(gone)
 
 
@@ -93,13 +97,33 @@ def _is_certain(finding: Finding) -> bool:
     return bool(finding.edits) and not finding.is_suggestion
 
 
+def _apart(wanted: Sequence[Finding]) -> list[Finding]:
+    """Those whose edits do not meet those of one before."""
+    found: list[Finding] = []
+    taken: list[Edit] = []
+    for one in wanted:
+        if not any(_meet(edit, other) for edit in one.edits for other in taken):
+            found.append(one)
+            taken += one.edits
+    return found
+
+
+def _meet(one: Edit, other: Edit) -> bool:
+    begins, ends = (one.line, one.column), (one.end_line, one.end_column)
+    return begins <= (other.end_line, other.end_column) and (other.line, other.column) <= ends
+
+
 def _findings(revision: Revision, settings: LintSettings, engines: frozenset[str]) -> tuple[Finding, ...]:
     return judge(LintContext(read_all([revision]), is_path=False, engines=engines), settings)
 
 
-def _is_better(before: Sequence[Finding], after: Sequence[Finding], wanted: Finding) -> bool:
-    """Whether the finding is gone and no other came; lines may have moved, so findings are told by rule and words."""
-    left = [(one.rule, one.message) for one in before]
-    now = [(one.rule, one.message) for one in after]
-    is_gone = now.count((wanted.rule, wanted.message)) < left.count((wanted.rule, wanted.message))
-    return is_gone and all(now.count(one) <= left.count(one) for one in now)
+def _words(finding: Finding) -> tuple[str, str]:
+    """What a finding is known by when lines have moved."""
+    return (finding.rule, finding.message)
+
+
+def _is_better(before: Sequence[Finding], after: Sequence[Finding], wanted: Sequence[Finding]) -> bool:
+    """Whether these findings are gone and no other came."""
+    left, now = Counter(map(_words, before)), Counter(map(_words, after))
+    left.subtract(map(_words, wanted))
+    return all(number <= left[words] for words, number in now.items())
