@@ -152,6 +152,8 @@ def test_a_counted_key_needs_no_default() -> None:
 def test_a_type_of_which_nobody_knows_what_it_was(new: str, is_told: bool) -> None:
     body = f"    with op.batch_alter_table('rooms') as batch_op:\n        batch_op.alter_column('a', type_={new})\n"
     assert codes(told(body)) == (["HR-LK107"] if is_told else [])
+    renamed = body.replace("type_", "new_column_name='b', type_")
+    assert codes(told(renamed)) == ["HR-BC101"]
     known = body.replace("type_", "existing_type=sa.JSON(), type_")
     assert codes(told(known)) == ["HR-LK107"]
 

@@ -136,8 +136,10 @@ class ColumnTypeChanged(ChangeRule):
         message = _MESSAGES[found].format(
             where=where, old=old or "a type that is not known", new=change.type, size=around.size(table)
         )
-        # Of a type that nobody knows: most often it was varchar that becomes text, or Float that is written out.
-        is_likely_kept = old is None and change.using is None and change.type.name in _WIDE
+        # Of a type that nobody knows: most often it was varchar that becomes text, or Float that is written out, or the
+        # type is said again in a rename, as MySQL asks for it.
+        is_usual = change.type.name in _WIDE or change.new_name is not None
+        is_likely_kept = old is None and change.using is None and is_usual
         severity = around.by_size(table, unknown=Severity.INFO if is_likely_kept else Severity.WARNING)
         if found is not Effect.REWRITES and severity is Severity.ERROR:
             severity = Severity.WARNING
