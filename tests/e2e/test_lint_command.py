@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -91,6 +92,21 @@ def test_what_can_be_chosen(project: Path) -> None:
     assert rules(project) == []
     (project / "handrail.toml").write_text('lint = {since = "nosuch"}\n')
     assert handrail(project, "lint").error.startswith("HR200 no script has the revision nosuch\n  why: `lint.since`")
+
+
+def test_a_folder_that_is_not_there_is_no_revision(project: Path) -> None:
+    said = handrail(project, "lint", "nosuch/versions")
+    assert said.error == "HR200 there is no nosuch/versions\n  next: name files or folders with migration scripts"
+
+
+def test_a_reader_that_goes_away_changes_nothing(project: Path) -> None:
+    """`handrail lint | head -1`: the exit code is what it would be, and nothing is said of the pipe."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "handrail.cli.main", "lint"]
+    done = subprocess.run(words, cwd=project, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (3, "HR300 1 finding of level error or worse")
 
 
 def test_only_what_changed_since_a_commit(project: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -78,7 +79,7 @@ def _chosen(config: Config, what: Sequence[str], base: str | None) -> tuple[Scri
     from handrail.lint.settings import after
     from handrail.migrator.script_files import read_files, version_folders
 
-    paths = [Path(name) for name in what if Path(name).exists() or Path(name).is_symlink() or name.endswith(".py")]
+    paths = [Path(name) for name in what if _is_path(name)]
     wanted = {name for name in what if Path(name) not in paths}
     if paths and not wanted and base is None:
         return read_files(paths, config.root)
@@ -101,6 +102,10 @@ def _chosen(config: Config, what: Sequence[str], base: str | None) -> tuple[Scri
             f"no script has the revision {config.lint.since}", why="`lint.since` names it", hint="correct it there"
         ) from None
     return tuple(one for one in every if one.problem or one.revision.path in kept)
+
+
+def _is_path(name: str) -> bool:
+    return os.sep in name or name.endswith(".py") or Path(name).exists() or Path(name).is_symlink()
 
 
 def _lint_files(
@@ -201,10 +206,12 @@ def refuse(config: Config, findings: tuple[Finding, ...]) -> None:
     level = config.settings.lint.value
     stops = remaining(findings, level)
     if stops:
+        is_repairable = any(one.edits and not one.is_suggestion for one in stops)
+        first = "handrail lint --fix repairs some of it" if is_repairable else "write the scripts as the findings say"
         raise LintRefused(
             f"{count(len(stops), 'finding')} of level {level} or worse",
             why=f"`lint` of the environment {config.name} is {level}",
-            hint="handrail lint --diff shows what can be repaired; # handrail: ignore CODE -- reason sets one aside",
+            hint=f"{first}; # handrail: ignore CODE -- reason sets a finding aside",
         )
 
 

@@ -70,8 +70,7 @@ class Output:
         """Result lines for people; nothing with --json."""
         self.display.end()
         if not self.as_json:
-            for text in texts:
-                sys.stdout.write(f"{text}\n")
+            _print("".join(f"{text}\n" for text in texts))
 
     def warnings(self, texts: Sequence[str]) -> None:
         """Result lines that tell what to look at although the call succeeded."""
@@ -95,7 +94,7 @@ class Output:
 
     def _write(self, body: Mapping[str, object]) -> None:
         whole = {"version": SCHEMA_VERSION, "command": self.command, **body}
-        sys.stdout.write(json.dumps(whole, ensure_ascii=False, indent=2) + "\n")
+        _print(json.dumps(whole, ensure_ascii=False, indent=2) + "\n")
 
     def progress(self, event: Progress) -> None:
         """One event of a run: a line each in a pipe; on a terminal what is passing is shown only while it lasts."""
@@ -140,6 +139,16 @@ class Output:
 
                 self._err = Console(stderr=True, force_terminal=None if sys.stderr.isatty() else False)
             return self._err
+
+
+def _print(text: str) -> None:
+    """Write to stdout. When whoever reads it has gone (`| head`), the rest goes nowhere: how the call ends does not
+    depend on it."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _width(text: str) -> int:
