@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, NullPool, create_engine
 
 from support.postgres import PostgresServer
 
@@ -66,15 +66,19 @@ def run(engine: Engine, name: str, *steps: str) -> None:
                 getattr(script, step)()
 
 
+def on_sqlite(folder: Path) -> Engine:
+    return create_engine(f"sqlite:///{folder / 'local.db'}", poolclass=NullPool)
+
+
 @pytest.mark.parametrize("name", names("safe", "sqlite"))
 def test_safe_scripts_run_up_and_down_on_sqlite(name: str, tmp_path: Path) -> None:
-    run(create_engine(f"sqlite:///{tmp_path / 'local.db'}"), name, "upgrade", "downgrade")
+    run(on_sqlite(tmp_path), name, "upgrade", "downgrade")
 
 
 @pytest.mark.parametrize("name", names("hazard", "sqlite"))
 def test_what_sqlite_is_said_to_refuse_fails(name: str, tmp_path: Path) -> None:
     with pytest.raises(Exception, match=REFUSED["sqlite"]):
-        run(create_engine(f"sqlite:///{tmp_path / 'local.db'}"), name, "upgrade")
+        run(on_sqlite(tmp_path), name, "upgrade")
 
 
 @pytest.fixture

@@ -157,6 +157,7 @@ CRAFTED = {
     "a long sum": "def upgrade():\n    op.execute(" + " + ".join(["'a'"] * 600) + ")\n",
     "much SQL": "def upgrade():\n    op.execute('" + "UPDATE t SET a = 1; " * 20_000 + "')\n",
     "deep SQL": "def upgrade():\n    op.execute('WITH a AS " + "(WITH a AS " * 3_000 + "')\n",
+    "a line that goes on": "def upgrade():\\\n    op.create_foreign_key('f', 'a', 'b', ['c'], ['id'])\n",
     "many branches": "def upgrade():\n" + "    if x:\n        return\n" * 3_000,
 }
 

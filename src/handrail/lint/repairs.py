@@ -45,6 +45,7 @@ def corrected(source: str, call: ast.Call, edits: tuple[Edit, ...]) -> str:
 def statement_of(source: str, call: ast.Call) -> bool:
     """Whether the call is a statement of its own, alone on its lines: only then may lines be put around it."""
     before = source_line(source, call.lineno).encode()[: call.col_offset].strip()
+    before += b"\\" if source_line(source, call.lineno - 1).endswith("\\") else b""  # it goes on with the line above
     after = source_line(source, call.end_lineno or 0).encode()[call.end_col_offset :].strip()
     return not before and (not after or after.startswith(b"#"))
 

@@ -44,8 +44,9 @@ def read_ignores(source: str) -> tuple[Ignore, ...]:
     if not {"ignore", "handrail"} <= set(_WORDS.findall(source.lower())):
         return ()
     try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+        # First, so that only Python is cut into tokens: at a fault Python 3.13 looks for a file of the text's name.
         statements = _statements(ast.parse(source))
+        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
     except (SyntaxError, ValueError, RecursionError, tokenize.TokenError):
         return ()
     return tuple(
