@@ -29,6 +29,7 @@ from handrail.migrator.script_files import ScriptFile, read_files
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS, CACHE = ROOT / "tests" / "corpus", ROOT / ".cache"
 TOOLS = ("squawk-cli", "alembic-guard", "zdm", "pytest-mrt")
+_OUR_CORPUS = "a corpus of ours, on which our rules were repaired; others are judged on its scripts for PostgreSQL"
 #: Beginnings of squawk's rules on style, naming and per-file timeouts.
 _STYLE = ("prefer-", "require-timeout", "require-lock-timeout", "require-statement-timeout", "transaction-nesting")
 #: Where each package keeps its migration scripts.
@@ -188,7 +189,7 @@ def measure_lint(work: Path, rounds: int) -> Iterator[Figure]:
         details = {"missed": [one.file.stem for one, found in told if one.is_hazard and not found]}
         details["false"] = [one.file.stem for one, found in told if not one.is_hazard and found]
         value = f"{sum(hazards)} of {len(hazards)} caught, {sum(safe)} of {len(safe)} false alarms"
-        yield Figure(f"lint, corpus: {name}", value, details=details)
+        yield Figure(f"lint, corpus: {name}", value, limit=_OUR_CORPUS, details=details)
     yield from _speed(rounds, bin_folder)
 
 

@@ -76,19 +76,21 @@ def line(figure: Figure) -> tuple[str, ...]:
     return figure.name, figure.value, ratio, target, figure.verdict, figure.limit
 
 
-def write_results(found: list[Figure], notes: list[str], seconds: float) -> None:
+def write_results(found: list[Figure], notes: list[str], seconds: float, parts: list[str]) -> None:
+    """Results of chosen parts go to files of their own, so that those of the whole stay."""
+    of_parts = "".join(f"-{part}" for part in parts)
     RESULTS.mkdir(exist_ok=True)
     today = datetime.now(UTC)
     body = {"at": today.isoformat(timespec="seconds"), "remarks": notes, "seconds": seconds}
     body["figures"] = [{**asdict(one), "verdict": one.verdict} for one in found]
     text = json.dumps(body, ensure_ascii=False, indent=1)
-    (RESULTS / f"{today:%Y-%m-%d}.json").write_text(f"{text}\n", encoding="utf-8")
+    (RESULTS / f"{today:%Y-%m-%d}{of_parts}.json").write_text(f"{text}\n", encoding="utf-8")
     head = ("what", "measured", "ratio", "target", "", "limit, remark")
     rows = [head, tuple("---" for _ in head), *(line(one) for one in found)]
     table = "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
     listed = "\n".join(f"- {note}" for note in notes)
     page = f"# Measured on {today:%Y-%m-%d %H:%M} UTC, in {seconds:.0f} s\n\n{listed}\n\n{table}\n"
-    (RESULTS / "latest.md").write_text(page, encoding="utf-8")
+    (RESULTS / f"latest{of_parts}.md").write_text(page, encoding="utf-8")
 
 
 def main() -> None:
@@ -103,7 +105,7 @@ def main() -> None:
             print(f"{name:<78} {value:>24} {ratio:>6} {target:>8} {verdict}", flush=True)
     notes = remarks(chosen)
     print("", *notes, sep="\n")
-    write_results(found, notes, time.monotonic() - started)
+    write_results(found, notes, time.monotonic() - started, chosen.parts)
 
 
 if __name__ == "__main__":
