@@ -19,6 +19,7 @@ from handrail.errors import LintRefused, UsageError
 if TYPE_CHECKING:
     from handrail.config import Config
     from handrail.lint.finding import Finding
+    from handrail.lint.settings import LintSettings
     from handrail.migrator.script_files import ScriptFile
 
 
@@ -112,27 +113,32 @@ def _lint_files(
     config: Config, files: tuple[ScriptFile, ...], *, fix: bool, is_whole: bool
 ) -> tuple[tuple[Finding, ...], dict[str, str]]:
     from handrail.migrator.script_files import read_files, write_source
-    from handrail.wiring import engines_of, lint_settings
     from handrail.workflows.lint_scripts import lint_files, repair
 
-    settings, engines = lint_settings(config), engines_of(config, [one.revision.source for one in files])
-    repaired = repair(files, settings, engines) if fix else ()
+    weights = _weights(config, files)
+    repaired = repair(files, *weights) if fix else ()
     for one in repaired:
         write_source(one.script, one.source)
         for gone in one.gone:
             sys.stderr.write(f"repaired {gone.file}:{gone.line} {gone.rule} {gone.message}\n")
     if repaired:
         files = read_files([one.file for one in files], config.root)
-    linted = lint_files(files, settings, engines, is_whole=is_whole)
+    linted = lint_files(files, *weights, is_whole=is_whole)
     return linted.findings, linted.sources
+
+
+def _weights(config: Config, files: tuple[ScriptFile, ...]) -> tuple[LintSettings, frozenset[str]]:
+    """The project's weights of rules, and the engines that its scripts are judged for."""
+    from handrail.wiring import engines_of, lint_settings
+
+    return lint_settings(config), engines_of(config, [one.revision.source for one in files])
 
 
 def _show_diff(output: Output, config: Config, files: tuple[ScriptFile, ...]) -> None:
     """What --fix would change, and nothing else on stdout; exits 3 when there is something."""
-    from handrail.wiring import engines_of, lint_settings
     from handrail.workflows.lint_scripts import repair
 
-    repaired = repair(files, lint_settings(config), engines_of(config, [one.revision.source for one in files]))
+    repaired = repair(files, *_weights(config, files))
     for one in repaired:
         text = _diff(one.script.revision.path, one.script.revision.source, one.source)
         output.lines(text.removesuffix("\n"))
@@ -206,7 +212,7 @@ def refuse(config: Config, findings: tuple[Finding, ...]) -> None:
     level = config.settings.lint.value
     stops = remaining(findings, level)
     if stops:
-        is_repairable = any(one.edits and not one.is_suggestion for one in stops)
+        is_repairable = any(one.is_repairable for one in stops)
         first = "handrail lint --fix repairs some of it" if is_repairable else "write the scripts as the findings say"
         raise LintRefused(
             f"{count(len(stops), 'finding')} of level {level} or worse",

@@ -26,15 +26,9 @@ def same(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and one.casefold() == other.casefold()
 
 
-def earlier(around: Around) -> list[Change]:
-    """What runs on SQLite before the change."""
-    return [one for one in around.before if one.place.dialects.allows("sqlite")]
-
-
 def in_block(around: Around, batch: Batch) -> Sequence[Change]:
     """The changes that stand in a batch block."""
-    found = (one for one in around.all if one.place.batch == batch.number and not isinstance(one, Batch))
-    return [one for one in found if one.place.dialects.allows("sqlite")]
+    return [one for one in around.all if one.place.batch == batch.number and not isinstance(one, Batch)]
 
 
 def copied_by(around: Around) -> Batch | None:

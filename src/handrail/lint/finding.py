@@ -51,6 +51,11 @@ class Finding:
     source: str = "static"
     is_suggestion: bool = field(default=False, compare=False)
 
+    @property
+    def is_repairable(self) -> bool:
+        """Whether its edits may be made without asking anybody."""
+        return bool(self.edits) and not self.is_suggestion
+
     def __post_init__(self) -> None:
         """Names in a script may hold lone surrogates, which no output takes: they are shown as an escape."""
         for field_name in ("message", "fix_hint"):

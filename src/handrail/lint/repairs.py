@@ -15,9 +15,9 @@ def with_keywords(call: ast.Call, keywords: Mapping[str, str]) -> tuple[Edit, ..
     edits, missing = [], dict(keywords)
     for word in call.keywords:
         if word.arg in missing:
-            edits.append(_over(word.value, missing.pop(word.arg)))
+            edits.append(over(word.value, missing.pop(word.arg)))
     if missing:
-        last = max(_arguments(call), key=lambda node: (node.end_lineno or 0, node.end_col_offset or 0), default=None)
+        last = max(arguments(call), key=lambda node: (node.end_lineno or 0, node.end_col_offset or 0), default=None)
         text = ", ".join(f"{name}={value}" for name, value in missing.items())
         if last is not None:
             end = (last.end_lineno or 0, last.end_col_offset or 0)
@@ -58,7 +58,7 @@ def replaced(source: str, call: ast.Call, text: str) -> tuple[Edit, ...]:
     indent = source_line(source, call.lineno).encode()[: call.col_offset].decode()
     lines = text.split("\n")
     whole = "\n".join([lines[0], *(f"{indent}{line}" if line.strip() else line for line in lines[1:])])
-    return (_over(call, whole),)
+    return (over(call, whole),)
 
 
 def _has_long_text(call: ast.Call) -> bool:
@@ -77,10 +77,12 @@ def one_line(text: str) -> str:
     return " ".join(line.strip() for line in text.split("\n"))
 
 
-def _over(node: ast.expr, text: str) -> Edit:
+def over(node: ast.expr, text: str) -> Edit:
+    """The text in place of an expression."""
     return Edit(node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0, text)
 
 
-def _arguments(call: ast.Call) -> Iterator[ast.expr]:
+def arguments(call: ast.Call) -> Iterator[ast.expr]:
+    """The values of a call's arguments, those with a name last."""
     yield from call.args
     yield from (keyword.value for keyword in call.keywords)

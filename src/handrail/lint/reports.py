@@ -44,7 +44,7 @@ def _block(finding: Finding, sources: Sources) -> Iterable[str]:
         yield f"    {' ' * caret}^"
     yield f"  why: {finding.why}"
     if finding.fix_hint:
-        word = "fix" if finding.edits and not finding.is_suggestion else "write"
+        word = "fix" if finding.is_repairable else "write"
         yield f"  {word}: {finding.fix_hint}"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\n"
+#: The beginning of a script whose upgrade() goes on in lines indented by four.
+START = f"{HEAD}def upgrade():\n"
 BOOKINGS = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, topic varchar(20), email text)",
     "INSERT INTO bookings VALUES (1, 'a', 'a@b.c'), (2, 'b', 'b@b.c')",

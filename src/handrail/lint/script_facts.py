@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from handrail.facts import TableName
+from handrail.lint import past
 from handrail.lint.change_rule import Around
-from handrail.migrations.changes import AddColumn, AlterColumn, Change, DropTable, Verb, WriteRows
+from handrail.migrations.changes import (
+    AddColumn,
+    AddConstraint,
+    AlterColumn,
+    Change,
+    DropTable,
+    ValidateConstraint,
+    Verb,
+    WriteRows,
+)
 from handrail.migrations.declarations import Reading, read_declaration
 from handrail.migrations.revision import Direction
 from handrail.migrations.sql_columns import read_sql_type
@@ -40,14 +50,17 @@ def _means(reading: Reading, table: TableName, column: str | None) -> bool:
     return reading.column is None or (column is not None and reading.column.casefold() == column.casefold())
 
 
-def earlier(around: Around) -> Iterator[Change]:
+def earlier(around: Around) -> Iterable[Change]:
     """What runs before the change, in this script and in those before it that run in one go with it."""
-    if around.context.is_path:
-        for script in around.context.scripts:
-            if script is around.script:
-                break
-            yield from around.that_run(script.function(around.context.direction).changes)
-    yield from around.before
+    return past.earlier(around) if around.context.is_path else around.before
+
+
+def old_rows_are_checked(around: Around, made: AddConstraint) -> bool:
+    """Whether the rows that are there have to meet the constraint in this script: at once, or validated later in it."""
+    return made.constraint.is_checked or any(
+        isinstance(one, ValidateConstraint) and one.name == made.constraint.name and one.table == made.table
+        for one in around.after
+    )
 
 
 def is_rewritten_before(around: Around, table: TableName) -> bool:

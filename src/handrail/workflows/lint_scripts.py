@@ -79,7 +79,7 @@ def _repaired(revision: Revision, settings: LintSettings, engines: frozenset[str
     refused: set[tuple[str, str]] = set()
     for turn in range(_TURNS):
         findings = _findings(revision, settings, engines)
-        wanted = [one for one in findings if _is_certain(one) and _words(one) not in refused]
+        wanted = [one for one in findings if one.is_repairable and _words(one) not in refused]
         wanted = _apart(wanted) if turn == 0 else wanted[:1]
         if not wanted:
             break
@@ -91,10 +91,6 @@ def _repaired(revision: Revision, settings: LintSettings, engines: frozenset[str
         elif len(wanted) == 1:
             refused.add(_words(wanted[0]))
     return revision.source, tuple(gone)
-
-
-def _is_certain(finding: Finding) -> bool:
-    return bool(finding.edits) and not finding.is_suggestion
 
 
 def _apart(wanted: Sequence[Finding]) -> list[Finding]:

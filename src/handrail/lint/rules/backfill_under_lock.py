@@ -8,11 +8,11 @@ from typing import ClassVar
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.finding import Finding
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.lint.script_facts import is_new_column
 from handrail.migrations import changes
 from handrail.migrations.changes import AddColumn, AlterColumn, Change, Verb, WriteRows
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, topic text)",
     "INSERT INTO bookings VALUES (1, 'a'), (2, 'b')",
@@ -43,7 +43,7 @@ class BackfillUnderLock(ChangeRule):
         Case(
             "added, filled and made NOT NULL in one revision",
             {
-                "fill.py": _HEAD + _ADD + "    op.execute('UPDATE bookings SET seats = 1')\n"
+                "fill.py": START + _ADD + "    op.execute('UPDATE bookings SET seats = 1')\n"
                 "    op.alter_column('bookings', 'seats', nullable=False)\n"
             },
             setup=_SETUP,
@@ -51,14 +51,14 @@ class BackfillUnderLock(ChangeRule):
         ),
         Case(
             "where the new column is NULL, so everywhere",
-            {"where.py": _HEAD + _ADD + "    op.execute('UPDATE bookings SET seats = id WHERE seats IS NULL')\n"},
+            {"where.py": START + _ADD + "    op.execute('UPDATE bookings SET seats = id WHERE seats IS NULL')\n"},
             setup=_SETUP,
             harm=_HARM,
         ),
         Case(
             "by SQLAlchemy Core",
             {
-                "core.py": _HEAD + _ADD + "    bookings = sa.table('bookings', sa.column('seats'))\n"
+                "core.py": START + _ADD + "    bookings = sa.table('bookings', sa.column('seats'))\n"
                 "    op.get_bind().execute(sa.update(bookings).values(seats=1))\n"
             },
             setup=_SETUP,
@@ -69,7 +69,7 @@ class BackfillUnderLock(ChangeRule):
         Case(
             "on a table that the same script made",
             {
-                "new.py": _HEAD + "    op.create_table('halls', sa.Column('id', sa.Integer()))\n"
+                "new.py": START + "    op.create_table('halls', sa.Column('id', sa.Integer()))\n"
                 "    op.add_column('halls', sa.Column('seats', sa.Integer()))\n"
                 "    op.execute('UPDATE halls SET seats = 1')\n"
             },
@@ -78,7 +78,7 @@ class BackfillUnderLock(ChangeRule):
         Case(
             "another table is changed",
             {
-                "other.py": _HEAD + "    op.add_column('rooms', sa.Column('seats', sa.Integer()))\n"
+                "other.py": START + "    op.add_column('rooms', sa.Column('seats', sa.Integer()))\n"
                 "    op.execute(\"UPDATE bookings SET topic = 'x'\")\n"
             },
             setup=_OTHER,
@@ -86,7 +86,7 @@ class BackfillUnderLock(ChangeRule):
         Case(
             "in batches, outside the transaction",
             {
-                "batches.py": _HEAD + _ADD + "    with op.get_context().autocommit_block():\n"
+                "batches.py": START + _ADD + "    with op.get_context().autocommit_block():\n"
                 "        for first in range(0, 100, 10):\n"
                 "            op.execute(f'UPDATE bookings SET seats = 1 WHERE id >= {first} AND id < {first + 10}')\n"
             },
@@ -95,7 +95,7 @@ class BackfillUnderLock(ChangeRule):
         Case(
             "a constant server_default",
             {
-                "default.py": _HEAD
+                "default.py": START
                 + "    op.add_column('bookings', sa.Column('seats', sa.Integer(), server_default='1'))\n"
             },
             setup=_OTHER,

@@ -11,17 +11,16 @@ from handrail.facts import Question
 from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
-from handrail.lint.script_facts import can_count, is_new_column, is_rewritten_before
+from handrail.lint.samples import START
+from handrail.lint.script_facts import can_count, is_new_column, is_rewritten_before, old_rows_are_checked
 from handrail.migrations.changes import (
     AddColumn,
     AddConstraint,
     AlterColumn,
     ConstraintKind,
     ConstraintText,
-    ValidateConstraint,
 )
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, seats integer)",
     "INSERT INTO bookings VALUES (1, 3), (2, -1)",
@@ -42,7 +41,7 @@ class RowsAgainstCheck(ChangeRule):
         Case(
             "a CHECK in a batch",
             {
-                "batch.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "batch.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.create_check_constraint('ck_seats', 'seats > 0')\n"
             },
             setup=_SETUP,
@@ -51,14 +50,14 @@ class RowsAgainstCheck(ChangeRule):
         Case(
             "as SQL",
             {
-                "sql.py": _HEAD
+                "sql.py": START
                 + "    op.execute('ALTER TABLE bookings ADD CONSTRAINT ck_seats CHECK (seats > 0)')\n"
             },
         ),
         Case(
             "validated in the same script",
             {
-                "validate.py": _HEAD
+                "validate.py": START
                 + "    op.create_check_constraint('ck_seats', 'bookings', 'seats > 0', postgresql_not_valid=True)\n"
                 "    op.execute('ALTER TABLE bookings VALIDATE CONSTRAINT ck_seats')\n"
             },
@@ -68,21 +67,21 @@ class RowsAgainstCheck(ChangeRule):
         Case(
             "not validated yet",
             {
-                "later.py": _HEAD
+                "later.py": START
                 + "    op.create_check_constraint('ck_seats', 'bookings', 'seats > 0', postgresql_not_valid=True)\n"
             },
         ),
         Case(
             "one that helps to set NOT NULL",
             {
-                "aid.py": _HEAD + "    op.create_check_constraint('aid', 'bookings', 'seats IS NOT NULL')\n"
+                "aid.py": START + "    op.create_check_constraint('aid', 'bookings', 'seats IS NOT NULL')\n"
                 "    op.alter_column('bookings', 'seats', nullable=False)\n    op.drop_constraint('aid', 'bookings')\n"
             },
         ),
         Case(
             "on a column that is NULL everywhere",
             {
-                "new.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "new.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.add_column(sa.Column('floor', sa.Integer()))\n"
                 "        batch_op.create_check_constraint('ck_floor', 'floor > 0')\n"
             },
@@ -91,7 +90,7 @@ class RowsAgainstCheck(ChangeRule):
         Case(
             "on a table that the same script made",
             {
-                "table.py": _HEAD + "    op.create_table('rooms', sa.Column('seats', sa.Integer()))\n"
+                "table.py": START + "    op.create_table('rooms', sa.Column('seats', sa.Integer()))\n"
                 "    with op.batch_alter_table('rooms') as batch_op:\n"
                 "        batch_op.create_check_constraint('ck_rooms', 'seats > 0')\n"
             },
@@ -129,10 +128,7 @@ def _checked(around: Around) -> ConstraintText | None:
     if not isinstance(change, AddConstraint) or change.constraint.kind is not ConstraintKind.CHECK:
         return None
     check, table = change.constraint, change.table
-    is_validated = check.is_checked or any(
-        isinstance(one, ValidateConstraint) and one.name == check.name and one.table == table for one in around.after
-    )
-    if not is_validated or around.is_new(table) or _helps_to_set_not_null(around, check):
+    if not old_rows_are_checked(around, change) or around.is_new(table) or _helps_to_set_not_null(around, check):
         return None
     is_null = any(name in check.condition for name in _empty_columns(around, change)) and "NULL" not in check.condition
     return None if is_null and not is_rewritten_before(around, table) else check

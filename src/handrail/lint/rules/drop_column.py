@@ -11,12 +11,12 @@ from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.renames import column_rename, is_emptied
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.lint.script_facts import can_count, goes_with_its_table, is_declared, is_new_column
 from handrail.migrations.changes import AddColumn, DropColumn
 from handrail.migrations.declarations import marker
 from handrail.migrations.revision import Direction
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, topic text, note text)",
     "INSERT INTO bookings VALUES (1, 'a', 'b'), (2, 'c', 'd')",
@@ -35,14 +35,14 @@ class DropColumnLosesValues(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "a column in use",
-            {"drop.py": _HEAD + "    op.drop_column('bookings', 'note')\n"},
+            {"drop.py": START + "    op.drop_column('bookings', 'note')\n"},
             setup=_SETUP,
             harm=_LOSS,
         ),
         Case(
             "in a batch, by a variable",
             {
-                "batch.py": _HEAD + "    gone = 'note'\n    with op.batch_alter_table('bookings') as batch_op:\n"
+                "batch.py": START + "    gone = 'note'\n    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.drop_column(gone)\n"
             },
             setup=_SETUP,
@@ -51,7 +51,7 @@ class DropColumnLosesValues(ChangeRule):
         Case(
             "as SQL, in a loop",
             {
-                "loop.py": _HEAD + "    for column in ['topic', 'note']:\n"
+                "loop.py": START + "    for column in ['topic', 'note']:\n"
                 "        op.execute(f'ALTER TABLE bookings DROP COLUMN {column}')\n"
             },
             setup=_SETUP,
@@ -62,7 +62,7 @@ class DropColumnLosesValues(ChangeRule):
         Case(
             "a column that the same script added",
             {
-                "aid.py": _HEAD + "    op.add_column('bookings', sa.Column('aid', sa.Text()))\n"
+                "aid.py": START + "    op.add_column('bookings', sa.Column('aid', sa.Text()))\n"
                 "    op.drop_column('bookings', 'aid')\n"
             },
             setup=_SETUP,
@@ -70,7 +70,7 @@ class DropColumnLosesValues(ChangeRule):
         Case(
             "of a table that the same script made",
             {
-                "new.py": _HEAD + "    op.create_table('rooms', sa.Column('id', sa.Integer()), "
+                "new.py": START + "    op.create_table('rooms', sa.Column('id', sa.Integer()), "
                 "sa.Column('name', sa.Text()))\n    op.drop_column('rooms', 'name')\n"
             },
             setup=_SETUP,
@@ -78,7 +78,7 @@ class DropColumnLosesValues(ChangeRule):
         Case(
             "in the downgrade",
             {
-                "down.py": _HEAD + "    op.add_column('bookings', sa.Column('seats', sa.Integer()))\n\n\n"
+                "down.py": START + "    op.add_column('bookings', sa.Column('seats', sa.Integer()))\n\n\n"
                 "def downgrade():\n    op.drop_column('bookings', 'seats')\n"
             },
             setup=_SETUP,

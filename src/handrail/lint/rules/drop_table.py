@@ -11,12 +11,12 @@ from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.renames import table_rename
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.lint.script_facts import can_count, is_declared
 from handrail.migrations.changes import DropObject, DropTable, RenameTable
 from handrail.migrations.declarations import marker
 from handrail.migrations.revision import Direction
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = ("CREATE TABLE bookings (id integer PRIMARY KEY, topic text)", "INSERT INTO bookings VALUES (1, 'a')")
 #: What a failed batch of Alembic left; the table itself is there still.
 _LEFTOVER = "_alembic_tmp_"
@@ -34,35 +34,35 @@ class DropTableLosesRows(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "a table in use",
-            {"drop.py": _HEAD + "    op.drop_table('bookings')\n"},
+            {"drop.py": START + "    op.drop_table('bookings')\n"},
             setup=_SETUP,
             harm=_LOSS,
         ),
         Case(
             "as SQL, by an f-string",
-            {"sql.py": _HEAD + "    name = 'bookings'\n    op.execute(f'DROP TABLE IF EXISTS {name}')\n"},
+            {"sql.py": START + "    name = 'bookings'\n    op.execute(f'DROP TABLE IF EXISTS {name}')\n"},
             setup=_SETUP,
             harm=_LOSS,
         ),
-        Case("a schema with all in it", {"schema.py": _HEAD + "    op.execute('DROP SCHEMA archive CASCADE')\n"}),
+        Case("a schema with all in it", {"schema.py": START + "    op.execute('DROP SCHEMA archive CASCADE')\n"}),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
         Case(
             "a table that the same script made",
-            {"aid.py": _HEAD + "    op.create_table('aid', sa.Column('id', sa.Integer()))\n    op.drop_table('aid')\n"},
+            {"aid.py": START + "    op.create_table('aid', sa.Column('id', sa.Integer()))\n    op.drop_table('aid')\n"},
             setup=_SETUP,
         ),
         Case(
             "the table copied into a new one of its name",
             {
-                "copy.py": _HEAD + "    op.execute('CREATE TABLE copy_of (id integer PRIMARY KEY, topic text)')\n"
+                "copy.py": START + "    op.execute('CREATE TABLE copy_of (id integer PRIMARY KEY, topic text)')\n"
                 "    op.execute('INSERT INTO copy_of SELECT id, topic FROM bookings')\n"
                 "    op.drop_table('bookings')\n    op.rename_table('copy_of', 'bookings')\n"
             },
             setup=_SETUP,
         ),
-        Case("what a failed batch left", {"left.py": _HEAD + "    op.execute('DROP TABLE _alembic_tmp_bookings')\n"}),
-        Case("a schema that must be empty", {"schema.py": _HEAD + "    op.execute('DROP SCHEMA archive')\n"}),
+        Case("what a failed batch left", {"left.py": START + "    op.execute('DROP TABLE _alembic_tmp_bookings')\n"}),
+        Case("a schema that must be empty", {"schema.py": START + "    op.execute('DROP SCHEMA archive')\n"}),
     )
 
     def ask(self, around: Around) -> Iterable[Question]:

@@ -11,10 +11,10 @@ from handrail.facts import Question, TableName
 from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.lint.script_facts import can_count, is_new_column, is_rewritten_before
 from handrail.migrations.changes import AddColumn, AddConstraint, ConstraintKind, CreateIndex
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, topic varchar(20))",
     "INSERT INTO bookings VALUES (1, 'a'), (2, 'a')",
@@ -33,14 +33,14 @@ class DuplicatesBeforeUnique(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "a unique index",
-            {"index.py": _HEAD + "    op.create_index('uq_topic', 'bookings', ['topic'], unique=True)\n"},
+            {"index.py": START + "    op.create_index('uq_topic', 'bookings', ['topic'], unique=True)\n"},
             setup=_SETUP,
             harm=_HARM,
         ),
         Case(
             "a unique constraint in a batch",
             {
-                "batch.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "batch.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.create_unique_constraint('uq_topic', ['topic'])\n"
             },
             setup=_SETUP,
@@ -49,7 +49,7 @@ class DuplicatesBeforeUnique(ChangeRule):
         Case(
             "as SQL, in a loop",
             {
-                "loop.py": _HEAD + "    for name in ('id', 'topic'):\n"
+                "loop.py": START + "    for name in ('id', 'topic'):\n"
                 "        op.execute(f'CREATE UNIQUE INDEX uq_{name} ON bookings ({name})')\n"
             },
             setup=_SETUP,
@@ -57,19 +57,19 @@ class DuplicatesBeforeUnique(ChangeRule):
         ),
         Case(
             "a unique column with one value for all",
-            {"column.py": _HEAD + "    op.execute(\"ALTER TABLE bookings ADD COLUMN slug text DEFAULT '-' UNIQUE\")\n"},
+            {"column.py": START + "    op.execute(\"ALTER TABLE bookings ADD COLUMN slug text DEFAULT '-' UNIQUE\")\n"},
         ),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
         Case(
             "an index that is not unique",
-            {"index.py": _HEAD + "    op.create_index('ix_topic', 'bookings', ['topic'])\n"},
+            {"index.py": START + "    op.create_index('ix_topic', 'bookings', ['topic'])\n"},
             setup=_SETUP,
         ),
         Case(
             "a table that the same script made",
             {
-                "new.py": _HEAD + "    op.create_table('rooms', sa.Column('name', sa.Text()))\n"
+                "new.py": START + "    op.create_table('rooms', sa.Column('name', sa.Text()))\n"
                 "    op.create_index('uq_name', 'rooms', ['name'], unique=True)\n"
             },
             setup=_SETUP,
@@ -77,7 +77,7 @@ class DuplicatesBeforeUnique(ChangeRule):
         Case(
             "a new column without a default, NULL everywhere",
             {
-                "null.py": _HEAD + "    op.add_column('bookings', sa.Column('slug', sa.Text()))\n"
+                "null.py": START + "    op.add_column('bookings', sa.Column('slug', sa.Text()))\n"
                 "    op.create_index('uq_slug', 'bookings', ['slug'], unique=True)\n"
             },
             setup=_SETUP,
@@ -85,7 +85,7 @@ class DuplicatesBeforeUnique(ChangeRule):
         Case(
             "a constraint from an index that was built",
             {
-                "using.py": _HEAD
+                "using.py": START
                 + "    op.execute('ALTER TABLE bookings ADD CONSTRAINT uq UNIQUE USING INDEX uq_topic')\n"
             },
         ),

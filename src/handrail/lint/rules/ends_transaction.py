@@ -11,9 +11,9 @@ from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Edit, Finding, Severity
 from handrail.lint.repairs import replaced
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.migrations.changes import Command
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = ("CREATE TABLE bookings (id integer PRIMARY KEY, topic text)", "INSERT INTO bookings VALUES (1, 'a')")
 _WORDS = {"COMMIT", "ROLLBACK", "ABORT", "BEGIN", "START"}
 _REFUSED = Harm(fails="by itself")
@@ -34,7 +34,7 @@ class EndsTransaction(ChangeRule):
         Case(
             "COMMIT as SQL",
             {
-                "sql.py": _HEAD + "    op.execute('CREATE TABLE rooms (id integer)')\n    op.execute('COMMIT')\n"
+                "sql.py": START + "    op.execute('CREATE TABLE rooms (id integer)')\n    op.execute('COMMIT')\n"
                 "    op.execute('CREATE INDEX ix_topic ON bookings (topic)')\n"
             },
             setup=_SETUP,
@@ -43,7 +43,7 @@ class EndsTransaction(ChangeRule):
         Case(
             "commit() of the connection",
             {
-                "commit.py": _HEAD + "    bind = op.get_bind()\n"
+                "commit.py": START + "    bind = op.get_bind()\n"
                 "    bind.execute(sa.text(\"UPDATE bookings SET topic = 'b' WHERE id = 1\"))\n    bind.commit()\n"
             },
             setup=_SETUP,
@@ -52,7 +52,7 @@ class EndsTransaction(ChangeRule):
         Case(
             "rollback() of a session",
             {
-                "rollback.py": _HEAD + "    session = sa.orm.Session(bind=op.get_bind())\n"
+                "rollback.py": START + "    session = sa.orm.Session(bind=op.get_bind())\n"
                 "    session.execute(sa.text('SELECT 1'))\n    session.rollback()\n"
             },
             setup=_SETUP,
@@ -60,7 +60,7 @@ class EndsTransaction(ChangeRule):
         ),
         Case(
             "BEGIN as SQL",
-            {"begin.py": _HEAD + "    op.execute('BEGIN')\n    op.execute('CREATE TABLE rooms (id integer)')\n"},
+            {"begin.py": START + "    op.execute('BEGIN')\n    op.execute('CREATE TABLE rooms (id integer)')\n"},
             setup=_SETUP,
             harm=_REFUSED,
         ),
@@ -69,7 +69,7 @@ class EndsTransaction(ChangeRule):
         Case(
             "commit() of a session over Alembic's connection, which commits nothing",
             {
-                "session.py": _HEAD + "    session = sa.orm.Session(bind=op.get_bind())\n"
+                "session.py": START + "    session = sa.orm.Session(bind=op.get_bind())\n"
                 "    session.execute(sa.text(\"UPDATE bookings SET topic = 'b' WHERE id = 1\"))\n    session.commit()\n"
             },
             setup=_SETUP,
@@ -77,7 +77,7 @@ class EndsTransaction(ChangeRule):
         Case(
             "a savepoint, and a session's rollback() when it failed",
             {
-                "savepoint.py": _HEAD
+                "savepoint.py": START
                 + "    bind = op.get_bind()\n    nested = bind.begin_nested()\n    nested.commit()\n"
                 "    session = sa.orm.Session(bind=bind)\n    try:\n        session.execute(sa.text('SELECT 1'))\n"
                 "    except ValueError:\n        session.rollback()\n        raise\n"
@@ -87,7 +87,7 @@ class EndsTransaction(ChangeRule):
         Case(
             "an autocommit block",
             {
-                "block.py": _HEAD + "    with op.get_context().autocommit_block():\n"
+                "block.py": START + "    with op.get_context().autocommit_block():\n"
                 "        op.execute('CREATE INDEX ix_topic ON bookings (topic)')\n"
             },
             setup=_SETUP,

@@ -10,12 +10,12 @@ from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.finding import Edit, Finding, Severity
 from handrail.lint.repairs import replaced
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.lint.script_facts import earlier
 from handrail.migrations import changes
 from handrail.migrations.changes import AddColumn, AddEnumValue, AlterColumn, Change
 from handrail.migrations.types import TypeText
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = ("CREATE TABLE bookings (id integer PRIMARY KEY, topic text)", "INSERT INTO bookings VALUES (1, 'a')")
 _HARM = Harm(fails='type "state" does not exist')
 _STATE = "sa.Enum('on', 'off', name='state')"
@@ -32,14 +32,14 @@ class EnumNotCreated(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "an added column",
-            {"add.py": _HEAD + f"    op.add_column('bookings', sa.Column('state', {_STATE}))\n"},
+            {"add.py": START + f"    op.add_column('bookings', sa.Column('state', {_STATE}))\n"},
             setup=_SETUP,
             harm=_HARM,
         ),
         Case(
             "in a batch, by a variable",
             {
-                "batch.py": _HEAD + f"    state = {_STATE}\n    with op.batch_alter_table('bookings') as batch_op:\n"
+                "batch.py": START + f"    state = {_STATE}\n    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.add_column(sa.Column('state', state))\n"
             },
             setup=_SETUP,
@@ -50,7 +50,7 @@ class EnumNotCreated(ChangeRule):
         Case(
             "made before",
             {
-                "create.py": _HEAD + f"    {_STATE}.create(op.get_bind(), checkfirst=True)\n"
+                "create.py": START + f"    {_STATE}.create(op.get_bind(), checkfirst=True)\n"
                 f"    op.add_column('bookings', sa.Column('state', {_STATE}))\n"
             },
             setup=_SETUP,
@@ -58,7 +58,7 @@ class EnumNotCreated(ChangeRule):
         Case(
             "as SQL",
             {
-                "sql.py": _HEAD + "    op.execute(\"CREATE TYPE state AS ENUM ('on', 'off')\")\n"
+                "sql.py": START + "    op.execute(\"CREATE TYPE state AS ENUM ('on', 'off')\")\n"
                 f"    op.add_column('bookings', sa.Column('state', {_STATE}))\n"
             },
             setup=_SETUP,
@@ -66,7 +66,7 @@ class EnumNotCreated(ChangeRule):
         Case(
             "stored as text",
             {
-                "text.py": _HEAD
+                "text.py": START
                 + "    op.add_column('bookings', sa.Column('s', sa.Enum('on', name='s', native_enum=False)))\n"
             },
             setup=_SETUP,
@@ -74,7 +74,7 @@ class EnumNotCreated(ChangeRule):
         Case(
             "said to be there already",
             {
-                "there.py": "from sqlalchemy.dialects import postgresql\n" + _HEAD + "    op.add_column('bookings', "
+                "there.py": "from sqlalchemy.dialects import postgresql\n" + START + "    op.add_column('bookings', "
                 "sa.Column('state', postgresql.ENUM('on', name='state', create_type=False)))\n"
             },
         ),

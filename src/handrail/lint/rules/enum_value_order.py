@@ -8,9 +8,8 @@ from typing import ClassVar
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case
+from handrail.lint.samples import START
 from handrail.migrations.changes import AddEnumValue, CreateEnum
-
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 
 
 class EnumValueOrder(ChangeRule):
@@ -22,11 +21,11 @@ class EnumValueOrder(ChangeRule):
     )
     engines = POSTGRES
     BAD: ClassVar[tuple[Case, ...]] = (
-        Case("neither", {"add.py": _HEAD + "    op.execute(\"ALTER TYPE state ADD VALUE 'late'\")\n"}),
+        Case("neither", {"add.py": START + "    op.execute(\"ALTER TYPE state ADD VALUE 'late'\")\n"}),
         Case(
             "in a loop",
             {
-                "loop.py": _HEAD + "    for value in ('late', 'early'):\n"
+                "loop.py": START + "    for value in ('late', 'early'):\n"
                 "        op.execute(f\"ALTER TYPE state ADD VALUE '{value}' AFTER 'on'\")\n"
             },
         ),
@@ -34,11 +33,11 @@ class EnumValueOrder(ChangeRule):
     GOOD: ClassVar[tuple[Case, ...]] = (
         Case(
             "may be there already, at the end",
-            {"end.py": _HEAD + "    op.execute(\"ALTER TYPE state ADD VALUE IF NOT EXISTS 'late'\")\n"},
+            {"end.py": START + "    op.execute(\"ALTER TYPE state ADD VALUE IF NOT EXISTS 'late'\")\n"},
         ),
         Case(
             "may be there already, in its place",
-            {"place.py": _HEAD + "    op.execute(\"ALTER TYPE state ADD VALUE IF NOT EXISTS 'late' AFTER 'on'\")\n"},
+            {"place.py": START + "    op.execute(\"ALTER TYPE state ADD VALUE IF NOT EXISTS 'late' AFTER 'on'\")\n"},
         ),
     )
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.migrations.changes import (
     AddColumn,
     AddConstraint,
@@ -21,7 +22,6 @@ from handrail.migrations.changes import (
     WriteRows,
 )
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TYPE state AS ENUM ('on', 'off')",
     "CREATE TABLE bookings (id integer PRIMARY KEY, state state)",
@@ -44,14 +44,14 @@ class EnumValueUsed(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "rows get the new value",
-            {"rows.py": _HEAD + _ADD + "    op.execute(\"UPDATE bookings SET state = 'late' WHERE id = 1\")\n"},
+            {"rows.py": START + _ADD + "    op.execute(\"UPDATE bookings SET state = 'late' WHERE id = 1\")\n"},
             setup=_SETUP,
             harm=_HARM,
         ),
         Case(
             "it becomes the default of a new column",
             {
-                "default.py": _HEAD + "    for value in ['late', 'early']:\n"
+                "default.py": START + "    for value in ['late', 'early']:\n"
                 "        op.execute(f\"ALTER TYPE state ADD VALUE '{value}'\")\n"
                 "    op.execute(\"ALTER TABLE bookings ADD COLUMN next state DEFAULT 'early' NOT NULL\")\n"
             },
@@ -61,7 +61,7 @@ class EnumValueUsed(ChangeRule):
         Case(
             "an index asks for it",
             {
-                "index.py": _HEAD + _ADD
+                "index.py": START + _ADD
                 + "    op.create_index('ix', 'bookings', ['id'], postgresql_where=sa.text(\"state = 'late'\"))\n"
             },
             setup=_SETUP,
@@ -70,7 +70,7 @@ class EnumValueUsed(ChangeRule):
         Case(
             "the type is of the same transaction, which PostgreSQL before 17 refuses too",
             {
-                "type.py": _HEAD + "    op.execute(\"CREATE TYPE mood AS ENUM ('good')\")\n"
+                "type.py": START + "    op.execute(\"CREATE TYPE mood AS ENUM ('good')\")\n"
                 "    op.execute(\"ALTER TYPE mood ADD VALUE 'bad'\")\n"
                 "    op.execute(\"ALTER TABLE bookings ADD COLUMN mood mood DEFAULT 'bad'\")\n"
             },
@@ -80,14 +80,14 @@ class EnumValueUsed(ChangeRule):
         Case(
             "added in an autocommit block",
             {
-                "block.py": _HEAD + "    with op.get_context().autocommit_block():\n    " + _ADD
+                "block.py": START + "    with op.get_context().autocommit_block():\n    " + _ADD
                 + "    op.execute(\"UPDATE bookings SET state = 'late' WHERE id = 1\")\n"
             },
             setup=_SETUP,
         ),
         Case(
             "an older value is used",
-            {"older.py": _HEAD + _ADD + "    op.execute(\"UPDATE bookings SET state = 'on' WHERE id = 2\")\n"},
+            {"older.py": START + _ADD + "    op.execute(\"UPDATE bookings SET state = 'on' WHERE id = 2\")\n"},
             setup=_SETUP,
         ),
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import ClassVar
 from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case
+from handrail.lint.samples import START
 from handrail.migrations.changes import (
     AddColumn,
     AddConstraint,
@@ -20,7 +21,6 @@ from handrail.migrations.changes import (
     DropTable,
 )
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 #: What is only looked at when rows are written; code does not count on the others failing it.
 _WEAK = {ConstraintKind.CHECK, ConstraintKind.UNKNOWN, ConstraintKind.EXCLUDE}
 
@@ -36,26 +36,26 @@ class GuaranteeDropped(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "a unique constraint",
-            {"unique.py": _HEAD + "    op.drop_constraint('uq_topic', 'bookings', type_='unique')\n"},
+            {"unique.py": START + "    op.drop_constraint('uq_topic', 'bookings', type_='unique')\n"},
         ),
         Case(
             "a foreign key, as SQL in a loop",
             {
-                "loop.py": _HEAD + "    for table in ['bookings', 'visits']:\n"
+                "loop.py": START + "    for table in ['bookings', 'visits']:\n"
                 "        op.execute(f'ALTER TABLE {table} DROP CONSTRAINT fk_{table}_room')\n"
             },
         ),
         Case(
             "NOT NULL, in a batch",
             {
-                "null.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "null.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.alter_column('topic', existing_type=sa.Text(), nullable=True)\n"
             },
         ),
         Case(
             "the default of a NOT NULL column that was just added",
             {
-                "default.py": _HEAD + "    op.add_column('bookings', "
+                "default.py": START + "    op.add_column('bookings', "
                 "sa.Column('seats', sa.Integer(), server_default='1', nullable=False))\n"
                 "    op.alter_column('bookings', 'seats', server_default=None)\n"
             },
@@ -65,14 +65,14 @@ class GuaranteeDropped(ChangeRule):
         Case(
             "a foreign key made anew",
             {
-                "again.py": _HEAD + "    op.drop_constraint('fk_room', 'bookings', type_='foreignkey')\n"
+                "again.py": START + "    op.drop_constraint('fk_room', 'bookings', type_='foreignkey')\n"
                 "    op.create_foreign_key('fk_room', 'bookings', 'rooms', ['room_id'], ['id'], ondelete='SET NULL')\n"
             },
         ),
         Case(
             "a CHECK that only helped to set NOT NULL",
             {
-                "aid.py": _HEAD + "    op.execute('ALTER TABLE t ADD CONSTRAINT aid CHECK (a IS NOT NULL) NOT VALID')\n"
+                "aid.py": START + "    op.execute('ALTER TABLE t ADD CONSTRAINT aid CHECK (a IS NOT NULL) NOT VALID')\n"
                 "    op.execute('ALTER TABLE t VALIDATE CONSTRAINT aid')\n"
                 "    op.alter_column('t', 'a', nullable=False)\n    op.drop_constraint('aid', 't')\n"
             },
@@ -80,14 +80,14 @@ class GuaranteeDropped(ChangeRule):
         Case(
             "a column that was nullable already",
             {
-                "same.py": _HEAD + "    op.alter_column('bookings', 'topic', type_=sa.Text(), "
+                "same.py": START + "    op.alter_column('bookings', 'topic', type_=sa.Text(), "
                 "existing_nullable=True, nullable=True)\n"
             },
         ),
         Case(
             "together with its column",
             {
-                "column.py": _HEAD + "    op.drop_constraint('fk_room', 'bookings', type_='foreignkey')\n"
+                "column.py": START + "    op.drop_constraint('fk_room', 'bookings', type_='foreignkey')\n"
                 "    op.drop_column('bookings', 'room_id')\n"
             },
         ),

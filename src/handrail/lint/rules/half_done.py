@@ -8,10 +8,10 @@ from typing import ClassVar
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case
+from handrail.lint.samples import START
 from handrail.migrations import changes
 from handrail.migrations.changes import AddConstraint, Change, CreateIndex, DropIndex
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _ADD = "    op.add_column('bookings', sa.Column('seats', sa.Integer()))\n"
 _BLOCK = "    with op.get_context().autocommit_block():\n"
 _INDEX = "        op.create_index('ix', 'bookings', ['topic'], postgresql_concurrently=True, if_not_exists=True)\n"
@@ -30,24 +30,24 @@ class HalfDone(ChangeRule):
     )
     engines = POSTGRES
     BAD: ClassVar[tuple[Case, ...]] = (
-        Case("a column before the block", {"before.py": _HEAD + _ADD + _BLOCK + _DROP + _INDEX}),
+        Case("a column before the block", {"before.py": START + _ADD + _BLOCK + _DROP + _INDEX}),
         Case(
             "an index in the block, a column after it",
-            {"after.py": _HEAD + _BLOCK + _INDEX.replace(", if_not_exists=True", "") + _ADD},
+            {"after.py": START + _BLOCK + _INDEX.replace(", if_not_exists=True", "") + _ADD},
         ),
-        Case("IF NOT EXISTS takes an INVALID index for done", {"invalid.py": _HEAD + _BLOCK + _INDEX + _ADD}),
+        Case("IF NOT EXISTS takes an INVALID index for done", {"invalid.py": START + _BLOCK + _INDEX + _ADD}),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
-        Case("the block alone", {"alone.py": _HEAD + _BLOCK + _INDEX}),
-        Case("what an earlier try left is dropped first", {"drop.py": _HEAD + _BLOCK + _DROP + _INDEX + _ADD}),
+        Case("the block alone", {"alone.py": START + _BLOCK + _INDEX}),
+        Case("what an earlier try left is dropped first", {"drop.py": START + _BLOCK + _DROP + _INDEX + _ADD}),
         Case(
             "what stands before can run twice",
-            {"twice.py": _HEAD + _ADD.replace("))\n", "), if_not_exists=True)\n") + _BLOCK + _DROP + _INDEX},
+            {"twice.py": START + _ADD.replace("))\n", "), if_not_exists=True)\n") + _BLOCK + _DROP + _INDEX},
         ),
         Case(
             "a constraint that is validated in the block",
             {
-                "valid.py": _HEAD
+                "valid.py": START
                 + "    op.create_check_constraint('ck', 'bookings', 'id > 0', postgresql_not_valid=True)\n"
                 + _BLOCK
                 + "        op.execute('ALTER TABLE bookings VALIDATE CONSTRAINT ck')\n"
@@ -56,13 +56,13 @@ class HalfDone(ChangeRule):
         Case(
             "an index that becomes a constraint, which an INVALID one cannot",
             {
-                "using.py": _HEAD
+                "using.py": START
                 + _BLOCK
                 + _INDEX
                 + "    op.execute('ALTER TABLE bookings ADD CONSTRAINT ix UNIQUE USING INDEX ix')\n"
             },
         ),
-        Case("one transaction", {"one.py": _HEAD + _ADD + "    op.create_index('ix', 'bookings', ['topic'])\n"}),
+        Case("one transaction", {"one.py": START + _ADD + "    op.create_index('ix', 'bookings', ['topic'])\n"}),
     )
 
     def look(self, around: Around) -> Iterable[Finding]:

@@ -10,9 +10,9 @@ from handrail.lint.constraint_repairs import BLOCK
 from handrail.lint.finding import Edit, Finding
 from handrail.lint.repairs import corrected, in_autocommit_block, one_line, with_keywords
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.migrations.changes import AddColumn, CreateIndex
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, topic text)",
     "INSERT INTO bookings VALUES (1, 'a'), (2, 'b')",
@@ -30,14 +30,14 @@ class IndexNotConcurrent(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "an index on a table that is in use",
-            {"add.py": _HEAD + "    op.create_index('ix_topic', 'bookings', ['topic'])\n"},
+            {"add.py": START + "    op.create_index('ix_topic', 'bookings', ['topic'])\n"},
             setup=_SETUP,
             harm=Harm("bookings", lock="Share"),
         ),
         Case(
             "the same as SQL, in a loop",
             {
-                "loop.py": _HEAD + "    for column in ('topic', 'id'):\n"
+                "loop.py": START + "    for column in ('topic', 'id'):\n"
                 "        op.execute(f'CREATE INDEX ix_{column} ON bookings ({column})')\n"
             },
             setup=_SETUP,
@@ -45,7 +45,7 @@ class IndexNotConcurrent(ChangeRule):
         ),
         Case(
             "with a new column",
-            {"column.py": _HEAD + "    op.add_column('bookings', sa.Column('room', sa.String(9), index=True))\n"},
+            {"column.py": START + "    op.add_column('bookings', sa.Column('room', sa.String(9), index=True))\n"},
             setup=_SETUP,
             harm=Harm("bookings", lock="Share"),
         ),
@@ -54,7 +54,7 @@ class IndexNotConcurrent(ChangeRule):
         Case(
             "built concurrently, outside the transaction",
             {
-                "add.py": _HEAD + "    with op.get_context().autocommit_block():\n"
+                "add.py": START + "    with op.get_context().autocommit_block():\n"
                 "        op.create_index('ix_topic', 'bookings', ['topic'], postgresql_concurrently=True)\n"
             },
             setup=_SETUP,
@@ -62,7 +62,7 @@ class IndexNotConcurrent(ChangeRule):
         Case(
             "on a table that the same script makes",
             {
-                "new.py": _HEAD + "    op.create_table('rooms', sa.Column('name', sa.Text()))\n"
+                "new.py": START + "    op.create_table('rooms', sa.Column('name', sa.Text()))\n"
                 "    op.create_index('ix_name', 'rooms', ['name'])\n"
             },
             setup=_SETUP,

@@ -9,9 +9,8 @@ from handrail.facts import TableName
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case
+from handrail.lint.samples import START
 from handrail.migrations.changes import AddColumn, AlterColumn, CreateTable
-
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 
 #: Modules whose JSON is json on PostgreSQL; a project's own type may be anything.
 _OWNERS = {"sa", "sqlalchemy", "types", "sqltypes", "postgresql", "pg", "db", "sqlmodel"}
@@ -27,26 +26,26 @@ class JsonNotJsonb(ChangeRule):
     )
     engines = POSTGRES
     BAD: ClassVar[tuple[Case, ...]] = (
-        Case("a column", {"add.py": _HEAD + "    op.add_column('bookings', sa.Column('extra', sa.JSON()))\n"}),
+        Case("a column", {"add.py": START + "    op.add_column('bookings', sa.Column('extra', sa.JSON()))\n"}),
         Case(
             "a column of a new table",
-            {"new.py": _HEAD + "    op.create_table('rooms', sa.Column('extra', sa.JSON(), nullable=False))\n"},
+            {"new.py": START + "    op.create_table('rooms', sa.Column('extra', sa.JSON(), nullable=False))\n"},
         ),
-        Case("as SQL", {"sql.py": _HEAD + "    op.execute('ALTER TABLE bookings ADD COLUMN extra json')\n"}),
+        Case("as SQL", {"sql.py": START + "    op.execute('ALTER TABLE bookings ADD COLUMN extra json')\n"}),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
         Case(
             "jsonb on PostgreSQL, json elsewhere",
             {
-                "variant.py": "from sqlalchemy.dialects import postgresql\n" + _HEAD + "    op.add_column('bookings', "
+                "variant.py": "from sqlalchemy.dialects import postgresql\n" + START + "    op.add_column('bookings', "
                 "sa.Column('extra', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')))\n"
             },
         ),
-        Case("jsonb", {"sql.py": _HEAD + "    op.execute('ALTER TABLE bookings ADD COLUMN extra jsonb')\n"}),
+        Case("jsonb", {"sql.py": START + "    op.execute('ALTER TABLE bookings ADD COLUMN extra jsonb')\n"}),
         Case(
             "on SQLite only",
             {
-                "sqlite.py": _HEAD + "    if op.get_bind().dialect.name == 'sqlite':\n"
+                "sqlite.py": START + "    if op.get_bind().dialect.name == 'sqlite':\n"
                 "        op.add_column('bookings', sa.Column('extra', sa.JSON()))\n"
             },
         ),

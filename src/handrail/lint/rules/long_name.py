@@ -9,10 +9,10 @@ from typing import ClassVar
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.migrations import changes
 from handrail.migrations.values import call_name
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = ("CREATE TABLE bookings (id integer PRIMARY KEY, topic text)",)
 _LONG = "ix_bookings_topic_of_the_talk_that_a_speaker_gives_in_a_room_of_the_venue"
 #: PostgreSQL's NAMEDATALEN, less the byte that ends the name.
@@ -31,29 +31,29 @@ class LongName(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "an index",
-            {"index.py": _HEAD + f"    op.create_index('{_LONG}', 'bookings', ['topic'])\n"},
+            {"index.py": START + f"    op.create_index('{_LONG}', 'bookings', ['topic'])\n"},
             setup=_SETUP,
             harm=Harm(fails="exceeds maximum length of 63"),
         ),
         Case(
             "a table, as SQL",
-            {"table.py": _HEAD + f"    op.execute('CREATE TABLE {_LONG[:-1]}s (id integer)')\n"},
+            {"table.py": START + f"    op.execute('CREATE TABLE {_LONG[:-1]}s (id integer)')\n"},
         ),
         Case(
             "letters of several bytes",
-            {"bytes.py": _HEAD + f"    op.add_column('bookings', sa.Column('{'é' * 40}', sa.Text()))\n"},
+            {"bytes.py": START + f"    op.add_column('bookings', sa.Column('{'é' * 40}', sa.Text()))\n"},
         ),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
         Case(
             "63 bytes",
-            {"fits.py": _HEAD + f"    op.create_index('{_LONG[:63]}', 'bookings', ['topic'])\n"},
+            {"fits.py": START + f"    op.create_index('{_LONG[:63]}', 'bookings', ['topic'])\n"},
             setup=_SETUP,
         ),
         Case(
             "on SQLite only",
             {
-                "sqlite.py": _HEAD + "    if op.get_bind().dialect.name == 'sqlite':\n"
+                "sqlite.py": START + "    if op.get_bind().dialect.name == 'sqlite':\n"
                 f"        op.create_index('{_LONG}', 'bookings', ['topic'])\n"
             },
             setup=_SETUP,

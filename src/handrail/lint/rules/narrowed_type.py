@@ -10,11 +10,11 @@ from handrail.facts import Question
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.lint.script_facts import can_count, is_new_column, is_rewritten_before, type_before
 from handrail.migrations.changes import AlterColumn
 from handrail.migrations.types import TypeText
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, topic varchar(120), seats bigint)",
     "INSERT INTO bookings VALUES (1, 'much longer than ten', 5000000000)",
@@ -36,7 +36,7 @@ class NarrowedType(ChangeRule):
         Case(
             "a shorter text",
             {
-                "text.py": _HEAD + "    op.alter_column('bookings', 'topic', existing_type=sa.String(120), "
+                "text.py": START + "    op.alter_column('bookings', 'topic', existing_type=sa.String(120), "
                 "type_=sa.String(10))\n"
             },
             setup=_SETUP,
@@ -44,14 +44,14 @@ class NarrowedType(ChangeRule):
         ),
         Case(
             "a smaller number, as SQL",
-            {"number.py": _HEAD + "    op.execute('ALTER TABLE bookings ALTER COLUMN seats TYPE integer')\n"},
+            {"number.py": START + "    op.execute('ALTER TABLE bookings ALTER COLUMN seats TYPE integer')\n"},
             setup=_SETUP,
             harm=Harm(fails="out of range"),
         ),
         Case(
             "cut by the cast",
             {
-                "cut.py": _HEAD + "    op.alter_column('bookings', 'topic', existing_type=sa.String(120), "
+                "cut.py": START + "    op.alter_column('bookings', 'topic', existing_type=sa.String(120), "
                 "type_=sa.String(10), postgresql_using='topic::varchar(10)')\n"
             },
             setup=_SETUP,
@@ -62,7 +62,7 @@ class NarrowedType(ChangeRule):
         Case(
             "a longer text",
             {
-                "longer.py": _HEAD + "    op.alter_column('bookings', 'topic', existing_type=sa.String(120), "
+                "longer.py": START + "    op.alter_column('bookings', 'topic', existing_type=sa.String(120), "
                 "type_=sa.String(200))\n"
             },
             setup=_SETUP,
@@ -70,7 +70,7 @@ class NarrowedType(ChangeRule):
         Case(
             "a bigger number",
             {
-                "bigger.py": _HEAD + "    op.alter_column('bookings', 'id', existing_type=sa.Integer(), "
+                "bigger.py": START + "    op.alter_column('bookings', 'id', existing_type=sa.Integer(), "
                 "type_=sa.BigInteger())\n"
             },
             setup=_SETUP,
@@ -78,7 +78,7 @@ class NarrowedType(ChangeRule):
         Case(
             "text without a limit",
             {
-                "text.py": _HEAD + "    op.alter_column('bookings', 'topic', existing_type=sa.String(120), "
+                "text.py": START + "    op.alter_column('bookings', 'topic', existing_type=sa.String(120), "
                 "type_=sa.Text())\n"
             },
             setup=_SETUP,

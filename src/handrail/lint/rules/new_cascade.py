@@ -11,11 +11,10 @@ from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.past import earlier
 from handrail.lint.rule import Case
+from handrail.lint.samples import START
 from handrail.lint.script_facts import is_new_column
 from handrail.migrations.changes import AddColumn, AddConstraint, ConstraintText, CreateTable
 from handrail.migrations.revision import Direction
-
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 
 
 class NewCascade(ChangeRule):
@@ -30,14 +29,14 @@ class NewCascade(ChangeRule):
         Case(
             "a foreign key made anew with CASCADE",
             {
-                "again.py": _HEAD + "    op.drop_constraint('fk_room', 'bookings', type_='foreignkey')\n"
+                "again.py": START + "    op.drop_constraint('fk_room', 'bookings', type_='foreignkey')\n"
                 "    op.create_foreign_key('fk_room', 'bookings', 'rooms', ['room_id'], ['id'], ondelete='CASCADE')\n"
             },
         ),
         Case(
             "as SQL",
             {
-                "sql.py": _HEAD
+                "sql.py": START
                 + "    op.execute('ALTER TABLE bookings ADD CONSTRAINT fk_room FOREIGN KEY (room_id) '\n"
                 "               'REFERENCES rooms (id) ON DELETE CASCADE NOT VALID')\n"
             },
@@ -45,7 +44,7 @@ class NewCascade(ChangeRule):
         Case(
             "in the column, in a batch",
             {
-                "column.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "column.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.add_column(sa.Column('hall_id', sa.Integer(), "
                 "sa.ForeignKey('halls.id', ondelete='CASCADE')))\n"
             },
@@ -55,7 +54,7 @@ class NewCascade(ChangeRule):
         Case(
             "on a new table, whose rows are made for it",
             {
-                "new.py": _HEAD + "    op.create_table('seats', sa.Column('room_id', sa.Integer(), "
+                "new.py": START + "    op.create_table('seats', sa.Column('room_id', sa.Integer(), "
                 "sa.ForeignKey('rooms.id', ondelete='CASCADE')))\n"
                 "    op.create_foreign_key('fk', 'seats', 'halls', ['room_id'], ['id'], ondelete='CASCADE')\n"
             },
@@ -63,14 +62,14 @@ class NewCascade(ChangeRule):
         Case(
             "SET NULL",
             {
-                "null.py": _HEAD + "    op.create_foreign_key('fk_room', 'bookings', 'rooms', ['room_id'], ['id'], "
+                "null.py": START + "    op.create_foreign_key('fk_room', 'bookings', 'rooms', ['room_id'], ['id'], "
                 "ondelete='SET NULL')\n"
             },
         ),
         Case(
             "one that cascaded before",
             {
-                "before.py": _HEAD + "    op.drop_constraint('fk_room', 'bookings')\n"
+                "before.py": START + "    op.drop_constraint('fk_room', 'bookings')\n"
                 "    op.create_foreign_key('fk_a', 'bookings', 'rooms', ['room_id'], ['id'], ondelete='CASCADE')\n"
                 "\n\ndef downgrade():\n    op.drop_constraint('fk_a', 'bookings')\n"
                 "    op.create_foreign_key('fk_room', 'bookings', 'rooms', ['room_id'], ['id'], ondelete='CASCADE')\n"
@@ -79,7 +78,7 @@ class NewCascade(ChangeRule):
         Case(
             "ON UPDATE CASCADE",
             {
-                "update.py": _HEAD + "    op.create_foreign_key('fk_room', 'bookings', 'rooms', ['room_id'], ['id'], "
+                "update.py": START + "    op.create_foreign_key('fk_room', 'bookings', 'rooms', ['room_id'], ['id'], "
                 "onupdate='CASCADE')\n"
             },
         ),

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, LintContext
+from handrail.lint.samples import START
 from handrail.migrations import changes
 from handrail.migrations.changes import Change
 from handrail.migrations.reading import ScriptReading
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _ADD = "    op.add_column('bookings', sa.Column('seats', sa.Integer()))\n"
 #: What is no change of the schema, or one that no downgrade could take back.
 _NO_SCHEMA = (
@@ -33,13 +33,13 @@ class NoWayBack:
         "70 downgrades of one application, 85 of 344 of another.)"
     )
     BAD: ClassVar[tuple[Case, ...]] = (
-        Case("only `pass`", {"pass.py": _HEAD + _ADD + "\n\ndef downgrade():\n    pass\n"}),
-        Case("only a docstring", {"doc.py": _HEAD + _ADD + '\n\ndef downgrade():\n    """Nothing to do."""\n'}),
-        Case("none at all", {"none.py": _HEAD + _ADD}),
+        Case("only `pass`", {"pass.py": START + _ADD + "\n\ndef downgrade():\n    pass\n"}),
+        Case("only a docstring", {"doc.py": START + _ADD + '\n\ndef downgrade():\n    """Nothing to do."""\n'}),
+        Case("none at all", {"none.py": START + _ADD}),
         Case(
             "raw SQL that changes the schema",
             {
-                "sql.py": _HEAD + "    op.execute('ALTER TABLE bookings ADD COLUMN seats integer')\n"
+                "sql.py": START + "    op.execute('ALTER TABLE bookings ADD COLUMN seats integer')\n"
                 "\n\ndef downgrade() -> None:\n    ...\n"
             },
         ),
@@ -47,19 +47,19 @@ class NoWayBack:
     GOOD: ClassVar[tuple[Case, ...]] = (
         Case(
             "it takes the change back",
-            {"back.py": _HEAD + _ADD + "\n\ndef downgrade():\n    op.drop_column('bookings', 'seats')\n"},
+            {"back.py": START + _ADD + "\n\ndef downgrade():\n    op.drop_column('bookings', 'seats')\n"},
         ),
-        Case("it refuses", {"refuses.py": _HEAD + _ADD + "\n\ndef downgrade():\n    raise NotImplementedError\n"}),
-        Case("a merge of heads", {"merge.py": _HEAD + "    pass\n\n\ndef downgrade():\n    pass\n"}),
+        Case("it refuses", {"refuses.py": START + _ADD + "\n\ndef downgrade():\n    raise NotImplementedError\n"}),
+        Case("a merge of heads", {"merge.py": START + "    pass\n\n\ndef downgrade():\n    pass\n"}),
         Case(
             "a helper of the project takes it back",
             {
-                "helper.py": "from tools import drop\n" + _HEAD + _ADD + "\n\ndef downgrade():\n    drop('bookings')\n",
+                "helper.py": "from tools import drop\n" + START + _ADD + "\n\ndef downgrade():\n    drop('bookings')\n",
             },
         ),
         Case(
             "an enum value, which cannot be taken back",
-            {"enum.py": _HEAD + "    op.execute(\"ALTER TYPE status ADD VALUE IF NOT EXISTS 'late'\")\n"
+            {"enum.py": START + "    op.execute(\"ALTER TYPE status ADD VALUE IF NOT EXISTS 'late'\")\n"
              "\n\ndef downgrade():\n    pass\n"},
         ),
     )  # fmt: skip

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from handrail.facts import DatabaseFacts, TableName
 from handrail.lint.change_rule import follow
 from handrail.lint.finding import Edit, Finding, Severity, apply_edits
+from handrail.lint.repairs import arguments, one_line, over
 from handrail.lint.rule import Case, LintContext
 from handrail.lint.rules.serial_column import is_numbered
+from handrail.lint.samples import START
 from handrail.migrations.calls import ReadOperation
 from handrail.migrations.changes import AddColumn, Change, NotAnalysable, RenameTable, Verb, WriteRows
 from handrail.migrations.columns import ColumnText
 from handrail.migrations.dialects import ANY
 from handrail.migrations.operations import Operation, OperationKind
 from handrail.migrations.reading import ScriptReading
-
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 
 #: A default that every engine takes for a column of this type (also SQLite, whose ADD COLUMN wants a constant).
 CANDIDATES: Mapping[str, str] = {
@@ -48,49 +48,49 @@ class NotNullWithoutDefault:
         Case(
             "as autogenerate writes it",
             {
-                "add.py": _HEAD + "    op.add_column('bookings', sa.Column('attendance_status', "
+                "add.py": START + "    op.add_column('bookings', sa.Column('attendance_status', "
                 "sa.Enum('SCHEDULED', 'ATTENDED', name='attendancestatus'), nullable=False))\n"
             },
         ),
         Case(
             "in batch mode",
             {
-                "batch.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "batch.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.add_column(sa.Column('seats', sa.Integer(), server_default=None, nullable=False))\n"
             },
         ),
         Case(
             "as SQL",
-            {"sql.py": _HEAD + "    op.execute('ALTER TABLE bookings ADD COLUMN seats integer NOT NULL')\n"},
+            {"sql.py": START + "    op.execute('ALTER TABLE bookings ADD COLUMN seats integer NOT NULL')\n"},
         ),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
         Case(
             "for another engine only",
             {
-                "other.py": _HEAD + "    if op.get_bind().dialect.name == 'mssql':\n"
+                "other.py": START + "    if op.get_bind().dialect.name == 'mssql':\n"
                 "        op.add_column('bookings', sa.Column('seats', sa.Integer(), nullable=False))\n"
             },
         ),
         Case(
             "on a table made by SQL",
             {
-                "sql.py": _HEAD + "    op.execute('CREATE TABLE rooms (id integer PRIMARY KEY)')\n"
+                "sql.py": START + "    op.execute('CREATE TABLE rooms (id integer PRIMARY KEY)')\n"
                 "    op.add_column('rooms', sa.Column('name', sa.String(), nullable=False))\n"
             },
         ),
         Case(
             "with a server_default",
             {
-                "add.py": _HEAD + "    op.add_column('bookings', sa.Column('attendance_status', "
+                "add.py": START + "    op.add_column('bookings', sa.Column('attendance_status', "
                 "sa.String(50), server_default='SCHEDULED', nullable=False))\n"
             },
         ),
-        Case("nullable", {"add.py": _HEAD + "    op.add_column('bookings', sa.Column('note', sa.Text()))\n"}),
+        Case("nullable", {"add.py": START + "    op.add_column('bookings', sa.Column('note', sa.Text()))\n"}),
         Case(
             "on a table made by the same script",
             {
-                "new.py": _HEAD + "    op.create_table('rooms', sa.Column('id', sa.Integer(), primary_key=True))\n"
+                "new.py": START + "    op.create_table('rooms', sa.Column('id', sa.Integer(), primary_key=True))\n"
                 "    op.add_column('rooms', sa.Column('name', sa.String(), nullable=False))\n"
             },
         ),
@@ -234,23 +234,14 @@ def server_default_edit(column: ColumnText) -> Edit:
     assert column.call is not None  # noqa: S101 - only op calls come here, and they have one
     for keyword in column.call.keywords:
         if keyword.arg == "server_default":
-            return _edit(keyword.value, text)
+            return over(keyword.value, text)
     for keyword in column.call.keywords:
         if keyword.arg == "nullable":
             at = (keyword.lineno, keyword.col_offset)
             return Edit(*at, *at, f"server_default={text}, ")
-    last = max(_arguments(column.call), key=lambda node: (node.end_lineno or 0, node.end_col_offset or 0))
+    last = max(arguments(column.call), key=lambda node: (node.end_lineno or 0, node.end_col_offset or 0))
     end = (last.end_lineno or 0, last.end_col_offset or 0)
     return Edit(*end, *end, f", server_default={text}")
-
-
-def _arguments(call: ast.Call) -> Iterator[ast.expr]:
-    yield from call.args
-    yield from (keyword.value for keyword in call.keywords)
-
-
-def _edit(node: ast.expr, text: str) -> Edit:
-    return Edit(node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0, text)
 
 
 def _corrected(source: str, call: ast.Call, edit: Edit) -> str:
@@ -266,7 +257,7 @@ def _corrected(source: str, call: ast.Call, edit: Edit) -> str:
         value=0, lineno=call.lineno, col_offset=call.col_offset, end_lineno=last[0], end_col_offset=last[1]
     )
     corrected = ast.get_source_segment(lines_after, whole) or segment or edit.text
-    return " ".join(line.strip() for line in corrected.splitlines())
+    return one_line(corrected)
 
 
 def _is_unsafe(read: ReadOperation) -> bool:

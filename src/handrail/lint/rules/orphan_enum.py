@@ -10,6 +10,7 @@ from handrail.facts import ObjectKind, TableName
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.finding import Edit, Finding, Severity, source_line
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.lint.script_facts import type_before
 from handrail.migrations import changes
 from handrail.migrations.changes import Change, DropObject
@@ -18,7 +19,6 @@ from handrail.migrations.reading import ScriptReading
 from handrail.migrations.revision import Direction
 from handrail.migrations.types import TypeText
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _NEW = (
     "    op.create_table('rooms', sa.Column('id', sa.Integer(), primary_key=True), "
     "sa.Column('state', sa.Enum('on', 'off', name='roomstate')))\n"
@@ -37,14 +37,14 @@ class OrphanEnum(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "the upgrade after a downgrade that left the type",
-            {"new.py": _HEAD + _NEW + _DROP},
+            {"new.py": START + _NEW + _DROP},
             setup=("CREATE TYPE roomstate AS ENUM ('on', 'off')",),
             harm=Harm(fails='type "roomstate" already exists'),
         ),
         Case(
             "made by hand for a new column",
             {
-                "column.py": _HEAD + "    state = sa.Enum('on', 'off', name='roomstate')\n"
+                "column.py": START + "    state = sa.Enum('on', 'off', name='roomstate')\n"
                 "    state.create(op.get_bind())\n    op.add_column('bookings', sa.Column('state', state))\n"
                 "\n\ndef downgrade():\n    op.drop_column('bookings', 'state')\n"
             },
@@ -52,7 +52,7 @@ class OrphanEnum(ChangeRule):
         Case(
             "the column goes in the upgrade",
             {
-                "drop.py": _HEAD + "    op.drop_column('bookings', 'state')\n\n\ndef downgrade():\n"
+                "drop.py": START + "    op.drop_column('bookings', 'state')\n\n\ndef downgrade():\n"
                 "    op.add_column('bookings', sa.Column('state', sa.Enum('on', 'off', name='roomstate')))\n"
             },
         ),
@@ -60,17 +60,17 @@ class OrphanEnum(ChangeRule):
     GOOD: ClassVar[tuple[Case, ...]] = (
         Case(
             "the downgrade drops it",
-            {"drop.py": _HEAD + _NEW + _DROP + "    sa.Enum(name='roomstate').drop(op.get_bind(), checkfirst=True)\n"},
+            {"drop.py": START + _NEW + _DROP + "    sa.Enum(name='roomstate').drop(op.get_bind(), checkfirst=True)\n"},
         ),
-        Case("as SQL", {"sql.py": _HEAD + _NEW + _DROP + "    op.execute('DROP TYPE IF EXISTS roomstate')\n"}),
+        Case("as SQL", {"sql.py": START + _NEW + _DROP + "    op.execute('DROP TYPE IF EXISTS roomstate')\n"}),
         Case(
             "stored as text",
-            {"text.py": _HEAD + _NEW.replace("name='roomstate'", "name='s', native_enum=False") + _DROP},
+            {"text.py": START + _NEW.replace("name='roomstate'", "name='s', native_enum=False") + _DROP},
         ),
         Case(
             "a type that is there already",
             {
-                "known.py": "from sqlalchemy.dialects import postgresql\n" + _HEAD + "    op.create_table('rooms', "
+                "known.py": "from sqlalchemy.dialects import postgresql\n" + START + "    op.create_table('rooms', "
                 "sa.Column('state', postgresql.ENUM('on', name='roomstate', create_type=False)))\n" + _DROP
             },
         ),

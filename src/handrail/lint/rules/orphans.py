@@ -10,10 +10,10 @@ from handrail.facts import Question
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
-from handrail.lint.script_facts import can_count, is_new_column, is_rewritten_before
-from handrail.migrations.changes import AddConstraint, ConstraintKind, ConstraintText, ValidateConstraint
+from handrail.lint.samples import START
+from handrail.lint.script_facts import can_count, is_new_column, is_rewritten_before, old_rows_are_checked
+from handrail.migrations.changes import AddConstraint, ConstraintKind, ConstraintText
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TABLE rooms (id integer PRIMARY KEY)",
     "CREATE TABLE bookings (id integer PRIMARY KEY, room_id integer)",
@@ -35,14 +35,14 @@ class OrphansBeforeForeignKey(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "a foreign key on a table in use",
-            {"add.py": _HEAD + "    op.create_foreign_key('fk_room', 'bookings', 'rooms', ['room_id'], ['id'])\n"},
+            {"add.py": START + "    op.create_foreign_key('fk_room', 'bookings', 'rooms', ['room_id'], ['id'])\n"},
             setup=_SETUP,
             harm=_HARM,
         ),
         Case(
             "as SQL, validated in the same script",
             {
-                "sql.py": _HEAD
+                "sql.py": START
                 + "    op.execute('ALTER TABLE bookings ADD CONSTRAINT fk_room FOREIGN KEY (room_id) '\n"
                 "               'REFERENCES rooms (id) NOT VALID')\n"
                 "    op.execute('ALTER TABLE bookings VALIDATE CONSTRAINT fk_room')\n"
@@ -53,7 +53,7 @@ class OrphansBeforeForeignKey(ChangeRule):
         Case(
             "in a batch",
             {
-                "batch.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "batch.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.create_foreign_key('fk_room', 'rooms', ['room_id'], ['id'])\n"
             },
             setup=_SETUP,
@@ -64,7 +64,7 @@ class OrphansBeforeForeignKey(ChangeRule):
         Case(
             "not validated yet",
             {
-                "later.py": _HEAD + "    op.create_foreign_key('fk_room', 'bookings', 'rooms', ['room_id'], ['id'], "
+                "later.py": START + "    op.create_foreign_key('fk_room', 'bookings', 'rooms', ['room_id'], ['id'], "
                 "postgresql_not_valid=True)\n"
             },
             setup=_SETUP,
@@ -72,7 +72,7 @@ class OrphansBeforeForeignKey(ChangeRule):
         Case(
             "a new column, NULL everywhere",
             {
-                "new.py": _HEAD + "    op.add_column('bookings', sa.Column('hall_id', sa.Integer()))\n"
+                "new.py": START + "    op.add_column('bookings', sa.Column('hall_id', sa.Integer()))\n"
                 "    op.create_foreign_key('fk_hall', 'bookings', 'rooms', ['hall_id'], ['id'])\n"
             },
             setup=_SETUP,
@@ -80,7 +80,7 @@ class OrphansBeforeForeignKey(ChangeRule):
         Case(
             "a table that the same script made",
             {
-                "table.py": _HEAD + "    op.create_table('seats', sa.Column('room_id', sa.Integer()))\n"
+                "table.py": START + "    op.create_table('seats', sa.Column('room_id', sa.Integer()))\n"
                 "    op.create_foreign_key('fk_seat', 'seats', 'rooms', ['room_id'], ['id'])\n"
             },
             setup=_SETUP,
@@ -118,10 +118,7 @@ def _checked_key(around: Around) -> ConstraintText | None:
     if not isinstance(change, AddConstraint) or change.constraint.kind is not ConstraintKind.FOREIGN_KEY:
         return None
     key, table = change.constraint, change.table
-    is_validated = key.is_checked or any(
-        isinstance(one, ValidateConstraint) and one.name == key.name and one.table == table for one in around.after
-    )
-    if not is_validated or around.is_new(table):
+    if not old_rows_are_checked(around, change) or around.is_new(table):
         return None
     is_new = any(is_new_column(around, table, column) for column in key.columns)
     return None if is_new and not is_rewritten_before(around, table) else key

@@ -9,11 +9,11 @@ from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.renames import column_rename, table_rename
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.lint.script_facts import is_declared
 from handrail.migrations.changes import DropColumn, DropTable
 from handrail.migrations.revision import Direction
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, topic varchar(50))",
     "INSERT INTO bookings VALUES (1, 'a'), (2, 'b')",
@@ -33,7 +33,7 @@ class RenameAsDrop(ChangeRule):
         Case(
             "a column as autogenerate writes it",
             {
-                "rename.py": _HEAD + "    op.add_column('bookings', sa.Column('subject', sa.String(length=50)))\n"
+                "rename.py": START + "    op.add_column('bookings', sa.Column('subject', sa.String(length=50)))\n"
                 "    op.drop_column('bookings', 'topic')\n" + _DOWN
             },
             setup=_SETUP,
@@ -42,7 +42,7 @@ class RenameAsDrop(ChangeRule):
         Case(
             "in a batch, the drop first, no downgrade to tell the type",
             {
-                "batch.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "batch.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.drop_column('topic')\n"
                 "        batch_op.add_column(sa.Column('subject', sa.String(length=50)))\n"
             },
@@ -52,7 +52,7 @@ class RenameAsDrop(ChangeRule):
         Case(
             "as SQL",
             {
-                "sql.py": _HEAD + "    op.execute('ALTER TABLE bookings ADD COLUMN subject varchar(50)')\n"
+                "sql.py": START + "    op.execute('ALTER TABLE bookings ADD COLUMN subject varchar(50)')\n"
                 "    op.execute('ALTER TABLE bookings DROP COLUMN topic')\n" + _DOWN
             },
             setup=_SETUP,
@@ -61,7 +61,7 @@ class RenameAsDrop(ChangeRule):
         Case(
             "a table",
             {
-                "table.py": _HEAD + "    op.create_table('visits', sa.Column('id', sa.Integer(), primary_key=True), "
+                "table.py": START + "    op.create_table('visits', sa.Column('id', sa.Integer(), primary_key=True), "
                 "sa.Column('topic', sa.String(50)))\n    op.drop_table('bookings')\n\n\ndef downgrade():\n"
                 "    op.create_table('bookings', sa.Column('id', sa.INTEGER(), primary_key=True), "
                 "sa.Column('topic', sa.VARCHAR(50)))\n    op.drop_table('visits')\n"
@@ -73,13 +73,13 @@ class RenameAsDrop(ChangeRule):
     GOOD: ClassVar[tuple[Case, ...]] = (
         Case(
             "a rename",
-            {"rename.py": _HEAD + "    op.alter_column('bookings', 'topic', new_column_name='subject')\n"},
+            {"rename.py": START + "    op.alter_column('bookings', 'topic', new_column_name='subject')\n"},
             setup=_SETUP,
         ),
         Case(
             "another type",
             {
-                "other.py": _HEAD + "    op.add_column('bookings', sa.Column('seats', sa.Integer()))\n"
+                "other.py": START + "    op.add_column('bookings', sa.Column('seats', sa.Integer()))\n"
                 "    op.drop_column('bookings', 'topic')\n" + _DOWN
             },
             setup=_SETUP,
@@ -87,7 +87,7 @@ class RenameAsDrop(ChangeRule):
         Case(
             "values carried over",
             {
-                "carry.py": _HEAD + "    op.add_column('bookings', sa.Column('subject', sa.String(length=50)))\n"
+                "carry.py": START + "    op.add_column('bookings', sa.Column('subject', sa.String(length=50)))\n"
                 "    op.execute('UPDATE bookings SET subject = topic')\n"
                 "    op.drop_column('bookings', 'topic')\n" + _DOWN
             },
@@ -96,7 +96,7 @@ class RenameAsDrop(ChangeRule):
         Case(
             "on two tables",
             {
-                "two.py": _HEAD + "    op.add_column('rooms', sa.Column('topic', sa.String(length=50)))\n"
+                "two.py": START + "    op.add_column('rooms', sa.Column('topic', sa.String(length=50)))\n"
                 "    op.drop_column('bookings', 'topic')\n" + _DOWN
             },
         ),

@@ -8,6 +8,7 @@ from typing import ClassVar
 from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case
+from handrail.lint.samples import START
 from handrail.lint.script_facts import goes_with_its_table, is_new_column
 from handrail.migrations.changes import (
     AlterColumn,
@@ -20,7 +21,6 @@ from handrail.migrations.changes import (
     RenameTable,
 )
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 #: Things that queries call by name. An index or a constraint may be renamed; nothing asks for it by name.
 _NAMED = {"view", "schema", "sequence", "type", "database", "domain"}
 
@@ -35,54 +35,54 @@ class RenameBreaksCode(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "a column",
-            {"column.py": _HEAD + "    op.alter_column('bookings', 'topic', new_column_name='subject')\n"},
+            {"column.py": START + "    op.alter_column('bookings', 'topic', new_column_name='subject')\n"},
         ),
         Case(
             "a column in a batch",
             {
-                "batch.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "batch.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.alter_column('topic', new_column_name='subject', existing_type=sa.Text())\n"
             },
         ),
         Case(
             "tables as SQL, in a loop",
             {
-                "loop.py": _HEAD + "    for old, new in {'bookings': 'visits', 'rooms': 'halls'}.items():\n"
+                "loop.py": START + "    for old, new in {'bookings': 'visits', 'rooms': 'halls'}.items():\n"
                 "        op.execute(f'ALTER TABLE {old} RENAME TO {new}')\n"
             },
         ),
         Case(
             "a value of an enum",
-            {"value.py": _HEAD + "    op.execute(\"ALTER TYPE status RENAME VALUE 'late' TO 'delayed'\")\n"},
+            {"value.py": START + "    op.execute(\"ALTER TYPE status RENAME VALUE 'late' TO 'delayed'\")\n"},
         ),
-        Case("a schema", {"schema.py": _HEAD + "    op.execute('ALTER SCHEMA shop RENAME TO store')\n"}),
+        Case("a schema", {"schema.py": START + "    op.execute('ALTER SCHEMA shop RENAME TO store')\n"}),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
         Case(
             "a table with a view of its old name",
             {
-                "view.py": _HEAD + "    op.rename_table('bookings', 'visits')\n"
+                "view.py": START + "    op.rename_table('bookings', 'visits')\n"
                 "    op.execute('CREATE VIEW bookings AS SELECT * FROM visits')\n"
             },
         ),
         Case(
             "a new table takes the place of the old one",
             {
-                "copy.py": _HEAD + "    op.create_table('copy_of', sa.Column('id', sa.Integer(), primary_key=True))\n"
+                "copy.py": START + "    op.create_table('copy_of', sa.Column('id', sa.Integer(), primary_key=True))\n"
                 "    op.drop_table('bookings')\n    op.rename_table('copy_of', 'bookings')\n"
             },
         ),
         Case(
             "an enum type made anew under its name",
             {
-                "enum.py": _HEAD + "    op.execute('ALTER TYPE status RENAME TO status_old')\n"
+                "enum.py": START + "    op.execute('ALTER TYPE status RENAME TO status_old')\n"
                 "    op.execute(\"CREATE TYPE status AS ENUM ('on', 'off')\")\n"
             },
         ),
-        Case("an index", {"index.py": _HEAD + "    op.execute('ALTER INDEX ix_a RENAME TO ix_b')\n"}),
+        Case("an index", {"index.py": START + "    op.execute('ALTER INDEX ix_a RENAME TO ix_b')\n"}),
         Case(
             "a column that stays as it is called",
-            {"type.py": _HEAD + "    op.alter_column('bookings', 'topic', new_column_name='topic', nullable=True)\n"},
+            {"type.py": START + "    op.alter_column('bookings', 'topic', new_column_name='topic', nullable=True)\n"},
         ),
     )
 

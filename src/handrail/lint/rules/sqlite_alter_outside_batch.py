@@ -12,11 +12,11 @@ from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Edit, Finding, Severity
 from handrail.lint.repairs import one_line, replaced
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.migrations import changes
 from handrail.migrations.changes import Change, ConstraintKind
 from handrail.migrations.values import call_name
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TABLE users (id integer PRIMARY KEY, name text)",
     "CREATE TABLE bookings (id integer PRIMARY KEY, topic text, user_id integer,"
@@ -41,14 +41,14 @@ class SqliteAlterOutsideBatch(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "a foreign key",
-            {"key.py": _HEAD + "    op.create_foreign_key('fk_user', 'bookings', 'users', ['user_id'], ['id'])\n"},
+            {"key.py": START + "    op.create_foreign_key('fk_user', 'bookings', 'users', ['user_id'], ['id'])\n"},
             setup=_SETUP,
             harm=Harm("bookings", fails="No support for ALTER of constraints in SQLite"),
         ),
         Case(
             "NOT NULL, in a loop",
             {
-                "strict.py": _HEAD + "    for column in ('topic', 'user_id'):\n"
+                "strict.py": START + "    for column in ('topic', 'user_id'):\n"
                 "        op.alter_column('bookings', column, existing_type=sa.Text(), nullable=False)\n"
             },
             setup=_SETUP,
@@ -56,20 +56,20 @@ class SqliteAlterOutsideBatch(ChangeRule):
         ),
         Case(
             "as SQL",
-            {"drop.py": _HEAD + '    op.execute("ALTER TABLE bookings DROP CONSTRAINT ck_topic")\n'},
+            {"drop.py": START + '    op.execute("ALTER TABLE bookings DROP CONSTRAINT ck_topic")\n'},
             setup=_SETUP,
             harm=Harm("bookings", fails="syntax error"),
         ),
         Case(
             "a column that is unique",
-            {"add.py": _HEAD + "    op.add_column('bookings', sa.Column('code', sa.Integer(), unique=True))\n"},
+            {"add.py": START + "    op.add_column('bookings', sa.Column('code', sa.Integer(), unique=True))\n"},
             setup=_SETUP,
             harm=Harm("bookings", fails="No support for ALTER of constraints in SQLite"),
         ),
         Case(
             "without a name in batch mode, as autogenerate writes it",
             {
-                "unnamed.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "unnamed.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.create_foreign_key(None, 'users', ['user_id'], ['id'])\n"
             },
             setup=_SETUP,
@@ -80,7 +80,7 @@ class SqliteAlterOutsideBatch(ChangeRule):
         Case(
             "in batch mode",
             {
-                "batch.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "batch.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.create_foreign_key('fk_user', 'users', ['user_id'], ['id'])\n"
                 "        batch_op.alter_column('user_id', existing_type=sa.Integer(), server_default='1')\n"
             },
@@ -90,7 +90,7 @@ class SqliteAlterOutsideBatch(ChangeRule):
         Case(
             "what SQLite has: a plain column, another name, an index",
             {
-                "plain.py": _HEAD + "    op.add_column('bookings', sa.Column('note', sa.Text(), index=True))\n"
+                "plain.py": START + "    op.add_column('bookings', sa.Column('note', sa.Text(), index=True))\n"
                 "    op.alter_column('bookings', 'topic', new_column_name='title')\n"
                 "    op.create_index('ix_title', 'bookings', ['title'], unique=True)\n"
             },
@@ -99,7 +99,7 @@ class SqliteAlterOutsideBatch(ChangeRule):
         Case(
             "for PostgreSQL only",
             {
-                "branch.py": _HEAD + "    if op.get_bind().dialect.name != 'postgresql':\n        return\n"
+                "branch.py": START + "    if op.get_bind().dialect.name != 'postgresql':\n        return\n"
                 "    op.create_unique_constraint('uq_topic', 'bookings', ['topic'])\n"
                 "    op.alter_column('bookings', 'topic', nullable=False)\n"
             },

@@ -11,10 +11,10 @@ from handrail.lint.batches import copied_by, quoted, type_before
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.migrations.changes import AlterColumn
 from handrail.migrations.types import TypeText
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, topic text, day datetime, price numeric(8, 2))",
     "INSERT INTO bookings VALUES (1, 'abc', '2026-01-05 10:00:00', 1.5), (2, '1e3', '2026-01-06 11:00:00', 2)",
@@ -38,7 +38,7 @@ class SqliteCastChangesValues(ChangeRule):
         Case(
             "text to a number",
             {
-                "number.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "number.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.alter_column('topic', existing_type=sa.Text(), type_=sa.Integer())\n"
             },
             setup=_SETUP,
@@ -47,7 +47,7 @@ class SqliteCastChangesValues(ChangeRule):
         Case(
             "a time to a date, table and column in variables",
             {
-                "day.py": _HEAD + "    table, name = 'bookings', 'day'\n"
+                "day.py": START + "    table, name = 'bookings', 'day'\n"
                 "    with op.batch_alter_table(table) as batch:\n"
                 "        batch.alter_column(name, type_=sa.Date(), existing_type=sa.DateTime())\n"
             },
@@ -57,7 +57,7 @@ class SqliteCastChangesValues(ChangeRule):
         Case(
             "a fraction to a whole number",
             {
-                "price.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "price.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.alter_column('price', existing_type=sa.Numeric(8, 2), type_=sa.Integer())\n"
             },
             setup=_SETUP,
@@ -68,7 +68,7 @@ class SqliteCastChangesValues(ChangeRule):
         Case(
             "to text, and to a wider text",
             {
-                "text.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "text.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.alter_column('id', existing_type=sa.Integer(), type_=sa.BigInteger())\n"
                 "        batch_op.alter_column('topic', existing_type=sa.String(20), type_=sa.String(50))\n"
                 "        batch_op.alter_column('price', existing_type=sa.Numeric(8, 2), type_=sa.Text())\n"
@@ -79,7 +79,7 @@ class SqliteCastChangesValues(ChangeRule):
         Case(
             "a table that the script makes",
             {
-                "new.py": _HEAD + "    op.create_table('rooms', sa.Column('size', sa.Text()))\n"
+                "new.py": START + "    op.create_table('rooms', sa.Column('size', sa.Text()))\n"
                 "    with op.batch_alter_table('rooms') as batch_op:\n"
                 "        batch_op.alter_column('size', existing_type=sa.Text(), type_=sa.Integer())\n"
             },

@@ -9,9 +9,9 @@ from handrail.lint.batches import has_computed_default
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.migrations.changes import AddColumn
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, topic text)",
     "INSERT INTO bookings VALUES (1, 'a'), (2, 'b')",
@@ -31,7 +31,7 @@ class SqliteComputedDefault(ChangeRule):
         Case(
             "the time of the upgrade",
             {
-                "add.py": _HEAD + "    op.add_column('bookings', sa.Column('made', sa.DateTime(), "
+                "add.py": START + "    op.add_column('bookings', sa.Column('made', sa.DateTime(), "
                 "server_default=sa.func.now(), nullable=False))\n"
             },
             setup=_SETUP,
@@ -40,7 +40,7 @@ class SqliteComputedDefault(ChangeRule):
         Case(
             "as SQL, in a loop",
             {
-                "loop.py": _HEAD + "    for name in ('made', 'changed'):\n"
+                "loop.py": START + "    for name in ('made', 'changed'):\n"
                 "        op.execute(f'ALTER TABLE bookings ADD COLUMN {name} TEXT DEFAULT CURRENT_TIMESTAMP')\n"
             },
             setup=_SETUP,
@@ -49,7 +49,7 @@ class SqliteComputedDefault(ChangeRule):
         Case(
             "a function, the column in a variable",
             {
-                "token.py": _HEAD + "    token = sa.Column('token', sa.Text(), server_default=sa.text('(random())'))\n"
+                "token.py": START + "    token = sa.Column('token', sa.Text(), server_default=sa.text('(random())'))\n"
                 "    op.add_column('bookings', token)\n"
             },
             setup=_SETUP,
@@ -60,7 +60,7 @@ class SqliteComputedDefault(ChangeRule):
         Case(
             "constants",
             {
-                "add.py": _HEAD + "    op.add_column('bookings', sa.Column('seats', sa.Integer(), "
+                "add.py": START + "    op.add_column('bookings', sa.Column('seats', sa.Integer(), "
                 "server_default=sa.text('1'), nullable=False))\n"
                 "    op.add_column('bookings', sa.Column('open', sa.Boolean(), server_default=sa.true()))\n"
                 "    op.add_column('bookings', sa.Column('note', sa.Text(), server_default='now()'))\n"
@@ -70,7 +70,7 @@ class SqliteComputedDefault(ChangeRule):
         Case(
             "in batch mode, which copies the table for it",
             {
-                "batch.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "batch.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.add_column(sa.Column('made', sa.DateTime(), server_default=sa.func.now()))\n"
             },
             setup=_SETUP,
@@ -78,7 +78,7 @@ class SqliteComputedDefault(ChangeRule):
         Case(
             "in a table that the script makes",
             {
-                "new.py": _HEAD + "    op.create_table('rooms', sa.Column('id', sa.Integer(), primary_key=True),\n"
+                "new.py": START + "    op.create_table('rooms', sa.Column('id', sa.Integer(), primary_key=True),\n"
                 "        sa.Column('made', sa.DateTime(), server_default=sa.func.now()))\n"
             },
             setup=_SETUP,

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from handrail.facts import ObjectKind
-from handrail.lint.batches import earlier, in_block, same, things
+from handrail.lint.batches import in_block, same, things
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case
+from handrail.lint.samples import START
 from handrail.migrations.changes import (
     AddColumn,
     Batch,
@@ -25,7 +26,6 @@ from handrail.migrations.changes import (
 )
 from handrail.migrations.columns import ColumnText
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _BLOCK = (
     "    with op.batch_alter_table('bookings') as batch_op:\n        batch_op.alter_column('topic', nullable=False)\n"
 )
@@ -51,32 +51,32 @@ class SqliteCopyLosesParts(ChangeRule):
     )
     engines = SQLITE
     BAD: ClassVar[tuple[Case, ...]] = (
-        Case("a trigger that the script made before", {"trigger.py": _HEAD + _TRIGGER + _BLOCK}, setup=_SETUP),
+        Case("a trigger that the script made before", {"trigger.py": START + _TRIGGER + _BLOCK}, setup=_SETUP),
         Case(
             "an index on an expression",
-            {"index.py": _HEAD + "    op.execute('CREATE INDEX ix_low ON bookings (lower(topic))')\n" + _BLOCK},
+            {"index.py": START + "    op.execute('CREATE INDEX ix_low ON bookings (lower(topic))')\n" + _BLOCK},
             setup=_SETUP,
         ),
         Case(
             "a key written in the column, as SQL",
             {
-                "key.py": _HEAD + "    op.execute('ALTER TABLE bookings ADD COLUMN room integer "
+                "key.py": START + "    op.execute('ALTER TABLE bookings ADD COLUMN room integer "
                 "REFERENCES rooms (id) ON DELETE SET NULL')\n" + _BLOCK
             },
             setup=(*_SETUP, "CREATE TABLE rooms (id integer PRIMARY KEY)"),
         ),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
-        Case("the trigger is made after the copy", {"after.py": _HEAD + _BLOCK + _TRIGGER}, setup=_SETUP),
+        Case("the trigger is made after the copy", {"after.py": START + _BLOCK + _TRIGGER}, setup=_SETUP),
         Case(
             "a plain index",
-            {"index.py": _HEAD + "    op.create_index('ix_topic', 'bookings', ['topic'])\n" + _BLOCK},
+            {"index.py": START + "    op.create_index('ix_topic', 'bookings', ['topic'])\n" + _BLOCK},
             setup=_SETUP,
         ),
         Case(
             "a block that copies nothing",
             {
-                "plain.py": _HEAD + _TRIGGER + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "plain.py": START + _TRIGGER + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.add_column(sa.Column('note', sa.Text()))\n"
             },
             setup=_SETUP,
@@ -100,7 +100,7 @@ class SqliteCopyLosesParts(ChangeRule):
 def _of_the_catalog(around: Around, batch: Batch) -> Iterator[str]:
     """What the table has now and the copy will not have."""
     yield from _constraints(around, batch)
-    gone = [one for one in (*earlier(around), *in_block(around, batch)) if isinstance(one, DropObject | DropIndex)]
+    gone = [one for one in (*around.before, *in_block(around, batch)) if isinstance(one, DropObject | DropIndex)]
     for trigger in things(around, ObjectKind.TRIGGER, batch.table):
         if not _is_gone(trigger.name, gone):
             yield f"trigger {trigger.name}"
@@ -131,7 +131,7 @@ def _constraints(around: Around, batch: Batch) -> Iterator[str]:
 
 def _of_the_script(around: Around, batch: Batch) -> Iterator[str]:
     """What the script itself made before the copy."""
-    made = earlier(around)
+    made = around.before
     gone = [one for one in made if isinstance(one, DropObject | DropIndex)]
     for change in made:
         if same(str(getattr(change, "table", "")), str(batch.table)):

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from handrail.facts import ObjectKind, TableName
-from handrail.lint.batches import earlier, referenced, same, things
+from handrail.lint.batches import referenced, same, things
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.migrations import changes
 from handrail.migrations.changes import Batch, Change, Command, DropTable
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _BLOCK = "with op.batch_alter_table('users') as batch_op:\n        batch_op.alter_column('name', nullable=False)\n"
 _SETUP = (
     "CREATE TABLE users (id integer PRIMARY KEY, name text)",
@@ -37,7 +37,7 @@ class SqliteCopyOfAParent(ChangeRule):
         Case(
             "the script turns the enforcement on",
             {
-                "on.py": _HEAD + "    with op.get_context().autocommit_block():\n"
+                "on.py": START + "    with op.get_context().autocommit_block():\n"
                 "        op.execute('PRAGMA foreign_keys=ON')\n    " + _BLOCK
             },
             setup=_SETUP,
@@ -46,14 +46,14 @@ class SqliteCopyOfAParent(ChangeRule):
         Case(
             "on the connection, and a plain DROP TABLE",
             {
-                "drop.py": _HEAD + "    bind = op.get_bind()\n"
+                "drop.py": START + "    bind = op.get_bind()\n"
                 "    bind.exec_driver_sql('PRAGMA foreign_keys = 1')\n    op.drop_table('users')\n"
             },
         ),
         Case(
             "a child made by the same script",
             {
-                "child.py": _HEAD + "    op.create_table('notes', sa.Column('user_id', sa.Integer(), "
+                "child.py": START + "    op.create_table('notes', sa.Column('user_id', sa.Integer(), "
                 "sa.ForeignKey('users.id', ondelete='CASCADE')))\n"
                 "    op.bulk_insert(sa.table('notes', sa.column('user_id')), [{'user_id': 1}])\n    " + _BLOCK
             },
@@ -63,7 +63,7 @@ class SqliteCopyOfAParent(ChangeRule):
         Case(
             "the enforcement is off during the copy",
             {
-                "off.py": _HEAD + "    op.execute('PRAGMA foreign_keys=OFF')\n    " + _BLOCK + "    "
+                "off.py": START + "    op.execute('PRAGMA foreign_keys=OFF')\n    " + _BLOCK + "    "
                 "op.execute('PRAGMA foreign_keys=ON')\n"
             },
             setup=_SETUP,
@@ -71,7 +71,7 @@ class SqliteCopyOfAParent(ChangeRule):
         Case(
             "a block that copies nothing",
             {
-                "plain.py": _HEAD + "    op.execute('PRAGMA foreign_keys=ON')\n"
+                "plain.py": START + "    op.execute('PRAGMA foreign_keys=ON')\n"
                 "    with op.batch_alter_table('users') as batch_op:\n"
                 "        batch_op.add_column(sa.Column('age', sa.Integer()))\n"
                 "        batch_op.create_index('ix_name', ['name'])\n"
@@ -81,7 +81,7 @@ class SqliteCopyOfAParent(ChangeRule):
         Case(
             "a new table",
             {
-                "new.py": _HEAD + "    op.execute('PRAGMA foreign_keys=ON')\n"
+                "new.py": START + "    op.execute('PRAGMA foreign_keys=ON')\n"
                 "    op.create_table('rooms', sa.Column('id', sa.Integer()))\n    op.drop_table('rooms')\n"
             },
             setup=_SETUP,
@@ -94,7 +94,7 @@ class SqliteCopyOfAParent(ChangeRule):
             return
         if isinstance(change, Batch) and not change.is_copied:
             return
-        enforced, children = _enforcement(earlier(around)), _children(around, change.table)
+        enforced, children = _enforcement(around.before), _children(around, change.table)
         is_known = around.context.facts is not None
         if enforced is False or (not children and (is_known or not enforced)):
             return
@@ -126,8 +126,8 @@ def _children(around: Around, parent: TableName) -> set[str]:
         for thing in things(around, ObjectKind.CONSTRAINT)
         if thing.table is not None and same(referenced(thing.definition), parent.name)
     }
-    filled = {one.table.name for one in earlier(around) if isinstance(one, changes.WriteRows) and one.table}
-    for change in earlier(around):
+    filled = {one.table.name for one in around.before if isinstance(one, changes.WriteRows) and one.table}
+    for change in around.before:
         children |= {child for child, of in _keys(change) if same(of, parent.name) and child in filled}
         if isinstance(change, DropTable):
             children.discard(change.table.name)

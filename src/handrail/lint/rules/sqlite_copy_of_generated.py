@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-from handrail.lint.batches import earlier, in_block, same
+from handrail.lint.batches import in_block, same
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.migrations.changes import AddColumn, Batch, CreateTable, DropColumn
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _BLOCK = (
     "    with op.batch_alter_table('bookings') as batch_op:\n        batch_op.alter_column('topic', nullable=False)\n"
 )
@@ -33,7 +33,7 @@ class SqliteCopyOfGenerated(ChangeRule):
         Case(
             "added by the same script as SQL",
             {
-                "sql.py": _HEAD + "    op.execute('ALTER TABLE bookings ADD COLUMN twice integer "
+                "sql.py": START + "    op.execute('ALTER TABLE bookings ADD COLUMN twice integer "
                 "GENERATED ALWAYS AS (id + id) VIRTUAL')\n" + _BLOCK
             },
             setup=_SETUP,
@@ -42,7 +42,7 @@ class SqliteCopyOfGenerated(ChangeRule):
         Case(
             "added by a block before",
             {
-                "block.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "block.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.add_column(sa.Column('twice', sa.Integer(), sa.Computed('id * 2', persisted=True)))\n"
                 + _BLOCK
             },
@@ -54,7 +54,7 @@ class SqliteCopyOfGenerated(ChangeRule):
         Case(
             "added by the block that copies",
             {
-                "one.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "one.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.add_column(sa.Column('twice', sa.Integer(), sa.Computed('id * 2', persisted=True)))\n"
                 "        batch_op.alter_column('topic', nullable=False)\n"
             },
@@ -63,7 +63,7 @@ class SqliteCopyOfGenerated(ChangeRule):
         Case(
             "added after the copy",
             {
-                "after.py": _HEAD + _BLOCK + "    op.add_column('bookings', sa.Column('twice', sa.Integer(), "
+                "after.py": START + _BLOCK + "    op.add_column('bookings', sa.Column('twice', sa.Integer(), "
                 "sa.Computed('id + id', persisted=False)))\n"
             },
             setup=_SETUP,
@@ -87,7 +87,7 @@ class SqliteCopyOfGenerated(ChangeRule):
 def _generated(around: Around, batch: Batch) -> Iterator[str]:
     found = around.facts(batch.table)
     yield from (column.name for column in (found.columns if found is not None else ()) if column.generated)
-    for change in earlier(around):
+    for change in around.before:
         match change:
             case AddColumn(table=table, column=column) if same(table.name, batch.table.name):
                 columns = [column]

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from handrail.facts import ObjectKind
-from handrail.lint.batches import earlier, mentions, same, things
+from handrail.lint.batches import mentions, same, things
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.migrations.changes import Batch, Command, DropObject
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _VIEW = "    op.execute('CREATE VIEW topics AS SELECT topic FROM bookings')\n"
 _BLOCK = (
     "    with op.batch_alter_table('bookings') as batch_op:\n        batch_op.alter_column('topic', nullable=False)\n"
@@ -43,24 +43,24 @@ class SqliteCopyUnderAView(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "the view is made before the copy",
-            {"view.py": _HEAD + _VIEW + _BLOCK},
+            {"view.py": START + _VIEW + _BLOCK},
             setup=_SETUP,
             harm=Harm("bookings", fails="error in view topics"),
         ),
         Case(
             "a view on two tables, the batch by variable",
             {
-                "join.py": _HEAD + _JOIN,
+                "join.py": START + _JOIN,
             },
             setup=_SETUP,
             harm=Harm("bookings", fails="error in view both"),
         ),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
-        Case("the view is made after the copy", {"after.py": _HEAD + _BLOCK + _VIEW}, setup=_SETUP),
+        Case("the view is made after the copy", {"after.py": START + _BLOCK + _VIEW}, setup=_SETUP),
         Case(
             "the view is dropped before",
-            {"dropped.py": _HEAD + _VIEW + "    op.execute('DROP VIEW topics')\n" + _BLOCK + _VIEW},
+            {"dropped.py": START + _VIEW + "    op.execute('DROP VIEW topics')\n" + _BLOCK + _VIEW},
             setup=_SETUP,
         ),
     )
@@ -70,7 +70,7 @@ class SqliteCopyUnderAView(ChangeRule):
         if not isinstance(batch, Batch) or not batch.is_copied or _is_lenient(around):
             return
         known = {view.name: view.definition for view in things(around, ObjectKind.VIEW)}
-        for change in earlier(around):
+        for change in around.before:
             if isinstance(change, Command) and change.words == "CREATE VIEW" and (found := _NAME.search(change.sql)):
                 known[found[1]] = change.sql
             elif isinstance(change, DropObject) and change.kind == "view":
@@ -86,5 +86,5 @@ class SqliteCopyUnderAView(ChangeRule):
 
 def _is_lenient(around: Around) -> bool:
     """Whether the script turned the check of views at a rename off."""
-    said = [one.sql.casefold() for one in earlier(around) if isinstance(one, Command)]
+    said = [one.sql.casefold() for one in around.before if isinstance(one, Command)]
     return any("legacy_alter_table" in sql and re.search(r"\b(on|1|true)\b", sql) for sql in said)

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from handrail.facts import ObjectKind
-from handrail.lint.batches import earlier, mentions, same, things
+from handrail.lint.batches import mentions, same, things
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.migrations.changes import AddColumn, Change, CreateIndex, CreateTable, DropColumn, DropIndex
 from handrail.migrations.columns import ColumnText
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, topic text, note text)",
     "INSERT INTO bookings VALUES (1, 'a', 'b'), (2, 'b', 'c')",
@@ -32,7 +32,7 @@ class SqliteDropOfUsedColumn(ChangeRule):
         Case(
             "the script made an index on it",
             {
-                "index.py": _HEAD + "    op.create_index('ix_topic', 'bookings', ['topic', 'id'])\n"
+                "index.py": START + "    op.create_index('ix_topic', 'bookings', ['topic', 'id'])\n"
                 "    op.drop_column('bookings', 'topic')\n"
             },
             setup=_SETUP,
@@ -41,7 +41,7 @@ class SqliteDropOfUsedColumn(ChangeRule):
         Case(
             "as SQL, a part of a partial index",
             {
-                "sql.py": _HEAD + "    op.execute('CREATE INDEX ix_id ON bookings (id) WHERE note IS NOT NULL')\n"
+                "sql.py": START + "    op.execute('CREATE INDEX ix_id ON bookings (id) WHERE note IS NOT NULL')\n"
                 "    op.execute('ALTER TABLE bookings DROP COLUMN note')\n"
             },
             setup=_SETUP,
@@ -50,7 +50,7 @@ class SqliteDropOfUsedColumn(ChangeRule):
         Case(
             "a unique column of a table that is new",
             {
-                "new.py": _HEAD + "    op.create_table('rooms', sa.Column('id', sa.Integer(), primary_key=True),\n"
+                "new.py": START + "    op.create_table('rooms', sa.Column('id', sa.Integer(), primary_key=True),\n"
                 "        sa.Column('code', sa.Text(), unique=True))\n    op.drop_column('rooms', 'code')\n"
             },
             setup=_SETUP,
@@ -61,7 +61,7 @@ class SqliteDropOfUsedColumn(ChangeRule):
         Case(
             "the index is dropped before",
             {
-                "dropped.py": _HEAD + "    op.create_index('ix_topic', 'bookings', ['topic'])\n"
+                "dropped.py": START + "    op.create_index('ix_topic', 'bookings', ['topic'])\n"
                 "    op.drop_index('ix_topic', table_name='bookings')\n    op.drop_column('bookings', 'topic')\n"
             },
             setup=_SETUP,
@@ -69,7 +69,7 @@ class SqliteDropOfUsedColumn(ChangeRule):
         Case(
             "in batch mode",
             {
-                "batch.py": _HEAD + "    op.create_index('ix_topic', 'bookings', ['topic'])\n"
+                "batch.py": START + "    op.create_index('ix_topic', 'bookings', ['topic'])\n"
                 "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.drop_index('ix_topic')\n        batch_op.drop_column('topic')\n"
             },
@@ -78,7 +78,7 @@ class SqliteDropOfUsedColumn(ChangeRule):
         Case(
             "an index on another column",
             {
-                "other.py": _HEAD + "    op.create_index('ix_note', 'bookings', ['note'])\n"
+                "other.py": START + "    op.create_index('ix_note', 'bookings', ['note'])\n"
                 "    op.drop_column('bookings', 'topic')\n"
             },
             setup=_SETUP,
@@ -100,7 +100,7 @@ class SqliteDropOfUsedColumn(ChangeRule):
 
 
 def _of_the_catalog(around: Around, change: DropColumn) -> Iterator[str]:
-    gone = {one.name.casefold() for one in earlier(around) if isinstance(one, DropIndex) and one.name}
+    gone = {one.name.casefold() for one in around.before if isinstance(one, DropIndex) and one.name}
     for index in things(around, ObjectKind.INDEX, change.table):
         used = index.definition.partition(" ON ")[2].partition("(")[2]
         if mentions(used, change.column) and index.name.casefold() not in gone:
@@ -114,7 +114,7 @@ def _of_the_catalog(around: Around, change: DropColumn) -> Iterator[str]:
 def _of_the_script(around: Around, change: DropColumn) -> Iterator[str]:
     """Indexes and constraints that the script made before and has not dropped since."""
     indexes: dict[str, str] = {}
-    for one in earlier(around):
+    for one in around.before:
         if isinstance(one, DropIndex) and one.name:
             indexes.pop(one.name.casefold(), None)
         elif same(str(getattr(one, "table", "")), str(change.table)):

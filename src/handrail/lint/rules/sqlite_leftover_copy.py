@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from handrail.facts import TableName
-from handrail.lint.batches import earlier, same
+from handrail.lint.batches import same
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.migrations.changes import Batch, DropTable, RenameTable
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _COPY = "_alembic_tmp_"
 _LEFT = (
     "CREATE TABLE _alembic_tmp_bookings (id integer PRIMARY KEY, topic text)",
@@ -32,14 +32,14 @@ class SqliteLeftoverCopy(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "the copy is thrown away unseen",
-            {"drop.py": _HEAD + "    op.execute('DROP TABLE IF EXISTS _alembic_tmp_bookings')\n"},
+            {"drop.py": START + "    op.execute('DROP TABLE IF EXISTS _alembic_tmp_bookings')\n"},
             setup=_LEFT,
             harm=Harm("_alembic_tmp_bookings", loses=True),
         ),
         Case(
             "for several tables",
             {
-                "loop.py": _HEAD + "    for table in ('bookings', 'users'):\n"
+                "loop.py": START + "    for table in ('bookings', 'users'):\n"
                 "        op.drop_table(f'_alembic_tmp_{table}', if_exists=True)\n"
             },
             setup=_LEFT,
@@ -50,14 +50,14 @@ class SqliteLeftoverCopy(ChangeRule):
         Case(
             "a batch on a table without leftovers",
             {
-                "batch.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "batch.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.alter_column('topic', nullable=False)\n"
             },
             setup=("CREATE TABLE bookings (id integer PRIMARY KEY, topic text)",),
         ),
         Case(
             "the copy takes the table's place",
-            {"rename.py": _HEAD + "    op.rename_table('_alembic_tmp_bookings', 'bookings')\n"},
+            {"rename.py": START + "    op.rename_table('_alembic_tmp_bookings', 'bookings')\n"},
             setup=_LEFT,
         ),
     )
@@ -71,7 +71,7 @@ class SqliteLeftoverCopy(ChangeRule):
 
     def _blocked(self, around: Around, batch: Batch) -> Iterable[Finding]:
         copy = TableName(_COPY + batch.table.name)
-        gone = [one.table for one in earlier(around) if isinstance(one, DropTable | RenameTable)]
+        gone = [one.table for one in around.before if isinstance(one, DropTable | RenameTable)]
         if around.facts(copy) is None or any(same(copy.name, table.name) for table in gone):
             return
         yield around.finding(

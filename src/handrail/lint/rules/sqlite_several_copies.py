@@ -9,9 +9,9 @@ from handrail.amounts import count
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case
+from handrail.lint.samples import START
 from handrail.migrations.changes import Batch, WriteRows
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _FILLED = """\
     with op.batch_alter_table('bookings') as batch_op:
         batch_op.alter_column('note', new_column_name='remark')
@@ -37,7 +37,7 @@ class SqliteSeveralCopies(ChangeRule):
         Case(
             "two blocks",
             {
-                "two.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "two.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.alter_column('topic', nullable=False)\n"
                 "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.alter_column('note', nullable=False)\n"
@@ -47,7 +47,7 @@ class SqliteSeveralCopies(ChangeRule):
         Case(
             "a block in a loop",
             {
-                "loop.py": _HEAD + "    for name in ('topic', 'note'):\n"
+                "loop.py": START + "    for name in ('topic', 'note'):\n"
                 "        with op.batch_alter_table('bookings') as batch_op:\n"
                 "            batch_op.alter_column(name, nullable=False)\n"
             },
@@ -58,7 +58,7 @@ class SqliteSeveralCopies(ChangeRule):
         Case(
             "one block, and one that copies nothing",
             {
-                "one.py": _HEAD + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "one.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
                 "        batch_op.alter_column('topic', nullable=False)\n"
                 "        batch_op.alter_column('note', nullable=False)\n"
                 "    with op.batch_alter_table('bookings') as batch_op:\n"
@@ -69,7 +69,7 @@ class SqliteSeveralCopies(ChangeRule):
         Case(
             "rows are written between the blocks",
             {
-                "fill.py": _HEAD + _FILLED,
+                "fill.py": START + _FILLED,
             },
             setup=_SETUP,
         ),

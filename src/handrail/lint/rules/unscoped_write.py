@@ -10,11 +10,11 @@ from handrail.facts import Question
 from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case, Harm
+from handrail.lint.samples import START
 from handrail.lint.script_facts import can_count, is_declared, is_new_column
 from handrail.migrations.changes import Verb, WriteRows
 from handrail.migrations.declarations import marker
 
-_HEAD = "from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n"
 _SETUP = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, topic text)",
     "INSERT INTO bookings VALUES (1, 'a'), (2, 'b')",
@@ -37,7 +37,7 @@ class UnscopedWrite(ChangeRule):
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "DELETE without WHERE",
-            {"delete.py": _HEAD + "    op.execute('DELETE FROM bookings')\n"},
+            {"delete.py": START + "    op.execute('DELETE FROM bookings')\n"},
             setup=_SETUP,
             harm=_LOSS,
         ),
@@ -55,24 +55,24 @@ class UnscopedWrite(ChangeRule):
         Case(
             "SQLAlchemy Core",
             {
-                "core.py": _HEAD + "    bookings = sa.table('bookings', sa.column('id'))\n"
+                "core.py": START + "    bookings = sa.table('bookings', sa.column('id'))\n"
                 "    op.execute(bookings.delete())\n"
             },
             setup=_SETUP,
             harm=_LOSS,
         ),
-        Case("TRUNCATE", {"truncate.py": _HEAD + "    op.execute('TRUNCATE bookings CASCADE')\n"}),
+        Case("TRUNCATE", {"truncate.py": START + "    op.execute('TRUNCATE bookings CASCADE')\n"}),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
         Case(
             "chosen rows",
-            {"where.py": _HEAD + "    op.execute(\"DELETE FROM bookings WHERE topic = 'spam'\")\n"},
+            {"where.py": START + "    op.execute(\"DELETE FROM bookings WHERE topic = 'spam'\")\n"},
             setup=_SETUP,
         ),
         Case(
             "a column that the same script added is filled",
             {
-                "fill.py": _HEAD + "    op.add_column('bookings', sa.Column('seats', sa.Integer()))\n"
+                "fill.py": START + "    op.add_column('bookings', sa.Column('seats', sa.Integer()))\n"
                 "    op.execute('UPDATE bookings SET seats = 1')\n"
             },
             setup=_SETUP,
@@ -80,7 +80,7 @@ class UnscopedWrite(ChangeRule):
         Case(
             "a table that the same script made",
             {
-                "new.py": _HEAD + "    op.create_table('rooms', sa.Column('id', sa.Integer()))\n"
+                "new.py": START + "    op.create_table('rooms', sa.Column('id', sa.Integer()))\n"
                 "    op.execute('INSERT INTO rooms VALUES (1)')\n    op.execute('DELETE FROM rooms')\n"
             },
             setup=_SETUP,
