@@ -59,12 +59,13 @@ class Reviewed:
 @dataclass(frozen=True, slots=True)
 class Revised:
     """The scripts that were written, the server defaults taken from the models ("bookings.seats = '0'"), the findings
-    that were repaired in the scripts, and those that remain."""
+    that were repaired in the scripts, and those that remain; differences of enum columns that were left alone."""
 
     scripts: tuple[str, ...]
     defaults: tuple[str, ...]
     repaired: tuple[Finding, ...]
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

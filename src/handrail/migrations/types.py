@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from handrail.migrations.values import UNKNOWN, Code, Scope, call_name, evaluate
@@ -48,7 +48,8 @@ class TypeText:
     """A type. `name` is one of few ("varchar", "timestamptz", "enum"; a domain's or a project's own stays as it is),
     `arguments` its length or precision and scale, `labels` those of an enum, `enum_name` the enum type's name.
 
-    `is_native` is False for an enum that is stored as text. `text` is what the script says.
+    `is_native` is False for an enum that is stored as text. `text` is what the script says. `variants` are the types
+    that single engines get in its place.
     """
 
     name: str
@@ -58,6 +59,11 @@ class TypeText:
     enum_name: str = ""
     is_native: bool = True
     creates_check: bool = False
+    variants: tuple[tuple[str, TypeText], ...] = ()
+
+    def on(self, engine: str) -> TypeText:
+        """The type that an engine gets, where the script says another one for it (`with_variant`)."""
+        return dict(self.variants).get(engine, self)
 
     def __str__(self) -> str:
         size = f"({','.join(str(number) for number in self.arguments)})" if self.arguments else ""
@@ -84,7 +90,7 @@ def read_type(node: ast.expr | None, scope: Scope) -> TypeText | None:
     if not isinstance(expression, ast.Call):
         return TypeText(named(word), text=text)
     if word in {"with_variant", "evaluates_none"} and isinstance(expression.func, ast.Attribute):
-        return read_type(expression.func.value, within)
+        return _varied(expression, expression.func.value, within)
     keywords = {keyword.arg: keyword.value for keyword in expression.keywords if keyword.arg is not None}
     if word.lower() == "enum":
         return _enum(expression, keywords, within, text)
@@ -97,6 +103,16 @@ def read_type(node: ast.expr | None, scope: Scope) -> TypeText | None:
     sizes = tuple(number for number in numbers if isinstance(number, int) and not isinstance(number, bool))
     is_checked = word == "Boolean" and _known(keywords.get("create_constraint"), within) is True
     return TypeText(named(word), sizes, text, creates_check=is_checked)
+
+
+def _varied(call: ast.Call, base: ast.expr, scope: Scope) -> TypeText | None:
+    found = read_type(base, scope)
+    variant = read_type(call.args[0], scope) if call.args else None
+    if found is None or variant is None:
+        return found
+    engines = [_known(argument, scope) for argument in call.args[1:]]
+    more = tuple((engine, variant) for engine in engines if isinstance(engine, str))
+    return replace(found, variants=found.variants + more)
 
 
 def _enum(call: ast.Call, keywords: dict[str, ast.expr], scope: Scope, text: str) -> TypeText:

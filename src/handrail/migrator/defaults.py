@@ -43,9 +43,16 @@ def server_default(column: sa.Column[Any], table: str, schema: str | None = None
     """The text of the model's default; None when the column needs none, or its model has no plain value."""
     if column.nullable or column.server_default is not None or column.computed is not None:
         return None
+    return default_text(column, table, schema)
+
+
+def default_text(column: sa.Column[Any], table: str = "", schema: str | None = None) -> str | None:
+    """The text that a database holds for the default of the model itself; None when that is no plain value. The table
+    is the column's own unless it is told."""
     default = column.default
     if default is None:
-        return _text(column, _field_default(table, schema, column.name))
+        own = column.table
+        return _text(column, _field_default(table or own.name, schema if table else own.schema, column.name))
     return _text(column, getattr(default, "arg", None)) if default.is_scalar else None
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from handrail.enums.plan import Wishes
 from handrail.errors import HandrailError
 from handrail.facts import (
     AddedColumns,
@@ -167,20 +168,24 @@ class ProofFailed(HandrailError):
 @dataclass(frozen=True, slots=True)
 class NewRevision:
     """A script to be written: by hand, or from what models and database differ in. `head` is what it follows ("" for
-    the only head), `id` its id ("" for one of Alembic's)."""
+    the only head), `id` its id ("" for one of Alembic's). `enums` says what became of values of enum columns, and on
+    which engines the script has to run."""
 
     message: str
     autogenerate: bool = False
     head: str = ""
     id: str = ""
+    enums: Wishes = field(default_factory=Wishes)
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenScripts:
-    """Paths of new scripts, and the server defaults that were taken from the models ("bookings.seats = '0'")."""
+    """Paths of new scripts, and the server defaults that were taken from the models ("bookings.seats = '0'"). `notes`
+    tell which differences of enum columns were left alone, and why."""
 
     paths: tuple[str, ...]
     filled: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

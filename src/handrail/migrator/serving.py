@@ -208,7 +208,9 @@ class _Server:
 
         def look(context: MigrationContext) -> None:
             from handrail.migrator.comparing import differences
+            from handrail.migrator.enum_hooks import register
 
+            register()
             found.extend(differences(context))
 
         self._run_env(LookingEnvironment(config, scripts, self.connections, self.configured, look=look), scripts)
@@ -219,10 +221,12 @@ class _Server:
         from alembic.command import revision
 
         from handrail.migrator.defaults import fill
+        from handrail.migrator.enum_hooks import register
 
         config, _ = self._load()
-        new, filled = self.request.new, list[str]()
+        new, filled, notes = self.request.new, list[str](), list[str]()
         assert new is not None  # noqa: S101 - the adapter always sends one
+        register(lambda: new.enums, notes.append)
         made = revision(
             config,
             message=new.message or None,
@@ -233,7 +237,7 @@ class _Server:
         )
         scripts = made if isinstance(made, list) else [made]
         paths = [str(script.path) for script in scripts if script is not None]
-        self.channel.send("result", result=encode(WrittenScripts(tuple(paths), tuple(filled))))
+        self.channel.send("result", result=encode(WrittenScripts(tuple(paths), tuple(filled), tuple(notes))))
 
     # parts
 
