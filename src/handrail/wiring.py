@@ -118,6 +118,12 @@ def engines_of(config: Config, sources: Iterable[str]) -> frozenset[str]:
     return frozenset(found | {"postgresql"} | ({"sqlite"} if uses_batch else set()))
 
 
+def script_engines(config: Config) -> frozenset[str]:
+    """The engines for which new scripts are written: those of the environments; none where no environment names one,
+    then the database that is connected decides."""
+    return engines_of(config, []) if any(config.urls) else frozenset()
+
+
 def changed_since(root: Path, commit: str) -> frozenset[Path]:
     """The files that are new or changed since a git commit, or since the branch left it; untracked ones too. Raises
     UsageError when git does not know it."""

@@ -41,13 +41,13 @@ def revision(  # noqa: PLR0913, PLR0917 - its options
         from handrail.enums.plan import Wishes
         from handrail.migrator.migrator import NewRevision
         from handrail.migrator.script_files import read_files, write_source
-        from handrail.wiring import engines_of, lint_settings
+        from handrail.wiring import engines_of, lint_settings, script_engines
         from handrail.workflows.lint_scripts import lint_files, repair
 
         project = opened(root, env)
         config = project.config
         pairs = _pairs("--rename", rename), _pairs("--map", mapped)
-        wishes = Wishes(engines_of(config, []), *pairs, reorders=reorder)
+        wishes = Wishes(script_engines(config), *pairs, reorders=reorder)
         written = project.migrator.revise(NewRevision(message, autogenerate, head, rev_id, wishes))
         paths = [Path(path) for path in written.paths]
         files = read_files(paths, config.root)

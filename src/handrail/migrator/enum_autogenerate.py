@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakSet
 
 import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
@@ -32,6 +33,8 @@ from handrail.migrator.enum_operation import EnumOp
 from handrail.migrator.enum_reading import read_enums
 
 ENGINES = frozenset({"postgresql", "sqlite"})
+#: What was amended already: a project may have handrail called twice, by the entry point and by its commands.
+_AMENDED: WeakSet[ops.UpgradeOps] = WeakSet()
 
 
 def amend(context: AutogenContext, upgrade: ops.UpgradeOps, wishes: Wishes, tell: Callable[[str], None]) -> None:
@@ -41,8 +44,9 @@ def amend(context: AutogenContext, upgrade: ops.UpgradeOps, wishes: Wishes, tell
     """
     if context.connection is None or context.dialect is None or context.dialect.name not in ENGINES:
         return
-    if any(isinstance(one, EnumOp) for one in upgrade.ops) or context.metadata is None:
+    if context.metadata is None or upgrade in _AMENDED:
         return
+    _AMENDED.add(upgrade)
     models = model_enums(context.metadata, lambda column: _is_wanted(context, column))
     found = _Operations(context.dialect.default_schema_name, {model.column: model for model in models})
     found.collect(upgrade)
