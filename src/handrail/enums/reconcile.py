@@ -48,7 +48,7 @@ def plan_changes(reading: EnumReading, wishes: Wishes, coming: Coming, history: 
     found = _Found()
     for side in sides:
         side.collect(found, coming)
-    return found.plan(wishes)
+    return found.plan(wishes, engines)
 
 
 @dataclass(slots=True)
@@ -79,7 +79,12 @@ class _Found:
         columns = [*known.columns, *(column for one in found if rewrites for column in _columns(one))]
         phase[key] = PlannedChange(known.title, changes, tuple(dict.fromkeys(columns)))
 
-    def plan(self, wishes: Wishes) -> EnumPlan:
+    def plan(self, wishes: Wishes, engines: frozenset[str]) -> EnumPlan:
+        """All that was found; a change says of each engine what it is there, be it nothing."""
+        for phase in (self.first, self.last):
+            for key, one in phase.items():
+                everywhere = {engine: one.changes.get(engine, ()) for engine in sorted(engines)}
+                phase[key] = replace(one, changes=everywhere)
         wanted = [*wishes.renames.items(), *wishes.mapping.items()]
         return EnumPlan(
             tuple(self.first.values()),

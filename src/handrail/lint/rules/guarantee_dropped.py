@@ -85,6 +85,13 @@ class GuaranteeDropped(ChangeRule):
             },
         ),
         Case(
+            "a default that would stand in the way of another type",
+            {
+                "type.py": START + "    op.execute('ALTER TABLE bookings ALTER COLUMN state DROP DEFAULT, "
+                "ALTER COLUMN state TYPE text, ALTER COLUMN state SET DEFAULT 1')\n"
+            },
+        ),
+        Case(
             "together with its column",
             {
                 "column.py": START + "    op.drop_constraint('fk_room', 'bookings', type_='foreignkey')\n"
@@ -116,12 +123,18 @@ class GuaranteeDropped(ChangeRule):
         if is_loosened and not _is_nullable(around, change):
             fix = "let readers expect NULL before"
             yield around.finding(f"{where} may be NULL from now on", Severity.INFO, fix=fix)
-        if change.default == "" and not (added is not None and added.column.nullable):
+        if change.default == "" and not (added is not None and added.column.nullable) and not _is_set(around, change):
             is_required = added is not None or change.existing_nullable is False
             message = f"drops the default of {where}"
             message += ": INSERTs that do not name the column fail" if is_required else ""
             severity = Severity.WARNING if is_required and not around.is_empty(change.table) else Severity.INFO
             yield around.finding(message, severity, fix="keep the default until all running code names the column")
+
+
+def _is_set(around: Around, change: AlterColumn) -> bool:
+    """Whether the script gives the column a default again."""
+    later = (one for one in around.after if isinstance(one, AlterColumn) and one.table == change.table)
+    return any(one.default and change.column in {one.column, one.new_name} for one in later)
 
 
 def _added(around: Around, change: AlterColumn) -> AddColumn | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
@@ -10,7 +10,7 @@ from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case
 from handrail.lint.samples import START
 from handrail.migrations import changes
-from handrail.migrations.changes import AddConstraint, Change, CreateIndex, DropIndex
+from handrail.migrations.changes import AddConstraint, Change, CreateIndex, DropConstraint, DropIndex
 
 _ADD = "    op.add_column('bookings', sa.Column('seats', sa.Integer()))\n"
 _BLOCK = "    with op.get_context().autocommit_block():\n"
@@ -54,6 +54,15 @@ class HalfDone(ChangeRule):
             },
         ),
         Case(
+            "a CHECK replaced by a wider one, validated in the block",
+            {
+                "wider.py": START + "    op.execute('ALTER TABLE bookings DROP CONSTRAINT ck, "
+                "ADD CONSTRAINT ck CHECK (id > 0) NOT VALID')\n"
+                + _BLOCK
+                + "        op.execute('ALTER TABLE bookings VALIDATE CONSTRAINT ck')\n"
+            },
+        ),
+        Case(
             "an index that becomes a constraint, which an INVALID one cannot",
             {
                 "using.py": START
@@ -82,7 +91,8 @@ class HalfDone(ChangeRule):
 
     def _committed(self, around: Around) -> Iterable[Finding]:
         """Steps before the block that a second run would meet."""
-        found = [one for one in around.before if not one.place.in_autocommit and not _is_repeatable(one)]
+        before = around.before
+        found = [one for one in before if not one.place.in_autocommit and not _is_repeatable(one, before)]
         if found:
             lines = ", ".join(str(line) for line in sorted({one.place.line for one in found}))
             message = f"the block commits line {lines} first: when it fails, the next run fails there"
@@ -90,9 +100,13 @@ class HalfDone(ChangeRule):
             yield around.finding(message, Severity.WARNING, fix=fix)
 
 
-def _is_repeatable(change: Change) -> bool:
+def _is_repeatable(change: Change, committed: Sequence[Change] = ()) -> bool:
+    """Whether it runs a second time when it and the `committed` changes have run before."""
     if isinstance(change, _REPEATABLE):
         return True
+    if isinstance(change, DropConstraint):
+        added = (one for one in committed if isinstance(one, AddConstraint) and one.table == change.table)
+        return any(one.constraint.name == change.name for one in added)  # it is there again to be dropped
     if isinstance(change, AddConstraint) and not change.constraint.is_checked:
         return True  # the known way to add one without a long lock; what VALIDATE refuses is to be corrected by hand
     return bool(getattr(change, "if_not_exists", False) or getattr(change, "if_exists", False))
