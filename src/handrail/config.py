@@ -1,6 +1,7 @@
 """Configuration: [tool.handrail] in pyproject.toml, or handrail.toml, read into frozen values.
 
 Without any configuration the defaults hold and the database is the one that env.py opens. Unknown keys are errors.
+The schema is plain dataclasses; pydantic, which takes longer to import than a script to lint, reads what is written.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from handrail.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic import ConfigDict
+    from pydantic_core import CoreSchema, ValidationError
 
 #: An environment's name becomes a folder of the store and of the journal.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -64,15 +67,30 @@ class LintLevel(StrEnum):
     OFF = "off"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+@dataclass(frozen=True, slots=True)
+class _Seconds:
+    """How pydantic reads a duration: as `parse_duration` does, finite, and not below `least`."""
+
+    least: float = 0.0
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        number = core_schema.float_schema(ge=self.least, allow_inf_nan=False)
+        return core_schema.no_info_before_validator_function(parse_duration, number)
 
 
-Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+class _Strict:
+    __slots__ = ()
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
+
+
+Duration = Annotated[float, _Seconds()]
 #: PostgreSQL reads a lock_timeout of 0 ms as "wait for ever": there is no way to ask for that here.
-LockTimeout = Annotated[float, Field(ge=0.001, allow_inf_nan=False)]
+LockTimeout = Annotated[float, _Seconds(0.001)]
 
 
+@dataclass(frozen=True, slots=True)
 class Health(_Strict):
     """How the application says that it is well after an upgrade: an URL that answers 2xx, or a command that exits 0."""
 
@@ -80,22 +98,16 @@ class Health(_Strict):
     command: str | None = None
     timeout: Duration = 30.0
 
-    @field_validator("timeout", mode="before")
-    @classmethod
-    def _seconds(cls, value: object) -> float:
-        return parse_duration(value)
-
-    @model_validator(mode="after")
-    def _one_usable_way(self) -> Health:
+    def __post_init__(self) -> None:
         if (self.url is None) == (self.command is None):
             raise ValueError("give either `url` or `command`")
         if self.url is not None and not self.url.startswith(("http://", "https://")):
             raise ValueError("`url` begins with http:// or https://")
         if self.command is not None and not shlex.split(self.command):
             raise ValueError("`command` is empty")
-        return self
 
 
+@dataclass(frozen=True, slots=True)
 class Environment(_Strict):
     """One environment's settings. `url`: literal, "env:NAME", or absent (then env.py's own connection is taken)."""
 
@@ -115,60 +127,37 @@ class Environment(_Strict):
     rehearse_server: str | None = None
     health: Health | None = None
 
-    @field_validator("lock_timeout", "lock_retry", "lock_wait", "statement_timeout", "prove_budget", mode="before")
-    @classmethod
-    def _seconds(cls, value: object) -> float:
-        return parse_duration(value)
-
-    @field_validator("health", mode="before")
-    @classmethod
-    def _short_health(cls, value: object) -> object:
-        if isinstance(value, str):
-            return {"url": value} if value.startswith(("http://", "https://")) else {"command": value}
-        return value
-
 
 #: The guide's defaults per environment (G6): optional on a laptop, mandatory elsewhere.
-_KNOWN: Mapping[str, Mapping[str, object]] = {
+_KNOWN: Mapping[str, Mapping[str, Any]] = {
     "development": {"backup": Need.OPTIONAL, "rehearse": Need.OPTIONAL, "restore": RestorePolicy.AUTO},
     "staging": {"restore": RestorePolicy.AUTO},
     "production": {"restore": RestorePolicy.ASK},
 }
 
 
+@dataclass(frozen=True, slots=True)
 class Lint(_Strict):
     """How rules are weighed: `rules` by code or family, `paths` the same for scripts that fit a pattern, `since` the
     last revision of the history that is not judged any more."""
 
     since: str | None = None
-    rules: dict[str, LintLevel] = Field(default_factory=dict)
-    paths: dict[str, dict[str, LintLevel]] = Field(default_factory=dict)
+    rules: dict[str, LintLevel] = field(default_factory=dict)
+    paths: dict[str, dict[str, LintLevel]] = field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _codes(self) -> Lint:
+    def __post_init__(self) -> None:
         for code in (*self.rules, *(code for levels in self.paths.values() for code in levels)):
             if not _CODE.fullmatch(code):
                 raise ValueError(f"{code!r} is no rule or family: write HR-LK101 or HR-LK")
-        return self
 
 
+@dataclass(frozen=True, slots=True)
 class _Document(_Strict):
     default: str = "development"
     alembic: str | None = None
     section: str = "alembic"
-    lint: Lint = Field(default_factory=Lint)
-    environments: dict[str, Environment] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_known(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("environments"), dict):
-            filled = {
-                name: {**_KNOWN.get(name, {}), **given} if isinstance(given, dict) else given
-                for name, given in data["environments"].items()
-            }
-            return {**data, "environments": filled}
-        return data
+    lint: Lint = field(default_factory=Lint)
+    environments: dict[str, Environment] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +215,7 @@ def load_config(start: Path, *, env: str | None, environ: Mapping[str, str]) -> 
     if settings is None:
         if document.environments and name not in _KNOWN:
             raise _unknown_environment(name, tuple(known), source)
-        settings = Environment.model_validate(_KNOWN.get(name, {}))
+        settings = Environment(**_KNOWN.get(name, {}))
     ini = root / (document.alembic or "alembic.ini")
     if document.alembic and not ini.is_file():
         raise ConfigError(f"{ini} is not a file", why=f"`alembic` in {source} names it", hint="correct the path there")
@@ -278,22 +267,50 @@ def _toml(path: Path) -> Mapping[str, object]:
 
 
 def _validated(raw: Mapping[str, object], source: Path | None) -> _Document:
+    if not raw:
+        return _Document()
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        return _Document.model_validate(dict(raw))
+        return TypeAdapter(_Document).validate_python(_filled(raw))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise _unknown_key(first["loc"], source) from error
-        given = f", not {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
-        reason = first["msg"].removeprefix("Value error, ")
-        message = f"`{where}` in {source} cannot be used"
-        if "://" in given or where.endswith(("url", "rehearse_server")):
-            given = ""  # may hold a password
-        raise ConfigError(message, why=f"{reason}{given}", hint="docs/configuration.md lists every key") from error
+        raise _unusable(error, source) from None  # its text repeats what was written, which may be a password
 
 
-def _model_of(path: Sequence[str]) -> type[BaseModel]:
+def _filled(raw: Mapping[str, object]) -> dict[str, object]:
+    """What is written, with the defaults of the environments that everybody has, and a short `health` spelled out."""
+    environments = raw.get("environments")
+    if not isinstance(environments, dict):
+        return dict(raw)
+    filled = {
+        name: _with_defaults(name, given) if isinstance(given, dict) else given for name, given in environments.items()
+    }
+    return {**raw, "environments": filled}
+
+
+def _with_defaults(name: str, given: Mapping[str, object]) -> dict[str, object]:
+    health = given.get("health")
+    if isinstance(health, str):
+        way = "url" if health.startswith(("http://", "https://")) else "command"
+        given = {**given, "health": {way: health}}
+    return {**_KNOWN.get(name, {}), **given}
+
+
+def _unusable(error: ValidationError, source: Path | None) -> ConfigError:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "unexpected_keyword_argument":
+        return _unknown_key(first["loc"], source)
+    given = f", not {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
+    reason = first["msg"].removeprefix("Value error, ")
+    if "://" in given or where.endswith(("url", "rehearse_server")):
+        given = ""  # may hold a password
+    return ConfigError(
+        f"`{where}` in {source} cannot be used", why=f"{reason}{given}", hint="docs/configuration.md lists every key"
+    )
+
+
+def _model_of(path: Sequence[str]) -> type[_Document | Lint | Environment | Health]:
     if not path:
         return _Document
     if path[0] == "lint":
@@ -304,12 +321,11 @@ def _model_of(path: Sequence[str]) -> type[BaseModel]:
 def _unknown_key(location: tuple[int | str, ...], source: Path | None) -> ConfigError:
     *path, key = (str(part) for part in location)
     where = ".".join((*path, key))
-    model = _model_of(path)
-    close = difflib.get_close_matches(key, model.model_fields, n=1, cutoff=0.5)
-    known = ", ".join(model.model_fields)
+    settings = [one.name for one in fields(_model_of(path))]
+    close = difflib.get_close_matches(key, settings, n=1, cutoff=0.5)
     return ConfigError(
         f"`{where}` in {source} is not a setting",
-        why=f"the settings there are: {known}",
+        why=f"the settings there are: {', '.join(settings)}",
         hint=f"did you mean `{close[0]}`?" if close else "remove it, or see docs/configuration.md",
     )
 

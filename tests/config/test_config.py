@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+import traceback
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -133,7 +136,7 @@ def test_every_key(tmp_path: Path) -> None:
         ),
         urls=("env:BLUE_URL",),
     )
-    assert config.settings.model_fields_set == set(Environment.model_fields)
+    assert set(tomllib.loads(EVERYTHING)["environments"]["blue"]) == {one.name for one in fields(Environment)}
     environ = {"BLUE_URL": "sqlite:///b.db", "SCRATCH_URL": "postgresql://s/"}
     assert (config.url(environ), config.rehearse_server(environ)) == ("sqlite:///b.db", "postgresql://s/")
 
@@ -286,8 +289,8 @@ def test_a_url_in_the_wrong_place_is_not_repeated(tmp_path: Path) -> None:
     text = 'environments.production = "postgresql://app:s3cret@db/app"'
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, text)
-    for text in (caught.value.message, caught.value.why, caught.value.hint, str(caught.value.__cause__)):
-        assert "s3cret" not in text
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+    assert "s3cret" not in f"{caught.value.message} {caught.value.why} {caught.value.hint}"
 
 
 def test_an_unknown_environment(tmp_path: Path) -> None:
