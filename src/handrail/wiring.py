@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -127,6 +125,8 @@ def script_engines(config: Config) -> frozenset[str]:
 def changed_since(root: Path, commit: str) -> frozenset[Path]:
     """The files that are new or changed since a git commit, or since the branch left it; untracked ones too. Raises
     UsageError when git does not know it."""
+    import subprocess
+
     found: set[Path] = set()
     changed = ["diff", "--name-only", "-z", "--diff-filter=d", "--merge-base", commit]
     asked = (changed, ["ls-files", "-o", "-z", "--exclude-standard"])
@@ -141,6 +141,8 @@ def changed_since(root: Path, commit: str) -> frozenset[Path]:
 
 
 def _top(root: Path) -> Path:
+    import subprocess
+
     done = subprocess.run(["git", "-C", str(root), "rev-parse", "--show-toplevel"], capture_output=True, check=True)  # noqa: S607
     return Path(os.fsdecode(done.stdout.strip()))
 
@@ -263,11 +265,15 @@ def throwaway_server() -> Iterator[DatabaseAddress]:
 
 def new_run_id() -> str:
     """A name that sorts by time and is usable in file and database names: 20261124_191500_9f3a2c."""
+    import secrets
+
     return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
 
 
 def _git_commit(root: Path) -> Callable[[], str]:
     def read() -> str:
+        import subprocess
+
         command = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)

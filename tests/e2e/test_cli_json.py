@@ -10,8 +10,8 @@ import pytest
 import typer
 from jsonschema import Draft202012Validator
 
+from handrail.cli.app import app
 from handrail.cli.documents import RESULTS
-from handrail.cli.main import app
 from support.projects import BOOKINGS, STATUS, SYNC_ENV, Script, database_at_b2, make_project
 
 NEXT = Script(
@@ -94,7 +94,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def document(capsys: pytest.CaptureFixture[str], words: str, code: int) -> dict[str, Any]:
     """The whole of stdout, which must be one document. In this process, as forty of its own would cost a minute."""
-    exited = app([*words.split(), "--json"], standalone_mode=False) or 0
+    try:
+        exited = app([*words.split(), "--json"], standalone_mode=False) or 0
+    except SystemExit as ended:
+        exited = ended.code
     done = capsys.readouterr()
     assert exited == code, f"{words} exited {exited}\n{done.out}{done.err}"
     read: dict[str, Any] = json.loads(done.out)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handrail.amounts import size
-from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, equipped
+from handrail.cli.answering import answering
+from handrail.cli.call import HERE, Env, Json, Root, Yes, asker, confirmed, equipped
 from handrail.errors import BackupError, UsageError
 from handrail.migrations.revision import named
 

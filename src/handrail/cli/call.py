@@ -1,20 +1,17 @@
-"""One call of a command: options that all commands share, errors turned into messages and exit codes."""
+"""One call of a command: options that all commands share, the project looked at, questions asked."""
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handrail.cli.output import Output
-from handrail.errors import ApprovalMissing, ExitCode, HandrailError
+from handrail.errors import ApprovalMissing
 
 if TYPE_CHECKING:
+    from handrail.cli.output import Output
     from handrail.migrator.forkserver import ForkServer
     from handrail.migrator.migrator import ProjectFacts
     from handrail.wiring import Project
@@ -28,36 +25,6 @@ Root = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes (for CI).")]
 HERE = Path()
-
-
-@contextmanager
-def answering(command: str, as_json: bool) -> Iterator[Output]:
-    """Run a command's body; whatever it raises becomes a message and the documented exit code."""
-    output = Output(command, as_json=as_json)
-    try:
-        output.display.begin(command, "reading the project and its database")
-        yield output
-        output.finish()
-    except HandrailError as error:
-        output.error(error)
-        raise typer.Exit(int(error.exit_code)) from error
-    except KeyboardInterrupt:
-        cancelled = HandrailError("cancelled", hint="if a run was under way: handrail status", code="HR130")
-        cancelled.exit_code = ExitCode.CANCELLED
-        output.error(cancelled)
-        raise typer.Exit(int(ExitCode.CANCELLED)) from None
-    except typer.Exit:
-        raise
-    except Exception as error:
-        if os.environ.get("HANDRAIL_DEBUG"):
-            raise
-        what = f"unexpected {type(error).__name__}: {error}"
-        output.error(
-            HandrailError(what, hint="handrail status shows where the database stands, HANDRAIL_DEBUG=1 the details")
-        )
-        raise typer.Exit(int(ExitCode.UNEXPECTED)) from error
-    finally:
-        output.display.end()
 
 
 def opened(root: Path, env: str | None, server: ForkServer | None = None) -> Project:

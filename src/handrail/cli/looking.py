@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handrail.amounts import count, size
-from handrail.cli.call import HERE, Env, Json, Root, answering, equipped, looked
+from handrail.cli.answering import answering
+from handrail.cli.call import HERE, Env, Json, Root, equipped, looked
 from handrail.cli.output import Output
 from handrail.errors import Drift, ProjectError
 from handrail.migrations.revision import named

@@ -1,66 +1,33 @@
-"""The `handrail` program: every command registered, nothing heavy imported until one runs."""
+"""The `handrail` program."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
-
-import typer
-
-from handrail import __version__
-from handrail.cli import backup, lint, looking, moving, revision, setup
-
-app = typer.Typer(
-    name="handrail",
-    help="The safety system for Alembic migrations: reviewed, backed up, proven, rehearsed, applied, or brought back.",
-    epilog="The first time: handrail init, then doctor, plan and upgrade. Exit codes: docs/exit-codes.md.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-
-for _name, _command in (
-    ("init", setup.init),
-    ("doctor", setup.doctor),
-    ("status", looking.status),
-    ("current", looking.current),
-    ("history", looking.history),
-    ("check", looking.check),
-    ("revision", revision.revision),
-    ("lint", lint.lint),
-    ("plan", looking.plan),
-    ("rehearse", moving.rehearse),
-    ("upgrade", moving.upgrade),
-    ("downgrade", moving.downgrade),
-    ("stamp", moving.stamp),
-    ("recover", moving.recover),
-):
-    # "-1" of `downgrade -1` is a step back, not an option.
-    app.command(_name, context_settings={"ignore_unknown_options": _name == "downgrade"})(_command)
-app.add_typer(backup.app, name="backup")
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        sys.stdout.write(f"handrail {__version__}\n")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    pass
+from collections.abc import Sequence
 
 
 def run() -> None:
     """Entry point of the installed script. Typer would send colours into a pipe on some CI machines: not ours."""
     if not sys.stdout.isatty():
         os.environ.setdefault("NO_COLOR", "1")
+    words = sys.argv[1:]
+    if is_plain_lint(words):
+        from handrail.cli.reviewing import Asked, review
+
+        review(Asked(tuple(words[1:])))
+        return
+    from handrail.cli.app import app
+
     app()
+
+
+def is_plain_lint(words: Sequence[str]) -> bool:
+    """Whether the words are `lint` and names, as hooks and editors call it for each file. Then there is no option to
+    parse, and Typer, which takes longer to import than all that a review needs, stays away. On Windows it expands
+    patterns, as shells do elsewhere."""
+    is_lint = words[:1] == ["lint"] and not any(word.startswith("-") for word in words)
+    return is_lint and os.name != "nt"
 
 
 if __name__ == "__main__":

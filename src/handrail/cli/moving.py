@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, equipped, looked, opened
+from handrail.cli.answering import answering
+from handrail.cli.call import HERE, Env, Json, Root, Yes, asker, confirmed, equipped, looked, opened
 from handrail.cli.output import Output
 from handrail.errors import ProjectError, UsageError
 from handrail.migrations.revision import named

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from handrail.cli.call import HERE, Env, Json, Root, answering, opened
+from handrail.cli.answering import answering
+from handrail.cli.call import HERE, Env, Json, Root, opened
 from handrail.errors import LintRefused, UsageError
 
 
@@ -37,7 +38,7 @@ def revision(  # noqa: PLR0913, PLR0917 - its options
     """Write a migration script, repair what can be for certain, and review it. Exits 3 when a finding remains."""
     with answering("revision", json) as output:
         from handrail.cli.documents import Revised
-        from handrail.cli.lint import refuse, show_text
+        from handrail.cli.reviewing import refuse, show_text
         from handrail.enums.plan import Wishes
         from handrail.migrator.migrator import NewRevision
         from handrail.migrator.script_files import read_files, write_source

@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from handrail.amounts import count
-from handrail.cli.call import HERE, Env, Json, Root, Yes, answering, asker, confirmed, looked, opened
+from handrail.cli.answering import answering
+from handrail.cli.call import HERE, Env, Json, Root, Yes, asker, confirmed, looked, opened
 from handrail.errors import BackupError, HandrailError, UsageError
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -159,6 +158,8 @@ def _property(text: str) -> str:
 
 def as_gitlab(findings: Sequence[Finding], sources: Sources) -> str:
     """GitLab's Code Quality report. The fingerprint does not change when the script grows above the finding."""
+    import hashlib
+
     seen: dict[str, int] = {}
     found = []
     for one in findings:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -58,6 +56,8 @@ def _at(here: Path, name: str) -> Path:
 
 
 def _ini_options(ini: Path, section: str) -> dict[str, object]:
+    import configparser
+
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read(ini, encoding="utf-8")
@@ -149,6 +149,8 @@ def write_source(script: ScriptFile, source: str) -> None:
                 why="it changed while it was read" if script.can_be_written else "it is not UTF-8",
                 hint="run the same command again",
             )
+        import tempfile
+
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
             with os.fdopen(descriptor, "wb") as out:

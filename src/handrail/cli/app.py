@@ -1,0 +1,55 @@
+"""Every command registered, nothing heavy imported until one runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from handrail import __version__
+from handrail.cli import backup, lint, looking, moving, revision, setup
+
+app = typer.Typer(
+    name="handrail",
+    help="The safety system for Alembic migrations: reviewed, backed up, proven, rehearsed, applied, or brought back.",
+    epilog="The first time: handrail init, then doctor, plan and upgrade. Exit codes: docs/exit-codes.md.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+for _name, _command in (
+    ("init", setup.init),
+    ("doctor", setup.doctor),
+    ("status", looking.status),
+    ("current", looking.current),
+    ("history", looking.history),
+    ("check", looking.check),
+    ("revision", revision.revision),
+    ("lint", lint.lint),
+    ("plan", looking.plan),
+    ("rehearse", moving.rehearse),
+    ("upgrade", moving.upgrade),
+    ("downgrade", moving.downgrade),
+    ("stamp", moving.stamp),
+    ("recover", moving.recover),
+):
+    # "-1" of `downgrade -1` is a step back, not an option.
+    app.command(_name, context_settings={"ignore_unknown_options": _name == "downgrade"})(_command)
+app.add_typer(backup.app, name="backup")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"handrail {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,235 @@
+"""What `handrail lint` does: scripts chosen, judged and shown. Typer is not needed for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handrail.amounts import count
+from handrail.cli.answering import answering
+from handrail.cli.output import Output
+from handrail.errors import LintRefused, UsageError
+
+if TYPE_CHECKING:
+    from handrail.config import Config
+    from handrail.lint.finding import Finding
+    from handrail.lint.settings import LintSettings
+    from handrail.migrator.script_files import ScriptFile
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    MARKDOWN = "markdown"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a call of `handrail lint` asks for, by the names of its options; without options the defaults hold."""
+
+    what: tuple[str, ...] = ()
+    pending: bool = False
+    base: str | None = None
+    fix: bool = False
+    diff: bool = False
+    live: bool = False
+    rehearse: bool = False
+    explain: str | None = None
+    form: Format = Format.TEXT
+    env: str | None = None
+    root: Path = Path()
+    json: bool = False
+
+
+def review(asked: Asked) -> None:
+    """One call of `handrail lint`. Raises SystemExit where it ends with another exit code than 0."""
+    with answering("lint", asked.json) as output:
+        if asked.explain is not None:
+            _explain(output, asked.explain)
+            return
+        from handrail.wiring import read_config
+
+        config = read_config(asked.root, asked.env)
+        if asked.pending or asked.live or asked.rehearse:
+            if asked.what or asked.base or asked.fix or asked.diff:
+                raise UsageError("--pending, --live and --rehearse go without files, --base, --fix and --diff")
+            findings, sources = _lint_pending(output, asked.root, asked.env, rehearse=asked.rehearse)
+        else:
+            files = _chosen(config, asked.what, asked.base)
+            is_whole = not asked.what and asked.base is None and config.lint.since is None
+            if asked.diff:
+                _show_diff(output, config, files)
+                return
+            findings, sources = _lint_files(config, files, fix=asked.fix, is_whole=is_whole)
+        _show(output, findings, sources, asked.form)
+        refuse(config, findings)
+
+
+def _chosen(config: Config, what: Sequence[str], base: str | None) -> tuple[ScriptFile, ...]:
+    """The script files that were asked for."""
+    from handrail.lint.settings import after
+    from handrail.migrator.script_files import read_files, version_folders
+
+    paths = [Path(name) for name in what if _is_path(name)]
+    wanted = {name for name in what if Path(name) not in paths}
+    if paths and not wanted and base is None:
+        return read_files(paths, config.root)
+    every = read_files(version_folders(config.root, config.alembic_ini, config.section), config.root)
+    if wanted:
+        found = tuple(one for one in every if any(one.revision.id.startswith(name) for name in wanted))
+        missing = [name for name in wanted if not any(one.revision.id.startswith(name) for one in every)]
+        if missing:
+            raise UsageError(f"no script has the revision {missing[0]}", hint="handrail history")
+        return (*read_files(paths, config.root), *found)
+    if base is not None:
+        from handrail.wiring import changed_since
+
+        changed = changed_since(config.root, base)
+        return tuple(one for one in every if one.file.resolve() in changed)
+    try:
+        kept = {script.path for script in after([one.revision for one in every], config.lint.since)}
+    except KeyError:
+        raise UsageError(
+            f"no script has the revision {config.lint.since}", why="`lint.since` names it", hint="correct it there"
+        ) from None
+    return tuple(one for one in every if one.problem or one.revision.path in kept)
+
+
+def _is_path(name: str) -> bool:
+    return os.sep in name or name.endswith(".py") or Path(name).exists() or Path(name).is_symlink()
+
+
+def _lint_files(
+    config: Config, files: tuple[ScriptFile, ...], *, fix: bool, is_whole: bool
+) -> tuple[tuple[Finding, ...], dict[str, str]]:
+    from handrail.migrator.script_files import read_files, write_source
+    from handrail.workflows.lint_scripts import lint_files, repair
+
+    weights = _weights(config, files)
+    repaired = repair(files, *weights) if fix else ()
+    for one in repaired:
+        write_source(one.script, one.source)
+        for gone in one.gone:
+            sys.stderr.write(f"repaired {gone.file}:{gone.line} {gone.rule} {gone.message}\n")
+    if repaired:
+        files = read_files([one.file for one in files], config.root)
+    linted = lint_files(files, *weights, is_whole=is_whole)
+    return linted.findings, linted.sources
+
+
+def _weights(config: Config, files: tuple[ScriptFile, ...]) -> tuple[LintSettings, frozenset[str]]:
+    """The project's weights of rules, and the engines that its scripts are judged for."""
+    from handrail.wiring import engines_of, lint_settings
+
+    return lint_settings(config), engines_of(config, [one.revision.source for one in files])
+
+
+def _show_diff(output: Output, config: Config, files: tuple[ScriptFile, ...]) -> None:
+    """What --fix would change, and nothing else on stdout; exits 3 when there is something."""
+    from handrail.workflows.lint_scripts import repair
+
+    repaired = repair(files, *_weights(config, files))
+    for one in repaired:
+        text = _diff(one.script.revision.path, one.script.revision.source, one.source)
+        output.lines(text.removesuffix("\n"))
+    if repaired:
+        number = sum(len(one.gone) for one in repaired)
+        raise LintRefused(f"{count(number, 'finding')} can be repaired", hint="handrail lint --fix")
+
+
+def _diff(path: str, before: str, after: str) -> str:
+    from difflib import unified_diff
+
+    lines = unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{path}", f"b/{path}")
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def _lint_pending(
+    output: Output, root: Path, env: str | None, *, rehearse: bool
+) -> tuple[tuple[Finding, ...], dict[str, str]]:
+    """The pending scripts, judged by what the database's catalog says of their tables, and by a rehearsal."""
+    from handrail.cli.call import equipped
+
+    project, facts, kit = equipped(root, env, "head")
+    from handrail.cli.running import rehearsed_on_copy
+    from handrail.wiring import lint_settings
+    from handrail.workflows.lint_path import lint_path, lint_rehearsed
+
+    path = facts.path
+    if path is None:
+        raise UsageError("there is no way to head", hint="handrail history")
+    sources = {script.path: script.source for script in path.revisions}
+    settings = lint_settings(project.config)
+    if rehearse and not path.is_empty:
+        _, rehearsal, _ = rehearsed_on_copy(output, kit, facts, path)
+        return lint_rehearsed(facts, path, kit.database, rehearsal.report.runs, settings), sources
+    exists = not facts.database_missing and kit.database.exists()
+    known = kit.database.facts() if exists else None
+    return lint_path(facts, path, kit.database, known, settings), sources
+
+
+def _show(output: Output, findings: tuple[Finding, ...], sources: dict[str, str], form: Format) -> None:
+    from handrail import __version__
+    from handrail.lint.reports import FORMATS, as_sarif
+    from handrail.lint.rules import RULES
+
+    if output.as_json:
+        from handrail.cli.documents import Reviewed
+
+        output.document(Reviewed(findings))
+        return
+    if form is Format.TEXT:
+        show_text(output, findings, sources)
+    elif form is Format.SARIF:
+        output.lines(as_sarif(findings, sources, rules=RULES, version=__version__))
+    else:
+        output.lines(FORMATS[form.value](findings, sources))
+
+
+def show_text(output: Output, findings: tuple[Finding, ...], sources: Mapping[str, str]) -> None:
+    """The findings for a reader, and how many there are."""
+    from handrail.lint.reports import as_text, summary
+
+    if findings:
+        output.lines(as_text(findings, sources), "")
+    output.lines(summary(findings, len(sources)))
+
+
+def refuse(config: Config, findings: tuple[Finding, ...]) -> None:
+    """Raise LintRefused when a finding of the environment's level remains."""
+    from handrail.lint.finding import remaining
+
+    level = config.settings.lint.value
+    stops = remaining(findings, level)
+    if stops:
+        is_repairable = any(one.is_repairable for one in stops)
+        first = "handrail lint --fix repairs some of it" if is_repairable else "write the scripts as the findings say"
+        raise LintRefused(
+            f"{count(len(stops), 'finding')} of level {level} or worse",
+            why=f"`lint` of the environment {config.name} is {level}",
+            hint=f"{first}; # handrail: ignore CODE -- reason sets a finding aside",
+        )
+
+
+def _explain(output: Output, code: str) -> None:
+    from handrail.lint.rules import RULES
+
+    rule = next((rule for rule in RULES if rule.code == code.upper()), None)
+    if rule is None:
+        known = ", ".join(sorted(rule.code for rule in RULES))
+        raise UsageError(f"there is no rule {code}", why=f"the rules there are: {known}")
+    engines = " and ".join(sorted(getattr(rule, "engines", ())))
+    output.lines(f"{rule.code} {rule.title}", *([f"on {engines}"] if engines else []), "", rule.why, "")
+    for word, cases in (("caught", rule.BAD), ("passes", rule.GOOD)):
+        for case in cases:
+            output.lines(f"{word}: {case.title}")
+            for source in case.sources.values():
+                output.lines(*(f"    {line}" for line in source.splitlines()), "")
