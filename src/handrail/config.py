@@ -1,7 +1,8 @@
 """Configuration: [tool.handrail] in pyproject.toml, or handrail.toml, read into frozen values.
 
 Without any configuration the defaults hold and the database is the one that env.py opens. Unknown keys are errors.
-The schema is plain dataclasses; pydantic, which takes longer to import than a script to lint, reads what is written.
+The schema is plain dataclasses. pydantic's core reads what is written: the checks that its models have,
+without importing what makes models, which takes longer than a script to lint.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from handrail.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pydantic import ConfigDict
     from pydantic_core import CoreSchema, ValidationError
+    from pydantic_core.core_schema import WithDefaultSchema
 
 #: An environment's name becomes a folder of the store and of the journal.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -69,20 +71,9 @@ class LintLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Seconds:
-    """How pydantic reads a duration: as `parse_duration` does, finite, and not below `least`."""
+    """A duration: read as `parse_duration` does, finite, and not below `least`."""
 
     least: float = 0.0
-
-    def __get_pydantic_core_schema__(self, _source: object, _handler: object) -> CoreSchema:
-        from pydantic_core import core_schema
-
-        number = core_schema.float_schema(ge=self.least, allow_inf_nan=False)
-        return core_schema.no_info_before_validator_function(parse_duration, number)
-
-
-class _Strict:
-    __slots__ = ()
-    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
 
 
 Duration = Annotated[float, _Seconds()]
@@ -91,7 +82,7 @@ LockTimeout = Annotated[float, _Seconds(0.001)]
 
 
 @dataclass(frozen=True, slots=True)
-class Health(_Strict):
+class Health:
     """How the application says that it is well after an upgrade: an URL that answers 2xx, or a command that exits 0."""
 
     url: str | None = None
@@ -108,7 +99,7 @@ class Health(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Environment(_Strict):
+class Environment:
     """One environment's settings. `url`: literal, "env:NAME", or absent (then env.py's own connection is taken)."""
 
     url: str | None = None
@@ -137,7 +128,7 @@ _KNOWN: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Lint(_Strict):
+class Lint:
     """How rules are weighed: `rules` by code or family, `paths` the same for scripts that fit a pattern, `since` the
     last revision of the history that is not judged any more."""
 
@@ -152,7 +143,7 @@ class Lint(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class _Document(_Strict):
+class _Document:
     default: str = "development"
     alembic: str | None = None
     section: str = "alembic"
@@ -269,12 +260,55 @@ def _toml(path: Path) -> Mapping[str, object]:
 def _validated(raw: Mapping[str, object], source: Path | None) -> _Document:
     if not raw:
         return _Document()
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic_core import SchemaValidator, ValidationError
 
+    validator = SchemaValidator(_schema(_Document), {"hide_input_in_errors": True})
     try:
-        return TypeAdapter(_Document).validate_python(_filled(raw))
+        document: _Document = validator.validate_python(_filled(raw))
     except ValidationError as error:
-        raise _unusable(error, source) from None  # its text repeats what was written, which may be a password
+        raise _unusable(error, source) from error
+    return document
+
+
+def _schema(kind: Any) -> CoreSchema:
+    """How pydantic's core reads a value of a type that a setting may have."""
+    from pydantic_core import core_schema as core
+
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        number = core.float_schema(ge=inner[1].least, allow_inf_nan=False)
+        return core.no_info_before_validator_function(parse_duration, number)
+    if origin is Literal:
+        return core.literal_schema(list(inner))
+    if origin is dict:
+        return core.dict_schema(core.str_schema(), _schema(inner[1]))
+    if origin is UnionType:
+        return core.nullable_schema(_schema(inner[0]))
+    if is_dataclass(kind):
+        return _table(kind)
+    if issubclass(kind, StrEnum):
+        return core.enum_schema(kind, list(kind), sub_type="str")
+    return core.bool_schema() if kind is bool else core.str_schema()
+
+
+def _table(kind: Any) -> CoreSchema:
+    from pydantic_core import core_schema as core
+
+    hints, settings = get_type_hints(kind, include_extras=True), fields(kind)
+
+    def with_default(name: str, default: object, factory: Any) -> WithDefaultSchema:
+        value = _schema(hints[name])
+        if factory is MISSING:
+            return core.with_default_schema(value, default=default)
+        return core.with_default_schema(value, default_factory=factory)
+
+    read = [
+        core.dataclass_field(one.name, with_default(one.name, one.default, one.default_factory), kw_only=True)
+        for one in settings
+    ]
+    arguments = core.dataclass_args_schema(kind.__name__, read, extra_behavior="forbid")
+    checks = hasattr(kind, "__post_init__")
+    return core.dataclass_schema(kind, arguments, [one.name for one in settings], post_init=checks, slots=True)
 
 
 def _filled(raw: Mapping[str, object]) -> dict[str, object]:
