@@ -6,7 +6,7 @@
 
 PY := .venv/bin/python
 PYTEST := -m pytest -q
-MATRIX := tests/unit tests/workflows tests/migrator
+MATRIX := tests/unit tests/models tests/workflows tests/migrator
 
 help: ## list these verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -25,7 +25,7 @@ test-long: setup ## run the campaigns: kills at random moments, planted changes,
 	HANDRAIL_EVERY_SERVER=1 $(PY) $(PYTEST) -m "not long" -k "rule or corpus" tests/migrator
 	$(PY) $(PYTEST) --hypothesis-profile=thorough -m "not long" tests/unit
 
-test-matrix: setup ## run the unit, workflow and migrator tests on the oldest and the newest libraries and Python
+test-matrix: setup ## run the unit, model, workflow and migrator tests on the oldest and the newest libraries and Python
 	@scripts/setup.sh .venv-low oldest constraints/low.txt
 	@echo "== oldest supported: $$(.venv-low/bin/python --version), constraints/low.txt"
 	.venv-low/bin/python $(PYTEST) -n 2 --dist loadfile -m "not long" $(MATRIX) $(ARGS)

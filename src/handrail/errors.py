@@ -77,6 +77,36 @@ class UnsupportedEngine(DatabaseUnavailable):
     code = "HR231"
 
 
+class EnumColumnError(UsageError, ValueError):
+    """An enum class, or what was said about its column, cannot be stored as asked.
+
+    It is raised while the user's own models are imported, where a traceback shows its text and nothing else; so that
+    text holds all three parts.
+    """
+
+    code = "HR240"
+
+    def __str__(self) -> str:
+        # Python 3.12 and later make an error that a member raises anew, from its text alone; that must not get longer.
+        parts = [part.removesuffix(".") for part in (self.message, self.why, self.hint) if part]
+        return " ".join(f"{part[:1].upper()}{part[1:]}." for part in parts)
+
+
+class EnumTypeError(EnumColumnError, TypeError):
+    """Something else than an enum class, a member of it or a string stands where one is needed."""
+
+    code = "HR241"
+
+
+class MissingLibrary(UsageError, ImportError):
+    """An optional library is needed and not installed."""
+
+    code = "HR242"
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}"
+
+
 class LintRefused(HandrailError):
     """A finding of the configured level remains."""
 
