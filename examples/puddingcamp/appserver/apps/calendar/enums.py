@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from handrail import LabelledEnum
 
 
-class AttendanceStatus(StrEnum):
-    """Each value repeats its name: `auto()` would make the values lower case, while SQLAlchemy's Enum stores the names.
+# Each value repeats its name: with `auto()` it would be lower case, and what stores names, as SQLAlchemy's own Enum
+# does, would write another text than the API takes.
+class AttendanceStatus(LabelledEnum):
+    """What became of a booking."""
 
-    Then `'SCHEDULED'` in the database and `'scheduled'` in the API would be two texts for one member, and a
-    server_default written from the one would be no member of the other.
-    """
-
-    SCHEDULED = "SCHEDULED"
-    ATTENDED = "ATTENDED"
-    NO_SHOW = "NO_SHOW"
-    CANCELLED = "CANCELLED"
-    SAME_DAY_CANCEL = "SAME_DAY_CANCEL"
-    LATE = "LATE"
-
-    @property
-    def label(self) -> str:
-        """How the status is called in the Korean user interface."""
-        return _LABELS[self]
-
-
-_LABELS = {
-    AttendanceStatus.SCHEDULED: "예정",
-    AttendanceStatus.ATTENDED: "출석",
-    AttendanceStatus.NO_SHOW: "결석",
-    AttendanceStatus.CANCELLED: "취소",
-    AttendanceStatus.SAME_DAY_CANCEL: "당일 취소",
-    AttendanceStatus.LATE: "지각",
-}
+    SCHEDULED = "SCHEDULED", "예정"
+    ATTENDED = "ATTENDED", "출석"
+    NO_SHOW = "NO_SHOW", "결석"
+    CANCELLED = "CANCELLED", "취소"
+    SAME_DAY_CANCEL = "SAME_DAY_CANCEL", "당일 취소"
+    LATE = "LATE", "지각"

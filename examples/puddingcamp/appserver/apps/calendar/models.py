@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import Column, Date, Enum, ForeignKey, Integer, String, Text
+from handrail import enum_field
+from sqlalchemy import Column, Date, ForeignKey, Integer, String, Text
 from sqlmodel import Field
 
 from appserver.apps.calendar.enums import AttendanceStatus
@@ -19,8 +20,5 @@ class Booking(Model, table=True):
     description: str = Field(default="", sa_column=Column(Text, nullable=False))
     when: date = Field(sa_column=Column(Date, nullable=False))
     user_id: int | None = Field(default=None, sa_column=Column(Integer, ForeignKey("users.id"), nullable=True))
-    # VARCHAR(50) on every database, read back as the enum's member.
-    attendance_status: AttendanceStatus = Field(
-        default=AttendanceStatus.SCHEDULED,
-        sa_column=Column(Enum(AttendanceStatus, native_enum=False, length=50), nullable=False),
-    )
+    # VARCHAR(50) on every database, read back as the enum's member; other writers get the default, too.
+    attendance_status: AttendanceStatus = enum_field(AttendanceStatus, default=AttendanceStatus.SCHEDULED)
