@@ -169,6 +169,20 @@ class TestPostgreSQL(RoundTrips):
         texts = [member for member in ALL if member is not Odd.EMPTY]
         assert run_on(url, lambda connection: fill_and_read(connection, table, [ALL, texts, []])) == [ALL, texts, []]
 
+    @pytest.mark.parametrize("table_has", [varchar_enum, native_enum, check_enum])
+    @pytest.mark.parametrize("model_has", [varchar_enum, check_enum])
+    def test_text_types_work_on_any_column_while_a_strategy_changes(
+        self, url: str, table_has: Factory, model_has: Factory
+    ) -> None:
+        def work(connection: sa.Connection) -> Any:
+            one_table(table_has(Status)).metadata.create_all(connection)
+            members = fill_and_read(connection, table := one_table(model_has(Status)), list(Status))
+            connection.execute(table.update().where(table.c.status == Status.NO_SHOW).values(status=Status.SCHEDULED))
+            found = connection.execute(sa.select(table.c.id).where(table.c.status.in_([Status.SCHEDULED])))
+            return members, sorted(found.scalars())
+
+        assert run_on(url, work) == (list(Status), [0, 1])
+
     def test_a_native_type_in_a_schema_of_its_own(self, url: str) -> None:
         def work(connection: sa.Connection) -> Any:
             connection.execute(sa.text("CREATE SCHEMA types"))
@@ -181,7 +195,7 @@ class TestPostgreSQL(RoundTrips):
         assert run_on(url, work) == (list(Status), "types")
 
 
-# --- what is made
+# --- what is made and asked
 
 
 MADE_ON_POSTGRESQL = {
@@ -316,3 +330,28 @@ def test_models_share_a_type_on_postgresql(address: DatabaseAddress) -> None:
         return read, list(connection.execute(sa.text("SELECT typname FROM pg_type WHERE typtype = 'e'")))
 
     assert run_on(url_of(address, "psycopg"), work) == (READ_BY_MODELS, [])
+
+
+@STRATEGIES
+def test_a_pattern_is_asked_of_the_text(make: Factory) -> None:
+    table = one_table(make(Status))
+
+    def work(connection: sa.Connection) -> Any:
+        fill_and_read(connection, table, list(Status))
+        text = sa.cast(table.c.status, sa.String)
+        return list(connection.execute(sa.select(table.c.status).where(text.like("no%"))).scalars())
+
+    assert run_on("sqlite://", work) == [Status.NO_SHOW]
+    with pytest.raises(sa.exc.StatementError, match="'no%' is not among the defined enum values"):
+        run_on("sqlite://", lambda connection: connection.execute(sa.select(table).where(table.c.status.like("no%"))))
+
+
+@STRATEGIES
+def test_a_text_that_no_member_has_fails_the_query_that_reads_it(make: Factory) -> None:
+    def work(connection: sa.Connection) -> None:
+        one_table(sa.String(50)).metadata.create_all(connection)
+        connection.execute(sa.text("INSERT INTO t (id, status) VALUES (1, 'scheduled'), (2, 'gone')"))
+        connection.execute(sa.select(one_table(make(Status)))).all()
+
+    with pytest.raises(LookupError, match="'gone' is not among the defined enum values"):
+        run_on("sqlite://", work)
