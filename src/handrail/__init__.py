@@ -9,20 +9,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from handrail.enum_types import check_enum, enum_field, native_enum, varchar_enum
-    from handrail.labelled_enum import LabelledEnum
-
 __version__ = "0.1.0"
 __all__ = ["LabelledEnum", "check_enum", "enum_field", "native_enum", "varchar_enum"]
 
+if TYPE_CHECKING:
+    from handrail.enum_types import check_enum, enum_field, native_enum, varchar_enum
+    from handrail.labelled_enum import LabelledEnum
+else:
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "handrail.labelled_enum" if name == "LabelledEnum" else "handrail.enum_types"
-    return getattr(import_module(module), name)
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = "handrail.labelled_enum" if name == "LabelledEnum" else "handrail.enum_types"
+        return getattr(import_module(module), name)
 
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -266,7 +266,8 @@ def _member(enum_class: type[E], given: E | None, what: str) -> E | None:
     if given is None or isinstance(given, enum_class):
         return given
     owner = enum_class.__name__
-    meant = [member for member in enum_class if given in (member.value, member.name)]
+    folded = str(given).casefold()  # auto() makes values lower case, so the name in capitals is the usual mistake
+    meant = [member for member in enum_class if folded in (str(member.value).casefold(), member.name.casefold())]
     names = [f"{what}={owner}.{member.name}" for member in meant or enum_class]
     raise EnumTypeError(
         f"{what}={given!r} ({type(given).__name__}) is no member of {owner}",

@@ -135,8 +135,8 @@ FIELDS: list[tuple[Callable[[], object], str, str, str]] = [
         "write default=Status.SCHEDULED",
     ),
     (
-        lambda: FIELD(Status, store="name", default="scheduled"),
-        "default='scheduled' (str) is no member of Status",
+        lambda: FIELD(Status, store="name", default="Scheduled"),
+        "default='Scheduled' (str) is no member of Status",
         "a default is a member; the text that the column stores is made from it",
         "write default=Status.SCHEDULED",
     ),
