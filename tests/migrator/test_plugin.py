@@ -97,7 +97,7 @@ def test_autogenerate_writes_what_alembic_does_not_see(project: Path) -> None:
 
 def test_check_sees_a_new_member(project: Path) -> None:
     write_models(project, "LATE = 'late'")
-    assert "('modify_enum', \"bookings.status: + 'late'\")" in run(project, "check", code=255)
+    assert "('change_enum', \"bookings.status: + 'late'\")" in run(project, "check", code=255)
 
 
 def test_env_py_can_leave_it_out(project: Path) -> None:

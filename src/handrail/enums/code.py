@@ -22,12 +22,16 @@ _BLOCK_SIGN = re.compile(r":([ \t]*)#")
 
 def source_lines(planned: PlannedChange) -> list[str]:
     """Code for a change on each of its engines, under an `if` where they differ; [] where nothing is to be done."""
-    by_engine = {engine: _lines(found) for engine, found in planned.steps().items()}
+    steps = planned.steps()
+    shared = [step for step in next(iter(steps.values()), ()) if isinstance(step, RefuseRows)]
+    shared = [step for step in shared if all(step in found for found in steps.values())]
+    by_engine = {engine: _lines([step for step in found if step not in shared]) for engine, found in steps.items()}
     if not any(by_engine.values()):
         return []
     head = [_comment(planned.title)]
     if planned.columns:
         head.append(f"# handrail: changes {', '.join(map(_declared, planned.columns))}")
+    head += [line for step in shared for line in _step(step)]
     postgres, sqlite = by_engine.get("postgresql"), by_engine.get("sqlite")
     if postgres is None or sqlite is None or postgres == sqlite:
         return head + (postgres or sqlite or [])
@@ -79,14 +83,11 @@ def _refusal(step: RefuseRows) -> list[str]:
     if step.is_array:
         source, value = f"{source}, unnest({name}) AS held(value)", "CAST(held.value AS VARCHAR)"
     query = f"SELECT {value}, count(*) FROM {source} WHERE {value} NOT IN ({literals(step.allowed)}) GROUP BY 1"
-    what = "holds a value that is to go away (value, rows)"
-    message = python_literal(f"{step.column} {what}: ")
+    message = python_literal(f"{step.column} holds other values than will be allowed (value, rows): ")
     return [
-        "if not op.get_context().as_sql:",
-        f"left = [tuple(row) for row in op.get_bind().execute(sa.text({text_literal(query)}))]",
+        f"left = [] if op.get_context().as_sql else op.get_bind().execute(sa.text({text_literal(query)})).all()",
         "if left:",
         f"raise RuntimeError({message} + repr(left) + '; give these rows another value first')",
-        "",
         "",
     ]
 

@@ -18,7 +18,6 @@ from alembic.operations import ops
 from alembic.util import CommandError
 from sqlalchemy.dialects import postgresql
 
-from handrail.enums.check_text import allowed_values
 from handrail.enums.history import TypeHistory, read_history
 from handrail.enums.plan import Coming, EnumPlan, Wishes
 from handrail.enums.reconcile import plan_changes, strategy_on
@@ -26,6 +25,7 @@ from handrail.enums.states import ColumnName, ModelEnum, Strategy
 from handrail.enums.steps import check_name, condition
 from handrail.facts import TableName
 from handrail.migrations.changes import Change
+from handrail.migrations.check_text import allowed_values
 from handrail.migrations.identity import identify
 from handrail.migrations.reading import read_script
 from handrail.migrator.enum_models import enum_type, model_enums

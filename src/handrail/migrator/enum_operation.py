@@ -22,7 +22,7 @@ class EnumOp(MigrateOperation):
         return EnumOp(self.planned.reversed())
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
-        return ("modify_enum", self.planned.title)
+        return ("change_enum", self.planned.title)
 
 
 @renderers.dispatch_for(EnumOp)

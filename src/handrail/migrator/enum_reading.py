@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from handrail.enums.check_text import allowed_values
 from handrail.enums.states import ColumnName, EnumReading, ModelEnum, StoredEnum, Strategy, Usage
 from handrail.facts import TableName
+from handrail.migrations.check_text import allowed_values
 from handrail.migrator.enum_models import literal_text
 
 _COLUMNS = """

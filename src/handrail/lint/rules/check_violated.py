@@ -19,7 +19,10 @@ from handrail.migrations.changes import (
     AlterColumn,
     ConstraintKind,
     ConstraintText,
+    DropConstraint,
 )
+from handrail.migrations.check_text import named_values
+from handrail.migrations.revision import Direction
 
 _SETUP = (
     "CREATE TABLE bookings (id integer PRIMARY KEY, seats integer)",
@@ -79,6 +82,17 @@ class RowsAgainstCheck(ChangeRule):
             },
         ),
         Case(
+            "in place of one that named fewer values",
+            {
+                "wider.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "        batch_op.drop_constraint('ck_s', type_='check')\n"
+                "        batch_op.create_check_constraint('ck_s', \"seats IN ('a', 'b')\")\n"
+                "\n\ndef downgrade():\n    with op.batch_alter_table('bookings') as batch_op:\n"
+                "        batch_op.drop_constraint('ck_s', type_='check')\n"
+                "        batch_op.create_check_constraint('ck_s', \"seats IN ('a')\")\n"
+            },
+        ),
+        Case(
             "on a column that is NULL everywhere",
             {
                 "new.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
@@ -130,8 +144,22 @@ def _checked(around: Around) -> ConstraintText | None:
     check, table = change.constraint, change.table
     if not old_rows_are_checked(around, change) or around.is_new(table) or _helps_to_set_not_null(around, check):
         return None
+    if _allows_more(around, change):
+        return None
     is_null = any(name in check.condition for name in _empty_columns(around, change)) and "NULL" not in check.condition
     return None if is_null and not is_rewritten_before(around, table) else check
+
+
+def _allows_more(around: Around, change: AddConstraint) -> bool:
+    """Whether it takes the place of one that named fewer values of the column: the way back says which."""
+    name, new = change.constraint.name, named_values(change.constraint.condition)
+    dropped = any(isinstance(one, DropConstraint) and one.name == name for one in around.before)
+    if new is None or not dropped or around.context.direction is Direction.DOWNGRADE:
+        return False
+    back = around.script.function(Direction.DOWNGRADE).changes
+    olds = [one.constraint for one in back if isinstance(one, AddConstraint) and one.table == change.table]
+    before = [named_values(one.condition) for one in olds if one.name == name]
+    return bool(before) and all(old is not None and old[0] == new[0] and set(old[1]) <= set(new[1]) for old in before)
 
 
 def _helps_to_set_not_null(around: Around, check: ConstraintText) -> bool:

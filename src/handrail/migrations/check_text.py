@@ -16,6 +16,12 @@ def allowed_values(condition: str, column: str) -> tuple[str, ...] | None:
     None when the condition says anything else or more (`AND length(column) > 0`, another column): such a CHECK is
     somebody's own and is left alone.
     """
+    named = named_values(condition)
+    return named[1] if named is not None and named[0].casefold() == column.casefold() else None
+
+
+def named_values(condition: str) -> tuple[str, tuple[str, ...]] | None:
+    """The column and its values, of a condition that says nothing else."""
     try:
         found = statements(condition)
     except NotSQL:
@@ -25,15 +31,15 @@ def allowed_values(condition: str, column: str) -> tuple[str, ...] | None:
     words = _plain(found[0])
     if words and words[0].key == "CHECK":
         words = words[1:]
-    if not words or words[0].text.casefold() != column.casefold() or words[0].kind not in {"word", "name"}:
+    if not words or words[0].kind not in {"word", "name"}:
         return None
-    rest = words[1:]
+    column, rest = words[0].text, words[1:]
     while rest and rest[0].key in {"IN", "=", "ANY", "ARRAY", "[", "]"}:
         rest = rest[1:]
     values = [word for word in rest if word.key not in {",", "[", "]"}]
     if not values or len(rest) > 2 * len(values) or any(word.kind != "string" for word in values):
         return None
-    return tuple(word.text for word in values)
+    return column, tuple(word.text for word in values)
 
 
 def _plain(words: Sequence[Word]) -> list[Word]:
