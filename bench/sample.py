@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import runpy
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ def bookings(seed: int = 7) -> Iterator[Booking]:
 def copy_sample(folder: Path, database: Path | None = None) -> Path:
     """The application with the repaired script of the story, and a database at the first revision when given."""
     shutil.copytree(SAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", ".*", "*.db*"))
+    runpy.run_path(str(folder / "story" / "rewind.py"))["rewind"](folder)
     shutil.copy(SAMPLE / "story" / "repaired_add_attendance_status.py", folder / "alembic" / "versions" / SCRIPT)
     if database is not None:
         shutil.copy(database, folder / "local.db")

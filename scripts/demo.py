@@ -10,6 +10,7 @@ import fcntl
 import os
 import pty
 import queue
+import runpy
 import shutil
 import signal
 import sqlite3
@@ -126,6 +127,7 @@ def copied() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="handrail-demo-") as name:
         folder = Path(name) / "puddingcamp"
         shutil.copytree(SAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", ".handrail", "*.db*"))
+        runpy.run_path(str(folder / "story" / "rewind.py"))["rewind"](folder)
         yield folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,12 +16,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 from support.postgres import PostgresServer
 
 SOURCE = Path(__file__).parents[2] / "examples" / "puddingcamp"
-FIRST, SECOND = "5a1f0c3d2b4e", "8c2d47e9b1a0"
+FIRST, SECOND, THIRD, FOURTH = "5a1f0c3d2b4e", "8c2d47e9b1a0", "d2f60b71a8c5", "e81c3f92d0b6"
 SECOND_SCRIPT = f"{SECOND}_add_attendance_status_to_bookings.py"
 ROWS = [(1, "Python", "파이썬 학습", "2024-01-10"), (2, "FastAPI", "API 개발", "2024-01-15")]
 ENUM_FIELD = "enum_field(AttendanceStatus, default=AttendanceStatus.SCHEDULED)"
@@ -57,12 +59,22 @@ class Project:
         result = self.alembic("upgrade", target)
         assert result.returncode == 0, result.stderr
 
-    def make_head(self) -> None:
+    def make_head(self, revision: str = FOURTH) -> None:
         """What `upgrade head` makes, without the time of its process; that both are the same is tested."""
         engine = create_engine(self.sync_url, poolclass=NullPool)
         import_module("appserver.models").metadata.create_all(engine)
         self.run("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-        self.run(f"INSERT INTO alembic_version VALUES ('{SECOND}')")
+        self.run(f"INSERT INTO alembic_version VALUES ('{revision}')")
+
+    def generate(self, number: str, message: str) -> None:
+        """Write a revision from the models, and apply it."""
+        names = {"STAGING_DATABASE_URL": "postgresql://db/app", "DATABASE_URL": "postgresql://db/app"}
+        words = ["revision", "--autogenerate", "--rev-id", number, "-m", message]
+        command = [sys.executable, "-m", "alembic", *words]
+        variables = {**os.environ, **names, **self.environment}
+        result = subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        self.upgrade(number)
 
     def revision(self) -> str:
         ((revision,),) = self.run("SELECT version_num FROM alembic_version")
@@ -192,14 +204,15 @@ def test_each_status_has_one_text_and_a_korean_label() -> None:
         ("CANCELLED", "CANCELLED", "취소"),
         ("SAME_DAY_CANCEL", "SAME_DAY_CANCEL", "당일 취소"),
         ("LATE", "LATE", "지각"),
+        ("EXCUSED", "EXCUSED", "공결"),
     ]
 
 
 def test_the_document_of_the_api_lists_each_status_with_its_label() -> None:
     settings = import_module("appserver.config").Settings("test", "sqlite://")
     document = import_module("appserver.app").create_app(settings).openapi()
-    values = ["SCHEDULED", "ATTENDED", "NO_SHOW", "CANCELLED", "SAME_DAY_CANCEL", "LATE"]
-    labels = ["예정", "출석", "결석", "취소", "당일 취소", "지각"]
+    values = ["SCHEDULED", "ATTENDED", "NO_SHOW", "CANCELLED", "SAME_DAY_CANCEL", "LATE", "EXCUSED"]
+    labels = ["예정", "출석", "결석", "취소", "당일 취소", "지각", "공결"]
     listed = "\n".join(f"- `{value}`: {label}" for value, label in zip(values, labels, strict=True))
     assert document["components"]["schemas"]["AttendanceStatus"] == {
         "type": "string",
@@ -217,7 +230,11 @@ BOOKINGS = 'SELECT id, topic, description, CAST("when" AS VARCHAR(10)){more} FRO
 REMINDERS = "SELECT description, reminder FROM bookings ORDER BY id"
 
 
-class HistorySuite:
+class StorySuite:
+    @pytest.fixture(autouse=True)
+    def _begin_at_the_second_revision(self, folder: Path) -> None:
+        runpy.run_path(str(folder / "story" / "rewind.py"))["rewind"](folder)
+
     def test_the_second_revision_fails_on_rows_until_it_is_repaired(self, project: Project) -> None:
         project.upgrade(FIRST)
         project.insert_rows()
@@ -271,14 +288,14 @@ class HistorySuite:
         ],
     )
     def test_what_a_third_script_of_the_story_does(self, project: Project, story: str, expected: list[Any]) -> None:
-        project.make_head()
+        project.make_head(SECOND)
         project.insert_rows(attendance_status="LATE")
         shutil.copy(SOURCE / "story" / story, project.folder / "alembic" / "versions" / story)
         project.upgrade("head")
         assert project.run(REMINDERS) == expected
 
     def test_the_broken_script_of_the_story_fails(self, project: Project) -> None:
-        project.make_head()
+        project.make_head(SECOND)
         shutil.copy(SOURCE / "story" / "broken_add_reminder.py", project.folder / "alembic" / "versions" / "broken.py")
         result = project.alembic("upgrade", "head")
         last = result.stderr.splitlines()[-1]
@@ -291,11 +308,87 @@ class HistorySuite:
         assert "ALTER TABLE bookings ADD COLUMN attendance_status VARCHAR(50) NOT NULL;" in result.stdout
 
 
-class TestHistoryOnSQLite(OnSQLite, HistorySuite):
+class TestStoryOnSQLite(OnSQLite, StorySuite):
     pass
 
 
-class TestHistoryOnPostgreSQL(OnPostgreSQL, HistorySuite):
+class TestStoryOnPostgreSQL(OnPostgreSQL, StorySuite):
+    pass
+
+
+LATER_ROWS = """INSERT INTO bookings (topic, description, "when", attendance_status)
+VALUES ('SQL', '', '2024-02-01', '{status}')"""
+STATUSES = "SELECT attendance_status FROM bookings ORDER BY id"
+
+
+class LaterSuite:
+    """What came after the story: a CHECK for the status, and a new member."""
+
+    @pytest.fixture(autouse=True)
+    def _repaired(self, project: Project) -> None:
+        project.replace_second_script("repaired_add_attendance_status.py")
+
+    def test_the_history_keeps_the_rows_and_leads_to_the_models(self, project: Project) -> None:
+        project.upgrade(FIRST)
+        project.insert_rows()
+        project.upgrade("head")
+        assert project.run(BOOKINGS.format(more=", attendance_status")) == [(*row, "SCHEDULED") for row in ROWS]
+        assert project.alembic("check").stdout == "No new upgrade operations detected.\n"
+        assert project.alembic("downgrade", "base").returncode == 0
+
+    def test_the_database_refuses_what_is_no_member(self, project: Project) -> None:
+        project.upgrade(THIRD)
+        with pytest.raises(IntegrityError):
+            project.run(LATER_ROWS.format(status="EXCUSED"))
+        project.upgrade(FOURTH)
+        project.run(LATER_ROWS.format(status="EXCUSED"))
+        with pytest.raises(IntegrityError):
+            project.run(LATER_ROWS.format(status="excused"))
+        assert project.run(STATUSES) == [("EXCUSED",)]
+
+    def test_the_way_back_strands_no_row(self, project: Project) -> None:
+        project.upgrade("head")
+        project.run(LATER_ROWS.format(status="EXCUSED"))
+        refused = project.alembic("downgrade", "-1")
+        assert refused.returncode == 1
+        assert refused.stderr.splitlines()[-1] == (
+            "RuntimeError: bookings.attendance_status holds other values than will be allowed (value, rows): "
+            "[('EXCUSED', 1)]; give these rows another value first"
+        )
+        assert (project.revision(), project.run(STATUSES)) == (FOURTH, [("EXCUSED",)])
+
+    def test_a_text_that_is_no_member_stops_the_check(self, project: Project) -> None:
+        project.upgrade(SECOND)
+        project.run(LATER_ROWS.format(status="scheduled"))
+        refused = project.alembic("upgrade", "head")
+        assert refused.stderr.splitlines()[-1] == (
+            "RuntimeError: bookings.attendance_status holds other values than will be allowed (value, rows): "
+            "[('scheduled', 1)]; give these rows another value first"
+        )
+        assert project.run(STATUSES) == [("scheduled",)]
+
+    def test_autogenerate_writes_both_scripts(self, project: Project) -> None:
+        """For PostgreSQL and SQLite at once, from whichever is connected."""
+        versions = project.folder / "alembic" / "versions"
+        kept = {path.name: path.read_text() for path in versions.glob("*_*.py")}
+        for number in (THIRD, FOURTH):
+            next(versions.glob(f"{number}_*")).unlink()
+        enums, late = "appserver/apps/calendar/enums.py", '    LATE = "LATE", "지각"\n'
+        project.edit(enums, '    EXCUSED = "EXCUSED", "공결"\n', "")
+        project.upgrade(SECOND)
+        project.generate(THIRD, "check attendance_status")
+        project.edit(enums, late, f'{late}    EXCUSED = "EXCUSED", "공결"\n')
+        project.generate(FOURTH, "allow EXCUSED")
+        assert {path.name: _without_date(path.read_text()) for path in versions.glob("*_*.py")} == {
+            name: _without_date(source) for name, source in kept.items()
+        }
+
+
+class TestLaterOnSQLite(OnSQLite, LaterSuite):
+    pass
+
+
+class TestLaterOnPostgreSQL(OnPostgreSQL, LaterSuite):
     pass
 
 

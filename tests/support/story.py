@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import shutil
 import sqlite3
 import subprocess
@@ -82,7 +83,9 @@ class Story:
 
 def _copied(folder: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__", ".handrail", "*.db*")
-    return Path(shutil.copytree(SAMPLE, folder / "puddingcamp", ignore=ignored))
+    copy = Path(shutil.copytree(SAMPLE, folder / "puddingcamp", ignore=ignored))
+    runpy.run_path(str(copy / "story" / "rewind.py"))["rewind"](copy)
+    return copy
 
 
 def on_sqlite(folder: Path, copied: Path | None = None) -> Story:

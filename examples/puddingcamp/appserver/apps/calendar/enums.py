@@ -16,3 +16,4 @@ class AttendanceStatus(LabelledEnum):
     CANCELLED = "CANCELLED", "취소"
     SAME_DAY_CANCEL = "SAME_DAY_CANCEL", "당일 취소"
     LATE = "LATE", "지각"
+    EXCUSED = "EXCUSED", "공결"

@@ -21,4 +21,4 @@ class Booking(Model, table=True):
     when: date = Field(sa_column=Column(Date, nullable=False))
     user_id: int | None = Field(default=None, sa_column=Column(Integer, ForeignKey("users.id"), nullable=True))
     # VARCHAR(50) on every database, read back as the enum's member; other writers get the default, too.
-    attendance_status: AttendanceStatus = enum_field(AttendanceStatus, default=AttendanceStatus.SCHEDULED)
+    attendance_status: AttendanceStatus = enum_field(AttendanceStatus, "check", default=AttendanceStatus.SCHEDULED)
