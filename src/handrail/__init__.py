@@ -6,6 +6,7 @@ import than most commands take to run, and is not needed to read a script.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ else:
     def __getattr__(name: str) -> Any:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if "alembic.autogenerate" in sys.modules:  # the models of a project whose scripts are being written
+            import_module("handrail.plugin").register_without_entry_points()
         module = "handrail.labelled_enum" if name == "LabelledEnum" else "handrail.enum_types"
         return getattr(import_module(module), name)
 

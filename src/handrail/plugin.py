@@ -45,6 +45,19 @@ class _Plugin(ModuleType):
 plugin = _Plugin("handrail.plugin")
 
 
+def register_without_entry_points() -> None:
+    """Do the same for Alembic before 1.18, which has no plugins: called when a project's models ask for a column of
+    handrail's while Alembic is loaded. Never raises."""
+    with contextlib.suppress(Exception):
+        from alembic import util
+
+        if not hasattr(util, "DispatchPriority"):
+            from handrail.migrator import enum_hooks
+
+            if not enum_hooks.SETTINGS.is_registered:
+                enum_hooks.register(lambda: _wishes_in(Path.cwd()), _log)
+
+
 def _after_all(context: Any, upgrade: Any, *rest: Any) -> Any:
     from handrail.migrator import enum_hooks
 
@@ -67,6 +80,11 @@ def _log(note: str) -> None:
 
 
 def _wishes(context: Any) -> Wishes:
+    config = context.migration_context.environment_context.config
+    return _wishes_in(Path(config.config_file_name or "alembic.ini").resolve().parent)
+
+
+def _wishes_in(root: Path) -> Wishes:
     """The engines that the project's environments name, when it has a configuration of handrail's that can be read."""
     from handrail.enums.plan import Wishes
 
@@ -74,6 +92,5 @@ def _wishes(context: Any) -> Wishes:
     with contextlib.suppress(Exception):
         from handrail.wiring import read_config, script_engines
 
-        config = context.migration_context.environment_context.config
-        engines = script_engines(read_config(Path(config.config_file_name or "alembic.ini").resolve().parent, None))
+        engines = script_engines(read_config(root, None))
     return Wishes(engines)
