@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bench.measuring import Figure
 
 RESULTS = ROOT / "bench" / "results"
-PARTS = ("start", "guarded", "sqlite", "postgres", "lint")
+PARTS = ("start", "guarded", "sqlite", "postgres", "lint", "rules")
 MB = 1_000_000
 
 
@@ -42,6 +42,7 @@ def figures(chosen: argparse.Namespace, work: Path) -> Iterator[Figure]:
     from bench.dumping import measure_postgres, measure_sqlite
     from bench.linting import measure_lint
     from bench.programs import measure_guarded, measure_start
+    from bench.waiting import measure_waiting
 
     parts, rounds = chosen.parts or PARTS, chosen.rounds
     if "start" in parts:
@@ -56,6 +57,8 @@ def figures(chosen: argparse.Namespace, work: Path) -> Iterator[Figure]:
         yield from measure_postgres(work, (100 if chosen.quick else 300) * MB, rounds)
     if "lint" in parts:
         yield from measure_lint(work, rounds)
+    if "rules" in parts:
+        yield from measure_waiting(300_000 if chosen.quick else 3_000_000)
 
 
 def remarks(chosen: argparse.Namespace) -> list[str]:
