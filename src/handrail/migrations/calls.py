@@ -44,7 +44,15 @@ class Arguments:
     def get(self, name: str, place: int | None = None) -> object:
         """`place` counts as in the call on `op`; where the table is left out use `get_in_batch`."""
         node = self.node(name, place)
-        return UNKNOWN if node is None else evaluate(node, self.scope)
+        return self._in_dict(name) if node is None else evaluate(node, self.scope)
+
+    def _in_dict(self, name: str) -> object:
+        """The argument in a `**options` whose content is known."""
+        for keyword in self.call.keywords:
+            value = evaluate(keyword.value, self.scope) if keyword.arg is None else None
+            if isinstance(value, dict) and name in value:
+                return value[name]
+        return UNKNOWN
 
     def node(self, name: str, place: int | None = None) -> ast.expr | None:
         for keyword in self.call.keywords:

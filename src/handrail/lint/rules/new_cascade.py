@@ -34,6 +34,13 @@ class NewCascade(ChangeRule):
             },
         ),
         Case(
+            "in a dict of arguments",
+            {
+                "options.py": START + "    options = {'ondelete': 'CASCADE', 'onupdate': 'CASCADE'}\n"
+                "    op.create_foreign_key('fk_hall', 'bookings', 'halls', ['room_id'], ['id'], **options)\n"
+            },
+        ),
+        Case(
             "as SQL",
             {
                 "sql.py": START
