@@ -244,6 +244,17 @@ def test_enum_labels() -> None:
     assert judge(expected(source="# handrail: changes status\n"), with_objects(fewer), start=start).is_lossless
 
 
+def test_enum_labels_of_a_column_that_is_declared_to_change() -> None:
+    column = ColumnFacts("state", "status", nullable=False)
+    start = facts(replace(START.tables[0], columns=(*START.tables[0].columns, column)), START.tables[1])
+    enum = thing(ObjectKind.ENUM, "status", None, "A\nB")
+    before, after = replace(start, objects=(enum,)), replace(start, objects=(replace(enum, definition="A"),))
+    declared = expected(source="# handrail: changes bookings.state\n", start=before)
+    assert judge(declared, after, start=before).is_lossless
+    other = expected(source="# handrail: changes bookings.topic\n", start=before)
+    assert judge(other, after, start=before).failures == ("enum status changed: was A B, is A",)
+
+
 def test_counters_do_not_go_back() -> None:
     one, other = column_groups(Expectation(), START)
     before = prints(dict(one), ROWS, bookings=10, free_seq=7)

@@ -159,12 +159,14 @@ class _ObjectJudge:
         return same_definition(thing.definition, now.definition, self.renames)
 
     def _is_enum_altered(self, enum: SchemaObject) -> bool:
-        """Whether a column of this enum had its type altered by a script."""
-        return any(
-            column.name in self.expectation.of(table.name).altered and enum.name in identifiers(column.type)
+        """Whether a column of this enum had its type altered by a script, or is declared to change."""
+        changing = (
+            (column, expected.altered | expected.declared)
             for table in self.before.tables
+            if (expected := self.expectation.of(table.name))
             for column in table.columns
         )
+        return any(column.name in names and enum.name in identifiers(column.type) for column, names in changing)
 
 
 def sequence_problems(

@@ -131,8 +131,8 @@ class RowsAgainstCheck(ChangeRule):
         yield around.finding(
             f"{name} on {change.table}{condition}: {what}",
             Severity.INFO if found is None else Severity.ERROR,
-            fix=f"find them: SELECT * FROM {change.table} WHERE NOT ({check.condition or '…'}); a revision before this "
-            "one corrects them",
+            fix="a revision before this one that corrects what this finds: "
+            f"SELECT * FROM {change.table} WHERE NOT ({check.condition or '…'})",
         )
 
 

@@ -167,6 +167,6 @@ def _severity(found: int | None, least: int) -> Severity:
 def _fix(key: _Key) -> str:
     names = ", ".join(key.columns)
     return (
-        f"find them: SELECT {names}, count(*) FROM {key.table} GROUP BY {names} HAVING count(*) > 1; "
-        "a revision before this one decides which row stays"
+        "a revision before this one that decides which row stays of what this finds: "
+        f"SELECT {names}, count(*) FROM {key.table} GROUP BY {names} HAVING count(*) > 1"
     )

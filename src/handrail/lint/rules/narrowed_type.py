@@ -101,7 +101,8 @@ class NarrowedType(ChangeRule):
         unfit = "values" if found is None else count(found, "value")
         verb = "do" if found != 1 else "does"
         what = f"{unfit} that {verb} not fit {'are changed by the cast' if change.using else 'make it fail'}"
-        fix = f"find them: SELECT * FROM {change.table} WHERE {_misfit(change) or '…'}"
+        fix = "a revision before this one that corrects what this finds: "
+        fix += f"SELECT * FROM {change.table} WHERE {_misfit(change) or '…'}"
         severity = Severity.INFO if found is None else Severity.ERROR
         yield around.finding(f"{change.table}.{change.column} becomes {change.type}: {what}", severity, fix=fix)
 

@@ -74,6 +74,17 @@ class OrphanEnum(ChangeRule):
                 "sa.Column('state', postgresql.ENUM('on', name='roomstate', create_type=False)))\n" + _DROP
             },
         ),
+        Case(
+            "another type in place of one that had more values",
+            {
+                "swap.py": START + "    op.execute('ALTER TYPE roomstate RENAME TO roomstate_old')\n"
+                "    op.execute(\"CREATE TYPE roomstate AS ENUM ('on')\")\n"
+                "    op.execute('ALTER TABLE rooms ALTER state TYPE roomstate USING state::text::roomstate')\n"
+                "    op.execute('DROP TYPE roomstate_old')\n\n\ndef downgrade():\n"
+                "    with op.get_context().autocommit_block():\n"
+                "        op.execute(\"ALTER TYPE roomstate ADD VALUE IF NOT EXISTS 'off'\")\n"
+            },
+        ),
     )
 
     def look(self, around: Around) -> Iterable[Finding]:
@@ -87,6 +98,8 @@ class OrphanEnum(ChangeRule):
         is_readable = bool(back) and not any(isinstance(one, changes.NotAnalysable) for one in back)
         for name in _made_types(around.change) if is_readable else ():
             if name in _dropped_types(back) or _is_there(around, name) or _is_made_before(around, name):
+                continue
+            if _takes_the_place(around, name):
                 continue
             again = f"sa.Enum(name={name!r}).drop(op.get_bind(), checkfirst=True)"
             message = f"makes enum type {name}, which the downgrade leaves behind"
@@ -130,6 +143,12 @@ def _is_there(around: Around, name: str) -> bool:
     """Whether the catalog has the type already, so that it is none of this script's."""
     known = around.context.facts
     return known is not None and any(one.kind is ObjectKind.ENUM and one.name == name for one in known.objects)
+
+
+def _takes_the_place(around: Around, name: str) -> bool:
+    """Whether the script put a type of this name aside before: there was one all along."""
+    renamed = (one for one in around.before if isinstance(one, changes.RenameObject) and one.kind == "type")
+    return any(one.name.rpartition(".")[2] == name for one in renamed)
 
 
 def _is_made_before(around: Around, name: str) -> bool:

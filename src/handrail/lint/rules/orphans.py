@@ -102,11 +102,10 @@ class OrphansBeforeForeignKey(ChangeRule):
             return
         from_to = f"{change.table} ({', '.join(key.columns)}) to {key.references}"
         what = "rows without a parent make it fail" if found is None else f"{count(found, 'row')} without a parent"
+        has_key = " AND ".join(f"{one} IS NOT NULL" for one in key.columns)
         fix = (
-            f"find them: SELECT * FROM {change.table} WHERE {' AND '.join(f'{one} IS NOT NULL' for one in key.columns)}"
-        )
-        fix += (
-            f" AND NOT EXISTS (SELECT 1 FROM {key.references} AS parent WHERE …); set them NULL or give them a parent"
+            "a revision before this one that sets NULL, or gives a parent to, what this finds: SELECT * FROM "
+            f"{change.table} WHERE {has_key} AND NOT EXISTS (SELECT 1 FROM {key.references} AS parent WHERE …)"
         )
         severity = Severity.INFO if found is None else Severity.ERROR
         yield around.finding(f"foreign key from {from_to}: {what}", severity, fix=fix)
