@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator, Mapping
 
 from handrail.lint.finding import Edit, apply_edits, source_line
@@ -69,7 +70,40 @@ def _has_long_text(call: ast.Call) -> bool:
 def in_autocommit_block(source: str, call: ast.Call, inner: str) -> tuple[Edit, ...]:
     """The statement `inner` in place of the call, within an autocommit block."""
     body = "\n".join(f"{_STEP}{line}" if line.strip() else line for line in inner.split("\n"))
-    return replaced(source, call, f"with op.get_context().autocommit_block():\n{body}")
+    return replaced(source, call, f"with {op_name(source)}.get_context().autocommit_block():\n{body}")
+
+
+def op_name(source: str) -> str:
+    """What the script calls Alembic's operations: "op" unless its imports say otherwise."""
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.ImportFrom) and statement.module == "alembic":
+            found = next((one for one in statement.names if one.name == "op"), None)
+            if found is not None:
+                return found.asname or found.name
+        elif isinstance(statement, ast.Import):
+            found = next((one for one in statement.names if one.name in {"alembic", "alembic.op"}), None)
+            if found is not None:
+                return found.asname or "alembic.op"
+    return "op"
+
+
+def open_names(source: str) -> frozenset[str]:
+    """Names that a script uses and nowhere binds: running it would end in a NameError."""
+    used: set[str] = set()
+    bound = set(dir(builtins)) | {"__file__", "__name__"}
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                used.add(name)
+            case ast.Name(id=name) | ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
+                bound.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                bound.add(name)
+            case ast.alias(name=name, asname=other):
+                bound.add(other or name.partition(".")[0])
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
+                bound.add(name)
+    return frozenset(used - bound) if "*" not in bound else frozenset()
 
 
 def one_line(text: str) -> str:

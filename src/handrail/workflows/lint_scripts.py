@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from handrail.lint.engine import judge, read_all
 from handrail.lint.finding import Edit, Finding, Severity, apply_edits
+from handrail.lint.repairs import open_names
 from handrail.lint.rule import LintContext
 from handrail.lint.settings import LintSettings
 from handrail.migrations.identity import in_order
@@ -85,7 +86,8 @@ def _repaired(revision: Revision, settings: LintSettings, engines: frozenset[str
             break
         edits = [edit for one in wanted for edit in one.edits]
         changed = replace(revision, source=apply_edits(revision.source, edits))
-        if _is_better(findings, _findings(changed, settings, engines), wanted):
+        is_bound = open_names(changed.source) <= open_names(revision.source)
+        if is_bound and _is_better(findings, _findings(changed, settings, engines), wanted):
             revision = changed
             gone += wanted
         elif len(wanted) == 1:
