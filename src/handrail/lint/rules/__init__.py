@@ -6,6 +6,7 @@ from typing import Final
 
 from handrail.lint.rule import Rule
 from handrail.lint.rules.application_import import ApplicationImport
+from handrail.lint.rules.autostring import AutoStringInScript
 from handrail.lint.rules.backfill_under_lock import BackfillUnderLock
 from handrail.lint.rules.broken_history import BrokenHistory
 from handrail.lint.rules.check_validated import CheckValidated
@@ -107,6 +108,7 @@ RULES: Final[tuple[Rule, ...]] = (
     UnreadableScript(),
     NoWayBack(),
     ApplicationImport(),
+    AutoStringInScript(),
     LongName(),
     HalfDone(),
     BrokenHistory(),
