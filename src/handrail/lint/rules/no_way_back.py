@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from handrail.lint.finding import Finding, Severity
+from handrail.lint.empty_downgrade import filled
+from handrail.lint.finding import Edit, Finding, Severity
 from handrail.lint.rule import Case, LintContext
 from handrail.lint.samples import START
+from handrail.lint.way_back import way_back
 from handrail.migrations import changes
 from handrail.migrations.changes import Change
 from handrail.migrations.reading import ScriptReading
@@ -43,6 +45,19 @@ class NoWayBack:
                 "\n\ndef downgrade() -> None:\n    ...\n"
             },
         ),
+        Case(
+            "a batch, an index and a new table",
+            {
+                "batch.py": START + "    op.create_table('visits', sa.Column('id', sa.Integer(), primary_key=True))\n"
+                "    with op.batch_alter_table('bookings') as batch_op:\n"
+                "        batch_op.add_column(sa.Column('seats', sa.Integer()))\n"
+                "        batch_op.create_index('ix_seats', ['seats'])\n\n\ndef downgrade():\n    pass\n"
+            },
+        ),
+        Case(
+            "a dropped column, which the script does not say how to bring back",
+            {"lost.py": START + "    op.drop_column('bookings', 'topic')\n\n\ndef downgrade():\n    pass\n"},
+        ),
     )
     GOOD: ClassVar[tuple[Case, ...]] = (
         Case(
@@ -69,6 +84,7 @@ class NoWayBack:
             found = _that_run(script, context)
             if script.error is None and (severity := _severity(script, found)) is not None:
                 lacks = "does nothing" if script.downgrade.exists else "is missing"
+                hint, edits = _repair(script, found, context.engines)
                 yield Finding(
                     rule=self.code,
                     severity=severity,
@@ -77,9 +93,19 @@ class NoWayBack:
                     column=0,
                     message=f"downgrade() {lacks}, though upgrade() changes {_what(found, severity)}",
                     why=self.why,
-                    fix_hint="take each change back in downgrade(), or say that there is no way back: "
-                    'raise NotImplementedError("restore the backup")',
+                    fix_hint=hint,
+                    edits=edits,
                 )
+
+
+def _repair(script: ScriptReading, found: Sequence[Change], engines: frozenset[str]) -> tuple[str, tuple[Edit, ...]]:
+    """What to write, and the edits where the script says all that is needed to write it."""
+    back = way_back(script, found, engines)
+    if back.lines:
+        return f"def downgrade(): {'; '.join(map(str.strip, back.lines))}", filled(script.revision.source, back.lines)
+    obstacle = f" ({back.obstacle})" if back.obstacle else ""
+    refusal = 'raise NotImplementedError("restore the backup")'
+    return f"take each change back in downgrade(){obstacle}, or say that there is no way back: {refusal}", ()
 
 
 def _that_run(script: ScriptReading, context: LintContext) -> list[Change]:
