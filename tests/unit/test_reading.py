@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from handrail.facts import TableName
 from handrail.migrations.calls import NotUnderstood
+from handrail.migrations.changes import NotAnalysable
 from handrail.migrations.operations import Operation, OperationKind, SourcePosition
 from handrail.migrations.reading import read_script
 from handrail.migrations.revision import Direction, Revision
@@ -208,3 +209,22 @@ def _timed(source: Revision) -> float:
     start = time.perf_counter()
     read_script(source)
     return time.perf_counter() - start
+
+
+@pytest.mark.parametrize(
+    ("turns", "statement", "is_told"),
+    [
+        ("range(0, pages, 10)", "op.execute(sa.update(rows).where(sa.text(f'id = {n}')).values(a=1))", False),
+        ("range(0, pages, 10)", "op.execute(f'UPDATE rooms SET a = {n}')", True),
+        ("range(0, pages, 10)", "op.execute(sa.update(sa.table(names[n])).where(sa.text('x')).values(a=1))", True),
+        ("op.get_bind().execute(ids)", "op.execute(sa.update(rows).where(sa.text(f'id = {n}')).values(a=1))", True),
+    ],
+)
+def test_a_counted_loop_that_writes_rows_of_known_tables_can_be_read(turns: str, statement: str, is_told: bool) -> None:
+    body = (
+        "    rows, ids, names = sa.table('rooms'), sa.text('SELECT 1'), open('x').readlines()\n"
+        "    pages = op.get_bind().scalar(sa.text('SELECT 1'))\n"
+        f"    for n in {turns}:\n        {statement}\n"
+    )
+    changes = read_script(script(body)).upgrade.changes
+    assert any(isinstance(one, NotAnalysable) for one in changes) is is_told

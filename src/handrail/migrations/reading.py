@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from handrail.migrations.call_changes import read_call_changes, read_execute_changes
 from handrail.migrations.calls import Arguments, NotUnderstood, ReadOperation, read_call, read_execute
-from handrail.migrations.changes import Change, NotAnalysable, Place
+from handrail.migrations.changes import Change, NotAnalysable, Place, WriteRows
 from handrail.migrations.core_writes import chain, outer_calls
 from handrail.migrations.dialects import ANY, DialectName, Dialects, DialectTest
 from handrail.migrations.imports import Import, read_imports
@@ -76,6 +76,11 @@ def read_script(revision: Revision) -> ScriptReading:
 def _unreadable(revision: Revision, line: int, reason: str) -> ScriptReading:
     nothing = FunctionReading(exists=False)
     return ScriptReading(revision, nothing, nothing, NotUnderstood(SourcePosition(revision.path, line), reason))
+
+
+def _are_writes(found: Sequence[Change]) -> bool:
+    """Whether these changes write rows of known tables and nothing else: the same ones, however often it is done."""
+    return bool(found) and all(isinstance(one, WriteRows) and one.table is not None for one in found)
 
 
 def _leaves(body: Sequence[ast.stmt]) -> bool:
@@ -220,8 +225,12 @@ class _Walker:
         turns = evaluate(loop.iter, scope)
         if not isinstance(turns, list | dict) or len(turns) > MAX_TURNS:
             self._miss(loop, "a loop over values that are known only when the script runs")
+            at = len(self.changes)
             scope.bind(loop.target, UNKNOWN)
             self._under_condition(loop.body, scope)
+            is_count = isinstance(loop.iter, ast.Call) and call_name(loop.iter) == "range"
+            if is_count and _are_writes(self.changes[at:]):
+                del self.changes[at - 1]
             return
         for value in turns:
             scope.bind(loop.target, value)

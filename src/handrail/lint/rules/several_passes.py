@@ -9,10 +9,11 @@ from handrail.facts import TableName
 from handrail.lint.change_rule import BOTH, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.lock_work import passed_over
+from handrail.lint.past import is_proven_not_null
 from handrail.lint.rule import Case
 from handrail.lint.samples import upgrade
 from handrail.lint.sql_names import quoted_table
-from handrail.migrations.changes import Batch, Change
+from handrail.migrations.changes import AlterColumn, Batch, Change
 
 
 class SeveralPasses(ChangeRule):
@@ -75,6 +76,20 @@ class SeveralPasses(ChangeRule):
             },
         ),
         Case(
+            "NOT NULL for two columns after CHECKs that were validated",
+            {
+                "proven.py": upgrade(
+                    "for column in ('seats', 'topic'):",
+                    "    op.create_check_constraint(f'ck_{column}', 'bookings', f'{column} IS NOT NULL',",
+                    "                               postgresql_not_valid=True)",
+                    "with op.get_context().autocommit_block():",
+                    "    op.execute('ALTER TABLE bookings VALIDATE CONSTRAINT ck_seats, VALIDATE CONSTRAINT ck_topic')",
+                    "op.alter_column('bookings', 'seats', nullable=False)",
+                    "op.alter_column('bookings', 'topic', nullable=False)",
+                )
+            },
+        ),
+        Case(
             "different tables",
             {
                 "two.py": upgrade(
@@ -123,7 +138,13 @@ def _passed(around: Around, change: Change, engine: str) -> TableName | None:
     if engine not in around.context.engines or not change.place.dialects.allows(engine):
         return None
     table = passed_over(change)
-    return None if around.is_new(table) else table
+    is_proven = isinstance(change, AlterColumn) and change.type is None and _is_proven(around, change)
+    return None if is_proven or around.is_new(table) else table
+
+
+def _is_proven(around: Around, change: AlterColumn) -> bool:
+    """Whether a validated CHECK spares SET NOT NULL the look at the rows."""
+    return is_proven_not_null(around, change.table, change.column)
 
 
 def _copied(around: Around, change: Change) -> TableName | None:
