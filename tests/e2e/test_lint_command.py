@@ -212,19 +212,35 @@ def test_a_revision_is_written_repaired_and_reviewed(tmp_path: Path) -> None:
         assert connection.execute("SELECT seats FROM bookings").fetchall() == [(3,), (3,)]
 
 
-def test_a_default_that_nobody_gave_is_not_guessed(tmp_path: Path) -> None:
+def test_a_value_that_nobody_gave_is_not_guessed(tmp_path: Path) -> None:
     models = MODELS.replace("default=3, ", "")
     env = f"{models}{SYNC_ENV}".replace("= None", "= target_metadata")
     project = make_project(tmp_path, revisions=(BOOKINGS, STATUS), env=env)
     assert handrail(project, "upgrade", "--yes").code == 0
     said = handrail(project, "revision", "-m", "add seats", "--autogenerate", "--rev-id", "c3", "--json")
-    document = json.loads(said.out)
-    assert (said.code, document["error"]["code"]) == (3, "HR300")
-    assert [one["rule"] for one in document["result"]["findings"]] == ["HR-DD101"]
-    assert document["result"]["scripts"] == ["migrations/versions/c3_add_seats.py"]
-    assert (document["result"]["defaults"], document["result"]["repaired"]) == ([], [])
-    assert handrail(project, "lint", "--fix").code == 3
+    result = json.loads(said.out)["result"]
+    names = ["c3_add_seats.py", "2e31858b2957_fill_bookings_seats.py", "2b22c91c51dd_require_bookings_seats.py"]
+    scripts = [f"migrations/versions/{name}" for name in names]
+    assert (said.code, result["scripts"]) == (0, scripts)
+    assert [one["rule"] for one in result["repaired"]] == ["HR-DD101"]
+    assert (result["defaults"], result["findings"]) == ([], [])
+    assert result["to_write"] == [
+        f'{scripts[1]}: VALUES["bookings.seats"]: the SQL of its value in the rows that are there, unless there are none'
+    ]
+    assert "sa.Integer(), nullable=True" in script_of(project).read_text()
     assert "server_default" not in script_of(project).read_text()
+    said = handrail(project, "upgrade", "--yes")
+    why = (
+        "  why: ValueError: bookings.seats is NULL in 2 rows and no value for it was chosen; "
+        'write its SQL into VALUES["bookings.seats"] in the script of revision 2e31858b2957'
+    )
+    assert (said.code, said.error.splitlines()[1]) == (6, why)
+    assert handrail(project, "lint", "--fix").out == "5 scripts: nothing found\n"
+    fill = project / scripts[1]
+    fill.write_text(fill.read_text().replace('"bookings.seats": None', '"bookings.seats": "id * 2"'))
+    assert handrail(project, "upgrade", "--yes").code == 0
+    with closing(sqlite3.connect(project / "local.db")) as connection:
+        assert connection.execute("SELECT seats FROM bookings").fetchall() == [(2,), (4,)]
 
 
 DEEP = f"{HEAD}\ndef upgrade():\n    x = {'(' * 150}1{')' * 150}\n    y = {'[' * 5000}\n"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from handrail.lint.engine import Stamp, check, lint, lint_history
 from handrail.lint.finding import Finding, Severity, apply_edits, remaining
+from handrail.lint.next_revisions import new_script
 from handrail.lint.rule import Case, LintContext, Rule
 from handrail.lint.rules import RULES
 from handrail.lint.rules.not_null_without_default import NotNullWithoutDefault
@@ -51,9 +52,13 @@ def test_every_case_of_every_rule(rule: Rule, case: Case, is_bad: bool) -> None:
 
 def test_a_finding_is_the_corrected_code() -> None:
     (finding,) = lint(path_of(script(UNSAFE)), rules=FEW)
-    corrected = (
+    call = (
         "op.add_column('bookings', sa.Column('attendance_status', sa.Enum('SCHEDULED', 'ATTENDED', "
-        "name='attendancestatus'), server_default='SCHEDULED', nullable=False))"
+        "name='attendancestatus'), {}))"
+    )
+    corrected = (
+        f"{call.format('nullable=True')}; a next revision fills it, a third sets NOT NULL (handrail lint --fix writes "
+        f"both). Or, with one value for all rows: {call.format(f'server_default={chr(39)}SCHEDULED{chr(39)}, nullable=False')}"
     )
     assert finding == Finding(
         rule="HR-DD101",
@@ -101,8 +106,13 @@ def test_the_corrected_code_has_no_finding(type_: str, tail: str, is_batch: bool
     before = script(body).source
     after = apply_edits(before, found[0].edits)
     assert lint(path_of(revision(after)), rules=FEW) == ()
-    assert found[0].fix_hint in " ".join(line.strip() for line in after.splitlines())
+    assert found[0].fix_hint.partition("; a next revision")[0] in " ".join(line.strip() for line in after.splitlines())
     ast.parse(after)
+    parent = revision(after)
+    for following in found[0].revisions:
+        parent = new_script(parent, following)
+        assert lint(path_of(parent), rules=FEW) == ()
+        assert identify("", parent.source).id == parent.id
 
 
 def test_severity_follows_the_rows_that_are_there() -> None:

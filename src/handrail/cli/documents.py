@@ -59,13 +59,15 @@ class Reviewed:
 @dataclass(frozen=True, slots=True)
 class Revised:
     """The scripts that were written, the server defaults taken from the models ("bookings.seats = '0'"), the findings
-    that were repaired in the scripts, and those that remain; differences of enum columns that were left alone."""
+    that were repaired in the scripts, and those that remain; differences of enum columns that were left alone; what a
+    person has to write into the scripts before they can run on rows."""
 
     scripts: tuple[str, ...]
     defaults: tuple[str, ...]
     repaired: tuple[Finding, ...]
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
+    to_write: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from handrail.lint.finding import Finding
     from handrail.lint.settings import LintSettings
     from handrail.migrator.script_files import ScriptFile
+    from handrail.workflows.repair_scripts import Repairs
 
 
 class Format(StrEnum):
@@ -110,19 +111,45 @@ def _is_path(name: str) -> bool:
 def _lint_files(
     config: Config, files: tuple[ScriptFile, ...], *, fix: bool, is_whole: bool
 ) -> tuple[tuple[Finding, ...], dict[str, str]]:
-    from handrail.migrator.script_files import read_files, write_source
-    from handrail.workflows.lint_scripts import lint_files, repair
+    from handrail.migrator.script_files import read_files
+    from handrail.workflows.lint_scripts import lint_files
+    from handrail.workflows.repair_scripts import repair_all
 
     weights = _weights(config, files)
-    repaired = repair(files, *weights) if fix else ()
-    for one in repaired:
-        write_source(one.script, one.source)
-        for gone in one.gone:
-            sys.stderr.write(f"repaired {gone.file}:{gone.line} {gone.rule} {gone.message}\n")
-    if repaired:
-        files = read_files([one.file for one in files], config.root)
+    if fix:
+        repairs = repair_all(files, history(config), *weights)
+        write(repairs)
+        files = read_files([*(one.file for one in files), *(one.file for one in repairs.added)], config.root)
     linted = lint_files(files, *weights, is_whole=is_whole)
     return linted.findings, linted.sources
+
+
+def history(config: Config) -> tuple[ScriptFile, ...]:
+    """All scripts of the project; none where nothing says in which folder they are."""
+    from handrail.errors import ProjectError
+    from handrail.migrator.script_files import read_files, version_folders
+
+    try:
+        return read_files(version_folders(config.root, config.alembic_ini, config.section), config.root)
+    except ProjectError:
+        return ()
+
+
+def write(repairs: Repairs) -> None:
+    """Write what was repaired, all or nothing, and say so on stderr."""
+    from handrail.migrator.script_files import write_together
+
+    write_together(repairs.added, [(one.script, one.source) for one in repairs.changed])
+    sys.stderr.writelines(f"{line}\n" for line in told(repairs))
+
+
+def told(repairs: Repairs) -> Iterator[str]:
+    """What was repaired, and what a person has to do for it."""
+    yield from (f"repaired {gone.file}:{gone.line} {gone.rule} {gone.message}" for gone in repairs.gone)
+    yield from (f"wrote {one.revision.path}" for one in repairs.added)
+    yield from (f"follows another revision now: {one.script.revision.path}" for one in repairs.changed if not one.gone)
+    yield from (f"to write: {line}" for line in repairs.todo)
+    yield from (f"not repaired: {line}" for line in repairs.left)
 
 
 def _weights(config: Config, files: tuple[ScriptFile, ...]) -> tuple[LintSettings, frozenset[str]]:
@@ -134,21 +161,26 @@ def _weights(config: Config, files: tuple[ScriptFile, ...]) -> tuple[LintSetting
 
 def _show_diff(output: Output, config: Config, files: tuple[ScriptFile, ...]) -> None:
     """What --fix would change, and nothing else on stdout; exits 3 when there is something."""
-    from handrail.workflows.lint_scripts import repair
+    from handrail.workflows.repair_scripts import repair_all
 
-    repaired = repair(files, *_weights(config, files))
-    for one in repaired:
-        text = _diff(one.script.revision.path, one.script.revision.source, one.source)
-        output.lines(text.removesuffix("\n"))
-    if repaired:
-        number = sum(len(one.gone) for one in repaired)
-        raise LintRefused(f"{count(number, 'finding')} can be repaired", hint="handrail lint --fix")
+    _show_repairs(output, repair_all(files, history(config), *_weights(config, files)), "handrail lint --fix")
 
 
-def _diff(path: str, before: str, after: str) -> str:
+def _show_repairs(output: Output, repairs: Repairs, command: str) -> None:
+    for one in repairs.changed:
+        path = one.script.revision.path
+        output.lines(_diff(f"a/{path}", f"b/{path}", one.script.revision.source, one.source).removesuffix("\n"))
+    for new in repairs.added:
+        output.lines(_diff("/dev/null", f"b/{new.revision.path}", "", new.source).removesuffix("\n"))
+    sys.stderr.writelines(f"not repaired: {line}\n" for line in repairs.left)
+    if repairs.changed:
+        raise LintRefused(f"{count(len(repairs.gone), 'finding')} can be repaired", hint=command)
+
+
+def _diff(old: str, new: str, before: str, after: str) -> str:
     from difflib import unified_diff
 
-    lines = unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{path}", f"b/{path}")
+    lines = unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), old, new)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 

@@ -38,12 +38,13 @@ def revision(  # noqa: PLR0913, PLR0917 - its options
     """Write a migration script, repair what can be for certain, and review it. Exits 3 when a finding remains."""
     with answering("revision", json) as output:
         from handrail.cli.documents import Revised
-        from handrail.cli.reviewing import refuse, show_text
+        from handrail.cli.reviewing import history, refuse, show_text
         from handrail.enums.plan import Wishes
         from handrail.migrator.migrator import NewRevision
-        from handrail.migrator.script_files import read_files, write_source
+        from handrail.migrator.script_files import read_files, write_together
         from handrail.wiring import engines_of, lint_settings, script_engines
-        from handrail.workflows.lint_scripts import lint_files, repair
+        from handrail.workflows.lint_scripts import lint_files
+        from handrail.workflows.repair_scripts import Repairs, repair_all
 
         project = opened(root, env)
         config = project.config
@@ -53,22 +54,21 @@ def revision(  # noqa: PLR0913, PLR0917 - its options
         paths = [Path(path) for path in written.paths]
         files = read_files(paths, config.root)
         settings, engines = lint_settings(config), engines_of(config, [one.revision.source for one in files])
-        repaired = () if no_fix else repair(files, settings, engines)
-        for one in repaired:
-            write_source(one.script, one.source)
-        files = read_files(paths, config.root)
-        gone = tuple(finding for one in repaired for finding in one.gone)
+        repairs = Repairs() if no_fix else repair_all(files, history(config), settings, engines)
+        write_together(repairs.added, [(one.script, one.source) for one in repairs.changed])
+        files = read_files([*paths, *(one.file for one in repairs.added)], config.root)
+        gone = repairs.gone
         linted = lint_files(files, settings, engines)
         output.lines(*(f"wrote {file.revision.path}" for file in files))
         output.lines(*(f"server_default from the model: {text}" for text in written.filled))
         output.lines(*(f"left alone: {text}" for text in written.notes))
         output.lines(*(f"repaired {finding.rule} {finding.message}: {finding.fix_hint}" for finding in gone))
+        output.lines(*(f"to write: {line}" for line in repairs.todo))
         if autogenerate and not any(reads_something(file.revision.source) for file in files):
             sys.stderr.write("models and database agree: the script changes nothing\n")
         show_text(output, linted.findings, linted.sources)
-        output.document(
-            Revised(tuple(file.revision.path for file in files), written.filled, gone, linted.findings, written.notes)
-        )
+        scripts = tuple(file.revision.path for file in files)
+        output.document(Revised(scripts, written.filled, gone, linted.findings, written.notes, repairs.todo))
         try:
             refuse(config, linted.findings)
         except LintRefused as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 
 class Severity(StrEnum):
@@ -31,10 +32,35 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class NextRevision:
+    """A revision that has to follow the repaired script: what it does ("fill bookings.seats") and what its script says.
+
+    `upgrade` and `downgrade` are the lines of the functions, `head` blocks of text above them (markers, constants,
+    helpers). `todo` is what a person has to write into the script before it can run on rows, "" for nothing.
+    """
+
+    message: str
+    upgrade: str
+    downgrade: str
+    head: tuple[str, ...] = ()
+    todo: tuple[str, ...] = ()
+
+
+class Split(Protocol):
+    """What a repair does in revisions of their own, as a value. Those of one class in one script are done together."""
+
+    def together(self, others: Sequence[Split]) -> tuple[NextRevision, ...]:
+        """The revisions, oldest first, that do this and what the others (of the same class) do."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One finding. `message` says what is wrong, `why` what it would do to the database.
 
-    `fix_hint` is the corrected code (or what to type), `edits` the same as exact edits where there is one.
+    `fix_hint` is the corrected code (or what to type), `edits` the same as exact edits where there is one. `revisions`
+    have to follow the script when the edits are made, which alone would be half of the repair; `split` makes them, for
+    several findings at once.
     `source` says how it was found: "static" from the text, later "rehearsed" from a run. `is_suggestion`: the edits
     hold a value that a person has to choose, so nobody makes them unasked.
     """
@@ -50,6 +76,8 @@ class Finding:
     edits: tuple[Edit, ...] = field(default=(), compare=False)
     source: str = "static"
     is_suggestion: bool = field(default=False, compare=False)
+    revisions: tuple[NextRevision, ...] = field(default=(), compare=False)
+    split: Split | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_repairable(self) -> bool:

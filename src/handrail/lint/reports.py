@@ -81,7 +81,13 @@ def _fix(finding: Finding) -> Mapping[str, Any] | None:
         }
         for edit in finding.edits
     ]
-    return {"text": finding.fix_hint, "edits": edits, "is_suggestion": finding.is_suggestion}
+    found: dict[str, Any] = {"text": finding.fix_hint, "edits": edits, "is_suggestion": finding.is_suggestion}
+    if finding.revisions:
+        found["revisions"] = [
+            {"message": one.message, "head": list(one.head), "upgrade": one.upgrade, "downgrade": one.downgrade}
+            for one in finding.revisions
+        ]
+    return found
 
 
 def as_json(findings: Sequence[Finding], sources: Sources) -> str:
@@ -116,7 +122,7 @@ def _sarif_result(finding: Finding) -> dict[str, Any]:
         region = {"startLine": max(1, finding.line), "startColumn": finding.column + 1}
         place = {"artifactLocation": {"uri": finding.file}, "region": region}
         result["locations"] = [{"physicalLocation": place}]
-    if finding.edits:
+    if finding.edits and not finding.revisions:  # it has no word for scripts that do not exist yet
         result["fixes"] = [_sarif_fix(finding)]
     return result
 

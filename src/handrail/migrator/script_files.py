@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tokenize import detect_encoding
 
@@ -29,6 +31,25 @@ class ScriptFile:
     data: bytes = b""
     problem: str = ""
     can_be_written: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NewScript:
+    """A script to be made in the folder of another one, with its byte-order mark, line ends and mode."""
+
+    beside: ScriptFile
+    revision: Revision
+
+    @property
+    def file(self) -> Path:
+        return self.beside.file.with_name(Path(self.revision.path).name)
+
+    @property
+    def source(self) -> str:
+        """Its text with the line ends that it is written with."""
+        first = self.beside.data.splitlines(keepends=True)[:1]
+        is_dos = bool(first) and first[0].endswith(b"\r\n")
+        return self.revision.source.replace("\n", "\r\n") if is_dos else self.revision.source
 
 
 def version_folders(root: Path, ini: Path | None, section: str) -> tuple[Path, ...]:
@@ -142,25 +163,75 @@ def write_source(script: ScriptFile, source: str) -> None:
     what was read, or cannot be written; it is then as it was."""
     target = Path(os.path.realpath(script.file))
     mark = _BOM if script.data.startswith(_BOM) else b""
-    try:
+    with _telling(script.file):
         if not script.can_be_written or target.read_bytes() != script.data:
             raise UsageError(
                 f"{script.file} was not changed",
                 why="it changed while it was read" if script.can_be_written else "it is not UTF-8",
                 hint="run the same command again",
             )
-        import tempfile
+        _replace(target, mark + source.encode(), target.stat().st_mode)
 
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as out:
-                out.write(mark + source.encode())
-                out.flush()
-                os.fsync(out.fileno())
-            Path(name).chmod(target.stat().st_mode & 0o7777)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+
+def write_new(new: NewScript) -> None:
+    """Make a script's file, atomically. Raises UsageError when there is one already, or it cannot be made."""
+    target = new.file
+    with _telling(target):
+        if os.path.lexists(target):
+            raise UsageError(f"{target} is there already", hint="move it away, then the same command again")
+        mark = _BOM if new.beside.data.startswith(_BOM) else b""
+        _replace(target, mark + new.source.encode(), new.beside.file.stat().st_mode)
+
+
+def write_together(added: Sequence[NewScript], changed: Sequence[tuple[ScriptFile, str]]) -> None:
+    """Make scripts and change others, all or nothing. Raises UsageError; everything is then as it was.
+
+    No file system exchanges several files at once, so the order is one in which a kill leaves what Alembic refuses or
+    takes for whole, never what it would run by half. New scripts come first, each after the one that it follows: no
+    script has a missing parent then. Until the scripts that followed the split one are turned to the last new one there
+    are two heads, which `upgrade head` refuses; a split script that was the head itself has no such moment. The split
+    script comes last: as long as it is as it was, its finding is there, and the same command, which makes the same ids,
+    goes on where the kill was."""
+    undo: list[Callable[[], object]] = []
+    try:
+        for new in added:
+            write_new(new)
+            undo.append(new.file.unlink)
+        for script, source in changed:
+            write_source(script, source)
+            undo.append(partial(_put_back, script))
+    except BaseException:
+        for step in reversed(undo):
+            with suppress(OSError):
+                step()
+        raise
+
+
+def _put_back(script: ScriptFile) -> None:
+    target = Path(os.path.realpath(script.file))
+    _replace(target, script.data, target.stat().st_mode)
+
+
+@contextmanager
+def _telling(file: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise UsageError(f"{script.file} cannot be written", why=error.strerror or str(error)) from error
+        raise UsageError(f"{file} cannot be written", why=error.strerror or str(error)) from error
+
+
+def _replace(target: Path, data: bytes, mode: int) -> None:
+    """Put a file with this content in its place, at once."""
+    import tempfile
+
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(name).chmod(mode & 0o7777)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -61,7 +61,7 @@ def _unreadable(script: ScriptFile) -> Finding:
 
 
 def repair(scripts: Iterable[ScriptFile], settings: LintSettings, engines: frozenset[str]) -> tuple[Repaired, ...]:
-    """The new texts of those scripts that have repairable findings. Nothing is written.
+    """The new texts of those scripts that have findings which edits alone repair. Nothing is written.
 
     All repairs of a script are tried at once, then one after the other: they stay when their findings are gone then and
     none is new. (Two indexes: one of them alone in an autocommit block would leave a script that fails half-way.)"""
@@ -80,14 +80,14 @@ def _repaired(revision: Revision, settings: LintSettings, engines: frozenset[str
     refused: set[tuple[str, str]] = set()
     for turn in range(_TURNS):
         findings = _findings(revision, settings, engines)
-        wanted = [one for one in findings if one.is_repairable and _words(one) not in refused]
+        wanted = [one for one in findings if one.is_repairable and not one.revisions and _words(one) not in refused]
         wanted = _apart(wanted) if turn == 0 else wanted[:1]
         if not wanted:
             break
         edits = [edit for one in wanted for edit in one.edits]
         changed = replace(revision, source=apply_edits(revision.source, edits))
         is_bound = open_names(changed.source) <= open_names(revision.source)
-        if is_bound and _is_better(findings, _findings(changed, settings, engines), wanted):
+        if is_bound and is_better(findings, _findings(changed, settings, engines), wanted):
             revision = changed
             gone += wanted
         elif len(wanted) == 1:
@@ -120,8 +120,16 @@ def _words(finding: Finding) -> tuple[str, str]:
     return (finding.rule, finding.message)
 
 
-def _is_better(before: Sequence[Finding], after: Sequence[Finding], wanted: Sequence[Finding]) -> bool:
-    """Whether these findings are gone and no other came."""
-    left, now = Counter(map(_words, before)), Counter(map(_words, after))
+def is_better(before: Sequence[Finding], after: Sequence[Finding], wanted: Sequence[Finding]) -> bool:
+    """Whether the findings that were `wanted` to go are gone and no other came."""
+    return not new_findings(before, after, wanted)
+
+
+def new_findings(before: Sequence[Finding], after: Sequence[Finding], wanted: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Those of `after` that were not there before, or were `wanted` to go and are there still."""
+    left, found = Counter(map(_words, before)), []
     left.subtract(map(_words, wanted))
-    return all(number <= left[words] for words, number in now.items())
+    for one in after:
+        left[_words(one)] -= 1
+        found += [one] if left[_words(one)] < 0 else []
+    return tuple(found)

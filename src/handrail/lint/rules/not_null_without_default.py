@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from handrail.facts import DatabaseFacts, TableName
@@ -14,12 +14,14 @@ from handrail.lint.repairs import arguments, one_line, over
 from handrail.lint.rule import Case, LintContext
 from handrail.lint.rules.serial_column import is_numbered
 from handrail.lint.samples import START
+from handrail.lint.split_column import ColumnSplit, column_split, is_used_otherwise, nullable_edit
 from handrail.migrations.calls import ReadOperation
 from handrail.migrations.changes import AddColumn, Change, NotAnalysable, RenameTable, Verb, WriteRows
 from handrail.migrations.columns import ColumnText
 from handrail.migrations.dialects import ANY
 from handrail.migrations.operations import Operation, OperationKind
-from handrail.migrations.reading import ScriptReading
+from handrail.migrations.reading import FunctionReading, ScriptReading
+from handrail.migrations.revision import Direction
 
 #: A default that every engine takes for a column of this type (also SQLite, whose ADD COLUMN wants a constant).
 CANDIDATES: Mapping[str, str] = {
@@ -103,11 +105,17 @@ class NotNullWithoutDefault:
                 made, created = _Made(), set()
             function = script.function(context.direction)
             spared, in_sql = _look_around(function.changes, context.engines, created)
+            unsafe = []
             for read in function.reads:
                 made.follow(read.operation)
                 is_spared = made.is_empty(read.operation.table) or (id(read.call), read.operation.table) in spared
                 if _is_unsafe(read) and not is_spared:
-                    yield self._finding(script, read, context.facts, made)
+                    unsafe.append((read, read.operation.table and made.name_before(read.operation.table)))
+            splits = _splits(function, [read for read, _ in unsafe], context)
+            for read, before in unsafe:
+                finding = self._finding(script, read, _severity(context.facts, before))
+                split = splits.get((id(read.call), read.operation.table))
+                yield finding if split is None else _as_split(script, read, finding, *split)
             for change in in_sql:
                 yield self._in_sql(change, context.facts, made)
 
@@ -124,13 +132,11 @@ class NotNullWithoutDefault:
             f"DEFAULT {CANDIDATES.get(change.column.type_name.upper(), TO_CHOOSE)} NOT NULL",
         )
 
-    def _finding(self, script: ScriptReading, read: ReadOperation, facts: DatabaseFacts | None, made: _Made) -> Finding:
+    def _finding(self, script: ScriptReading, read: ReadOperation, severity: Severity) -> Finding:
         assert read.column is not None  # noqa: S101 - _is_unsafe saw it
-        table = read.operation.table
         edit = server_default_edit(read.column)
-        severity = _severity(facts, table if table is None else made.name_before(table))
         hint = _corrected(script.revision.source, read.call, edit)
-        what = f"{table}.{read.column.name} is NOT NULL without a server_default"
+        what = f"{read.operation.table}.{read.column.name} is NOT NULL without a server_default"
         return Finding(
             rule=self.code,
             severity=severity,
@@ -141,8 +147,39 @@ class NotNullWithoutDefault:
             why=self.why,
             fix_hint=hint,
             edits=(edit,),
-            is_suggestion=read.column is None or read.column.python_default is None,
+            is_suggestion=read.column.python_default is None,
         )
+
+
+def _splits(
+    function: FunctionReading, unsafe: Sequence[ReadOperation], context: LintContext
+) -> Mapping[tuple[int, TableName | None], tuple[Edit, ColumnSplit]]:
+    """The splits of the calls that can be split for certain, by call and table: what they add is written out, nothing
+    else is done to it, and every time that the call runs it is unsafe."""
+    found: dict[tuple[int, TableName | None], tuple[Edit, ColumnSplit]] = {}
+    for read in unsafe if context.direction is Direction.UPGRADE else ():
+        table, column, edit = read.operation.table, read.column, nullable_edit(read)
+        is_always = _runs(function.reads, read.call) == _runs(unsafe, read.call)
+        if table is None or column is None or column.name is None or edit is None:
+            continue
+        if read.is_conditional or not is_always or is_used_otherwise(function.changes, table, column.name):
+            continue
+        if column.python_default is None:
+            split = column_split(table, column, context.engines)
+            found |= {(id(read.call), table): (edit, split)} if split is not None else {}
+    return found
+
+
+def _runs(reads: Iterable[ReadOperation], call: ast.Call) -> int:
+    return sum(read.call is call for read in reads)
+
+
+def _as_split(script: ScriptReading, read: ReadOperation, finding: Finding, edit: Edit, split: ColumnSplit) -> Finding:
+    """The finding with that repair in place of the suggested default."""
+    hint = f"{_corrected(script.revision.source, read.call, edit)}; a next revision fills it, a third sets NOT NULL "
+    hint += f"(handrail lint --fix writes both). Or, with one value for all rows: {finding.fix_hint}"
+    made = split.together(())
+    return replace(finding, fix_hint=hint, edits=(edit,), is_suggestion=False, revisions=made, split=split)
 
 
 def _look_around(

@@ -1,0 +1,243 @@
+"""Adding a NOT NULL column in three revisions: nullable first, then filled, then required."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from handrail.facts import TableName
+from handrail.lint.finding import Edit, NextRevision, Split
+from handrail.lint.next_revisions import literal
+from handrail.lint.repairs import over
+from handrail.lint.sql_names import quoted, quoted_table
+from handrail.migrations import changes
+from handrail.migrations.calls import ReadOperation
+from handrail.migrations.changes import Change, ConstraintKind
+from handrail.migrations.columns import ColumnText
+from handrail.migrations.declarations import marker
+from handrail.migrations.values import call_name
+
+POSTGRES: Final = frozenset({"postgresql"})
+BOTH: Final = POSTGRES | {"sqlite"}
+_MAX_NAME: Final = 63
+#: What functions that models take for a default are called in SQL.
+_FUNCTIONS: Final = {
+    "now": "CURRENT_TIMESTAMP",
+    "utcnow": "CURRENT_TIMESTAMP",
+    "current_timestamp": "CURRENT_TIMESTAMP",
+    "today": "CURRENT_DATE",
+    "uuid4": "gen_random_uuid()",
+}
+_TYPES: Final = {
+    "CURRENT_TIMESTAMP": {"datetime", "timestamp"},
+    "CURRENT_DATE": {"date"},
+    "gen_random_uuid()": {"uuid", "guid"},
+}
+_VALUES: Final = (
+    '# The SQL of a new column\'s value in the rows that are there, such as "0", "\'open\'" or "lower(topic)".\n'
+    "# None: nobody has chosen one; that is right only where there are no rows.\nVALUES = {{\n{lines}\n}}"
+)
+#: With 2 MB in one transaction nobody waits long for a row.
+_PAGES: Final = "PAGES = 256"
+_FILL: Final = """def fill(table, column, schema=None):
+    \"\"\"{what}\"\"\"
+    context, rows = op.get_context(), sa.table(table, sa.column(column), schema=schema)
+    empty, value = rows.c[column].is_(None), VALUES[f"{{rows.fullname}}.{{column}}"]
+    if value is None:
+        refuse_rows(rows, column)
+        return
+{batches}    op.execute(sa.update(rows).where(empty).values({{column: sa.literal_column(value)}}))"""
+_BATCHES: Final = """    if {test}not context.as_sql:
+        name = context.dialect.identifier_preparer.format_table(rows)
+        pages = op.get_bind().scalar(
+            sa.text(
+                "SELECT coalesce(max(pg_relation_size(relid)), pg_relation_size(CAST(:name AS regclass)))"
+                " / CAST(current_setting('block_size') AS integer) FROM pg_partition_tree(CAST(:name AS regclass))"
+            ),
+            {{"name": name}},
+        )
+        with context.autocommit_block():
+            for first in range(0, int(pages), PAGES):
+                begin = sa.literal_column(f"ctid >= '({{first}},0)'")
+                end = sa.literal_column(f"ctid < '({{first + PAGES}},0)'")
+                op.execute(sa.update(rows).where(empty, begin, end).values({{column: sa.literal_column(value)}}))
+    # and what others wrote without a value meanwhile
+"""
+_REFUSE: Final = """def refuse_rows(rows, column):
+    \"\"\"Fail when there are rows to fill, since nobody has said with what.\"\"\"
+    if op.get_context().as_sql:
+        return
+    count = op.get_bind().scalar(sa.select(sa.func.count()).select_from(rows).where(rows.c[column].is_(None)))
+    if count:
+        name = f"{rows.fullname}.{column}"
+        raise ValueError(
+            f"{name} is NULL in {count} row{'' if count == 1 else 's'} and no value for it was chosen; "
+            f'write its SQL into VALUES["{name}"] in the script of revision {revision}'
+        )"""
+
+
+def nullable_edit(read: ReadOperation) -> Edit | None:
+    """The edit by which the added column may hold NULLs; None where the column is not written out in the call."""
+    column = read.column
+    if column is None or column.call is None or column.is_primary_key:
+        return None
+    if not any(node is column.call for node in ast.walk(read.call)):
+        return None  # made elsewhere, perhaps for other tables too
+    for keyword in column.call.keywords:
+        if keyword.arg == "nullable" and isinstance(keyword.value, ast.Constant):
+            return over(keyword.value, "True")
+    return None
+
+
+def is_used_otherwise(found: Iterable[Change], table: TableName, column: str) -> bool:
+    """Whether the same script does more to the column than add it, so that it cannot be required later for certain."""
+    for change in found:
+        match change:
+            case changes.AlterColumn(table=where, column=name) | changes.DropColumn(table=where, column=name):
+                if (where, name) == (table, column):
+                    return True
+            case changes.RenameTable(table=where) | changes.DropTable(table=where) if where == table:
+                return True
+            case changes.AddConstraint(table=where, constraint=made) if where == table:
+                if made.kind is ConstraintKind.PRIMARY_KEY and column in made.columns:
+                    return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSplit:
+    """A column that is added as nullable, to be filled and required in the next revisions. `value` is the SQL of what
+    the rows that are there get, None where a person has to choose it."""
+
+    table: TableName
+    column: str
+    value: str | None
+    engines: frozenset[str]
+
+    def together(self, others: Sequence[Split]) -> tuple[NextRevision, ...]:
+        """A revision that fills, and one that requires."""
+        columns = (self, *(one for one in others if isinstance(one, ColumnSplit)))
+        return (_filled(columns, self.engines), _required(columns, self.engines))
+
+    @property
+    def where(self) -> str:
+        return f"{self.table}.{self.column}"
+
+    @property
+    def schema(self) -> str:
+        """The argument that names the table's schema, where it has one."""
+        return f", schema={literal(self.table.schema)}" if self.table.schema else ""
+
+    @property
+    def todo(self) -> tuple[str, ...]:
+        text = f"VALUES[{literal(self.where)}]: the SQL of its value in the rows that are there, unless there are none"
+        return () if self.value else (text,)
+
+
+def column_split(table: TableName, column: ColumnText, engines: frozenset[str]) -> ColumnSplit | None:
+    """The split of an added column; None for engines that are not known."""
+    if column.name is None or not engines or not engines <= BOTH:
+        return None
+    return ColumnSplit(table, column.name, known_value(column, engines), engines)
+
+
+def _message(verb: str, columns: Sequence[ColumnSplit]) -> str:
+    return f"{verb} {', '.join(one.where for one in columns)}"
+
+
+def _filled(columns: Sequence[ColumnSplit], engines: frozenset[str]) -> NextRevision:
+    calls = (f"fill({literal(one.table.name)}, {literal(one.column)}{one.schema})" for one in columns)
+    lines = (f"    {literal(one.where)}: {literal(one.value) if one.value else None}," for one in columns)
+    markers = "\n".join(marker(one.table, one.column) for one in columns)
+    return NextRevision(
+        _message("fill", columns),
+        "\n".join(calls),
+        "# handrail: ignore-file HR-PR104 -- the values go with the column, which the revision before takes back\npass",
+        (markers, _VALUES.format(lines="\n".join(lines)), *_helpers(engines)),
+        tuple(text for one in columns for text in one.todo),
+    )
+
+
+def _helpers(engines: frozenset[str]) -> tuple[str, ...]:
+    """The functions of the script that fills; rows are filled in batches on PostgreSQL only."""
+    if "postgresql" not in engines:
+        return (_FILL.format(what="Give the rows without a value one.", batches=""), _REFUSE)
+    test = "" if engines == POSTGRES else 'context.dialect.name == "postgresql" and '
+    where = "" if engines == POSTGRES else " on PostgreSQL"
+    what = f"Give the rows without a value one, each batch{where} in a transaction of its own."
+    return (_PAGES, _FILL.format(what=what, batches=_BATCHES.format(test=test)), _REFUSE)
+
+
+def _required(columns: Sequence[ColumnSplit], engines: frozenset[str]) -> NextRevision:
+    """The revision that sets NOT NULL; on PostgreSQL no row is read under a lock that keeps others waiting."""
+    if engines == POSTGRES:
+        upgrade, downgrade = _required_on_postgres(columns), "\n".join(_alter(one, nullable=True) for one in columns)
+    else:
+        upgrade, downgrade = _in_batches(columns, nullable=False), _in_batches(columns, nullable=True)
+        if "postgresql" in engines:
+            there = _indented(_required_on_postgres(columns))
+            upgrade = f'if op.get_context().dialect.name == "postgresql":\n{there}\nelse:\n{_indented(upgrade)}'
+    return NextRevision(_message("require", columns), upgrade, downgrade)
+
+
+def _in_batches(columns: Sequence[ColumnSplit], *, nullable: bool) -> str:
+    """One block for each table: on SQLite it copies the table."""
+    lines = []
+    for table in dict.fromkeys(one.table for one in columns):
+        those = [one for one in columns if one.table == table]
+        lines.append(f"with op.batch_alter_table({literal(table.name)}{those[0].schema}) as batch_op:")
+        lines += [f"    batch_op.alter_column({literal(one.column)}, nullable={nullable})" for one in those]
+    return "\n".join(lines)
+
+
+def _required_on_postgres(columns: Sequence[ColumnSplit]) -> str:
+    lines = ["# a try that failed may have left them"]
+    for one in columns:
+        drop = f"ALTER TABLE {quoted_table(one.table)} DROP CONSTRAINT IF EXISTS {quoted(_check(one))}"
+        lines.append(f"op.execute({literal(drop)})")
+    for one in columns:
+        names, condition = f"{literal(_check(one))}, {literal(one.table.name)}", f"{quoted(one.column)} IS NOT NULL"
+        lines.append(
+            f"op.create_check_constraint({names}, {literal(condition)}{one.schema}, postgresql_not_valid=True)"
+        )
+    lines.append("with op.get_context().autocommit_block():")
+    for table in dict.fromkeys(one.table for one in columns):
+        checks = ", ".join(f"VALIDATE CONSTRAINT {quoted(_check(one))}" for one in columns if one.table == table)
+        lines.append(f"    op.execute({literal(f'ALTER TABLE {quoted_table(table)} {checks}')})")
+    lines += [_alter(one, nullable=False) for one in columns]
+    for one in columns:
+        lines.append(
+            f'op.drop_constraint({literal(_check(one))}, {literal(one.table.name)}{one.schema}, type_="check")'
+        )
+    return "\n".join(lines)
+
+
+def _alter(one: ColumnSplit, *, nullable: bool) -> str:
+    return f"op.alter_column({literal(one.table.name)}, {literal(one.column)}, nullable={nullable}{one.schema})"
+
+
+def _check(one: ColumnSplit) -> str:
+    name = f"ck_{one.table.name}_{one.column}_not_null"
+    if len(name.encode()) <= _MAX_NAME:
+        return name
+    return f"ck_{hashlib.sha256(name.encode()).hexdigest()[:12]}_not_null"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.split("\n"))
+
+
+def known_value(column: ColumnText, engines: frozenset[str]) -> str | None:
+    """The SQL that does what the column's `default=` does, where that is a function known to every one of the engines:
+    uuid4, a clock."""
+    assert column.call is not None  # noqa: S101 - a column of op.add_column
+    default = next((word.value for word in column.call.keywords if word.arg == "default"), None)
+    if isinstance(default, ast.Lambda):
+        default = default.body
+    found = _FUNCTIONS.get(call_name(default)) if default is not None else None
+    if found is None or column.type_name.lower() not in _TYPES[found]:
+        return None
+    return found if engines == POSTGRES or found != "gen_random_uuid()" else None
