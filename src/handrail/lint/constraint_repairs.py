@@ -8,7 +8,7 @@ from typing import Final
 
 from handrail.facts import TableName
 from handrail.lint.change_rule import Around
-from handrail.lint.finding import Edit, source_line
+from handrail.lint.finding import Edit, source_line, source_text
 from handrail.lint.repairs import corrected, replaced, statement_of, with_keywords
 from handrail.lint.sql_names import quoted, quoted_table
 from handrail.migrations.changes import AddConstraint
@@ -57,7 +57,7 @@ def _sql_edits(around: Around, call: ast.Call, validating: str) -> tuple[Edit, .
     is_alone = not any(one.place is place for one in around.all if one is not around.change)
     if not isinstance(text, ast.Constant) or not is_alone or place.in_autocommit or not statement_of(source, call):
         return ()
-    literal = ast.get_source_segment(source, text) or ""
+    literal = source_text(source, text)
     found = _LITERAL.fullmatch(literal)
     if found is None:
         return ()

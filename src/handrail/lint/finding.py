@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -111,15 +113,34 @@ def remaining(findings: Sequence[Finding], level: str) -> tuple[Finding, ...]:
 
 def source_line(source: str, number: int) -> str:
     """A line by its number as `ast` counts: only line feeds and carriage returns end one. "" when there is none."""
-    lines = source.encode(errors="surrogateescape").splitlines()
-    return lines[number - 1].decode(errors="replace") if 0 < number <= len(lines) else ""
+    lines = _lines(source)
+    return lines[number - 1].decode(errors="replace").rstrip("\r\n") if 0 < number <= len(lines) else ""
+
+
+def source_text(source: str, node: ast.expr | ast.stmt | ast.keyword) -> str:
+    """What a node is written as; as `ast.get_source_segment`, which cuts the whole text into lines at each call."""
+    lines = _lines(source)
+    first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+    begin, end = node.col_offset, node.end_col_offset or 0
+    if last >= len(lines):
+        return ""
+    if first == last:
+        return lines[first][begin:end].decode(errors="replace")
+    parts = [lines[first][begin:], *lines[first + 1 : last], lines[last][:end]]
+    return b"".join(parts).decode(errors="replace")
+
+
+@functools.lru_cache(maxsize=16)
+def _lines(source: str) -> tuple[bytes, ...]:
+    """The lines with their ends; the rules ask for those of one script again and again."""
+    return tuple(source.encode(errors="surrogateescape").splitlines(keepends=True))
 
 
 def apply_edits(source: str, edits: Sequence[Edit]) -> str:
     """The source with the edits made (they must not overlap); new lines end as those of the source do."""
     data = source.encode()
     starts = [0]
-    lines = data.splitlines(keepends=True)
+    lines = _lines(source)
     is_dos = bool(lines) and lines[0].endswith(b"\r\n")
     for line in lines:
         starts.append(starts[-1] + len(line))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 from collections.abc import Iterator, Mapping
 
-from handrail.lint.finding import Edit, apply_edits, source_line
+from handrail.lint.finding import Edit, apply_edits, source_line, source_text
 
 _STEP = "    "
 
@@ -40,7 +41,7 @@ def corrected(source: str, call: ast.Call, edits: tuple[Edit, ...]) -> str:
         for edit in edits
         if (edit.line, edit.column) >= begin
     )
-    return apply_edits(ast.get_source_segment(source, call) or "", moved)
+    return apply_edits(source_text(source, call), moved)
 
 
 def statement_of(source: str, call: ast.Call) -> bool:
@@ -73,6 +74,7 @@ def in_autocommit_block(source: str, call: ast.Call, inner: str) -> tuple[Edit, 
     return replaced(source, call, f"with {op_name(source)}.get_context().autocommit_block():\n{body}")
 
 
+@functools.lru_cache(maxsize=16)
 def op_name(source: str) -> str:
     """What the script calls Alembic's operations: "op" unless its imports say otherwise."""
     for statement in ast.parse(source).body:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from handrail.lint.finding import source_line
+from handrail.lint.finding import source_line, source_text
 from handrail.lint.repairs import one_line
 from handrail.migrations.module_scope import op_names
 from handrail.migrations.values import call_name
@@ -61,7 +61,7 @@ class ScriptText:
         )
         if not used <= self.names or has_long_text:
             return None
-        segment = ast.get_source_segment(self.source, node) or ""
+        segment = source_text(self.source, node)
         return ast.unparse(node) if "#" in segment else one_line(segment)
 
     def object_name(self, call: ast.Call | None, name: str, *, is_sql: bool = False) -> str:

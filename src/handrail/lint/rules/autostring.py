@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-from handrail.lint.finding import Edit, Finding, Severity
+from handrail.lint.finding import Edit, Finding, Severity, source_text
 from handrail.lint.repairs import open_names, over
 from handrail.lint.rule import Case, Harm, LintContext
 from handrail.lint.samples import START
@@ -99,10 +99,8 @@ def _root(node: ast.expr) -> str:
 
 
 def _as_string(source: str, node: ast.expr) -> str:
-    arguments = [ast.get_source_segment(source, one) or "" for one in [*node.args, *node.keywords]] if (
-        isinstance(node, ast.Call)
-    ) else []  # fmt: skip
-    return f"sa.String({', '.join(arguments)})"
+    inside: list[ast.expr | ast.keyword] = [*node.args, *node.keywords] if isinstance(node, ast.Call) else []
+    return f"sa.String({', '.join(source_text(source, one) for one in inside)})"
 
 
 def _edits(source: str, module: ast.Module, found: list[ast.expr]) -> tuple[Edit, ...]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from handrail.facts import DatabaseFacts, TableName
 from handrail.lint.change_rule import follow
-from handrail.lint.finding import Edit, Finding, Severity, apply_edits
+from handrail.lint.finding import Edit, Finding, Severity, apply_edits, source_text
 from handrail.lint.repairs import arguments, one_line, over
 from handrail.lint.rule import Case, LintContext
 from handrail.lint.rules.serial_column import is_numbered
@@ -285,7 +285,7 @@ def _corrected(source: str, call: ast.Call, edit: Edit) -> str:
     """The corrected call on one line; when the column is written elsewhere, only the argument to add."""
     if not call.lineno <= edit.line <= (call.end_lineno or 0):
         return edit.text.strip(" ,")
-    segment = ast.get_source_segment(source, call)
+    segment = source_text(source, call)
     lines_after = apply_edits(source, [edit])
     end = (call.end_lineno or 0, call.end_col_offset or 0)
     grown = len(edit.text.encode()) - (edit.end_column - edit.column)
@@ -293,7 +293,7 @@ def _corrected(source: str, call: ast.Call, edit: Edit) -> str:
     whole = ast.Constant(
         value=0, lineno=call.lineno, col_offset=call.col_offset, end_lineno=last[0], end_col_offset=last[1]
     )
-    corrected = ast.get_source_segment(lines_after, whole) or segment or edit.text
+    corrected = source_text(lines_after, whole) or segment or edit.text
     return one_line(corrected)
 
 

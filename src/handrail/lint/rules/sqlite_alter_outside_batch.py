@@ -9,7 +9,7 @@ from typing import ClassVar
 from handrail.facts import TableName
 from handrail.lint.batches import is_stored
 from handrail.lint.change_rule import SQLITE, Around, ChangeRule
-from handrail.lint.finding import Edit, Finding, Severity
+from handrail.lint.finding import Edit, Finding, Severity, source_text
 from handrail.lint.repairs import one_line, replaced
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import START
@@ -236,12 +236,12 @@ def _in_batch(source: str, call: ast.Call, func: ast.Attribute) -> str:
     at, name = _FOREIGN_KEY if func.attr == "create_foreign_key" else _TABLE_AT.get(func.attr, _SECOND)
     words = {word.arg: word for word in call.keywords}
     given = call.args[at] if len(call.args) > at else words[name].value if name in words else None
-    table = ast.get_source_segment(source, given) if given is not None else None
-    positional = [ast.get_source_segment(source, node) or "" for place, node in enumerate(call.args) if place != at]
+    table = source_text(source, given) if given is not None else None
+    positional = [source_text(source, node) for place, node in enumerate(call.args) if place != at]
     schema = words.get("source_schema") or words.get("schema")
     kept = [word for word in call.keywords if word.arg != name and word is not schema]
-    named = [ast.get_source_segment(source, word) or "" for word in kept]
-    inside = f", schema={ast.get_source_segment(source, schema.value)}" if schema is not None else ""
-    owner = ast.get_source_segment(source, func.value) or "op"
+    named = [source_text(source, word) for word in kept]
+    inside = f", schema={source_text(source, schema.value)}" if schema is not None else ""
+    owner = source_text(source, func.value) or "op"
     block = f"with {owner}.batch_alter_table({table}{inside}) as batch_op:"
     return f"{block}\n    batch_op.{func.attr}({', '.join([*positional, *named])})"
