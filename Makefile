@@ -22,7 +22,7 @@ test: setup ## run the tests, PostgreSQL included, without the campaigns
 
 test-long: setup ## run the campaigns: kills at random moments, planted changes, large databases
 	$(PY) $(PYTEST) -m long $(ARGS)
-	HANDRAIL_EVERY_SERVER=1 $(PY) $(PYTEST) -m "not long" -k "rule or corpus" tests/migrator
+	HANDRAIL_EVERY_SERVER=1 $(PY) $(PYTEST) -m "not long" -k "rule or corpus or enum" tests/migrator
 	$(PY) $(PYTEST) --hypothesis-profile=thorough -m "not long" tests/unit
 
 test-matrix: setup ## run the unit, model, workflow and migrator tests on the oldest and the newest libraries and Python

@@ -13,9 +13,11 @@ from alembic import command
 from alembic.autogenerate import produce_migrations
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.dialects.postgresql.base import PGInspector
 
 from handrail.enums.plan import Wishes
 from handrail.migrator import enum_hooks
+from support.enum_cells import Rows
 
 ENV = """
 from alembic import context
@@ -23,7 +25,7 @@ options = context.config.attributes
 with options["engine"]() as connection:
     context.configure(
         connection=connection,
-        target_metadata=options["metadata"],
+        target_metadata=options.get("metadata"),
         compare_server_default=True,
         render_as_batch=connection.dialect.name == "sqlite",
         include_schemas=options.get("include_schemas", False),
@@ -56,7 +58,8 @@ STOCK = ("from alembic import op", "import sqlalchemy as sa", "from sqlalchemy.d
 
 @dataclass
 class Lab:
-    """The folder, and how to connect. `wishes` are used by the next autogenerate; `notes` are what it told."""
+    """The folder, and how to connect. `wishes` hold for every comparison; `notes` are what was told. Several may
+    share a folder: one writes the scripts, and all run them on their own databases."""
 
     folder: Path
     engine: sa.Engine
@@ -66,7 +69,7 @@ class Lab:
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
-        (self.folder / "versions").mkdir(parents=True)
+        (self.folder / "versions").mkdir(parents=True, exist_ok=True)
         (self.folder / "env.py").write_text(ENV)
         (self.folder / "script.py.mako").write_text(TEMPLATE)
         self.config = Config()
@@ -74,9 +77,10 @@ class Lab:
         self.config.attributes["engine"] = self.engine.connect
         self.config.attributes.update(self.attributes)
 
-    def autogenerate(self, metadata: sa.MetaData) -> str:
-        """Write a revision from the models; its text. It must compile, and import stock things only."""
-        enum_hooks.register(lambda: self.wishes, self.notes.append)
+    def autogenerate(self, metadata: sa.MetaData, wishes: Wishes | None = None) -> str:
+        """Write a revision from the models; its text. It must compile, and import stock things only. `wishes` are for
+        this one alone."""
+        enum_hooks.register(lambda: wishes or self.wishes, self.notes.append)
         self.config.attributes["metadata"] = metadata
         number = f"{next(self.numbers):04d}"
         command.revision(self.config, message=f"step {number}", autogenerate=True, rev_id=number)
@@ -106,6 +110,33 @@ class Lab:
     def execute(self, sql: str, *rows: Mapping[str, Any]) -> None:
         with self.engine.begin() as connection:
             connection.execute(sa.text(sql), list(rows)) if rows else connection.execute(sa.text(sql))
+
+    def insert(self, metadata: sa.MetaData, rows: Rows) -> None:
+        """Put rows into tables, in the order of their ids."""
+        with self.engine.begin() as connection:
+            for table, found in rows.items():
+                for number, row in enumerate(found, start=1):
+                    connection.execute(metadata.tables[table].insert(), {"id": number, **row})
+
+    def rows(self, metadata: sa.MetaData) -> Rows:
+        """All rows as stored texts."""
+        found: Rows = {}
+        with self.engine.connect() as connection:
+            for name, table in metadata.tables.items():
+                columns = [sa.cast(sa.column(one.name), sa.String).label(one.name) for one in table.columns][1:]
+                query: Any = sa.select(sa.column("id"), *columns).select_from(sa.table(table.name, schema=table.schema))
+                read = connection.execute(query.order_by(sa.column("id")))
+                found[name] = [dict(zip(row._fields[1:], row[1:], strict=True)) for row in read]
+        return found
+
+    def left(self) -> list[str]:
+        """Tables and enum types that the database has, beside Alembic's own."""
+        with self.engine.connect() as connection:
+            inspector = sa.inspect(connection)
+            types = inspector.get_enums() if isinstance(inspector, PGInspector) else []
+            return [name for name in inspector.get_table_names() if name != "alembic_version"] + [
+                one["name"] for one in types
+            ]
 
     def texts(self, table: str, column: str) -> list[str | None]:
         """The stored texts in the order of the ids, past any type of Python's."""

@@ -239,8 +239,8 @@ class _Side:
         stored, wanted = self.stored[model.column], state_of(model, self.engine)
         if model.is_string or _is_same_native(stored, wanted):
             return
-        if stored.strategy is Strategy.CHECK is wanted.strategy and stored.check_name:
-            wanted = replace(wanted, check_name=stored.check_name)
+        if stored.strategy is Strategy.CHECK is wanted.strategy:
+            wanted = _keep_check(stored, wanted)
         wanted = _keep_default(stored, replace(wanted, nullable=stored.nullable))
         if Strategy.NATIVE not in {stored.strategy, wanted.strategy}:
             wanted = replace(wanted, length=stored.length)
@@ -348,6 +348,13 @@ def _keep_default(stored: StoredEnum, wanted: StoredEnum) -> StoredEnum:
     if wanted.default is not None and wanted.default == stored.default:
         return replace(wanted, default_sql=stored.default_sql)
     return wanted
+
+
+def _keep_check(stored: StoredEnum, wanted: StoredEnum) -> StoredEnum:
+    """The wanted state with the name that the CHECK has, and the order of its values, which says nothing there."""
+    is_same = set(stored.labels) == set(wanted.labels)
+    labels = stored.labels if is_same else wanted.labels
+    return replace(wanted, check_name=stored.check_name or wanted.check_name, labels=labels)
 
 
 def _order_note(type_: TableName, before: tuple[str, ...], after: tuple[str, ...]) -> str:

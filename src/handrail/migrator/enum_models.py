@@ -52,7 +52,6 @@ def _of_enum(column: sa.Column[Any], type_: sa.Enum, *, is_array: bool) -> Model
     )
     is_bound = bool(type_.create_constraint)
     text_strategy = Strategy.CHECK if is_bound else Strategy.VARCHAR
-    schema = type_.schema or (column.table.schema if type_.inherit_schema else None)
     default, default_sql = server_default(column)
     return ModelEnum(
         _name(column),
@@ -60,7 +59,7 @@ def _of_enum(column: sa.Column[Any], type_: sa.Enum, *, is_array: bool) -> Model
         members,
         Strategy.NATIVE if type_.native_enum else text_strategy,
         type_name=str(type_.name or ""),
-        type_schema=schema,
+        type_schema=type_.schema,
         length=type_.length,
         nullable=bool(column.nullable),
         default=default,
