@@ -27,7 +27,7 @@ with options["engine"]() as connection:
         connection=connection,
         target_metadata=options.get("metadata"),
         compare_server_default=True,
-        render_as_batch=connection.dialect.name == "sqlite",
+        render_as_batch=options.get("render_as_batch", connection.dialect.name == "sqlite"),
         include_schemas=options.get("include_schemas", False),
         transaction_per_migration=options.get("transaction_per_migration", False),
     )

@@ -91,4 +91,16 @@ class ChangeColumn:
         return ChangeColumn(self.after, self.before, self.values.reversed())
 
 
-EnumChange = MakeType | RenameType | ChangeLabels | ChangeColumn
+@dataclass(frozen=True, slots=True)
+class TableCheck:
+    """SQLite's CHECK of a column that has a type on PostgreSQL, when its whole table comes. `is_gone`: when the table
+    goes, and the CHECK with it."""
+
+    column: StoredEnum
+    is_gone: bool = False
+
+    def reversed(self) -> TableCheck:
+        return replace(self, is_gone=not self.is_gone)
+
+
+EnumChange = MakeType | RenameType | ChangeLabels | ChangeColumn | TableCheck

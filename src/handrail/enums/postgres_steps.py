@@ -31,7 +31,9 @@ def postgres_steps(change: EnumChange) -> tuple[Step, ...]:
             return (Statement(f"ALTER TYPE {type_sql(change.type)} RENAME TO {quoted(change.new.name)}"),)
         case ChangeLabels():
             return tuple(_labels(change))
-    return tuple(_column(change))
+        case ChangeColumn():
+            return tuple(_column(change))
+    return ()
 
 
 def is_swap(change: ChangeLabels) -> bool:

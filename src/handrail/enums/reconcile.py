@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from handrail.enums.changes import ChangeColumn, ChangeLabels, EnumChange, MakeType, RenameType, Values
+from handrail.enums.changes import ChangeColumn, ChangeLabels, EnumChange, MakeType, RenameType, TableCheck, Values
 from handrail.enums.history import TypeHistory
 from handrail.enums.plan import Coming, EnumPlan, PlannedChange, Refused, Wishes
 from handrail.enums.postgres_steps import is_swap, postgres_steps
 from handrail.enums.sqlite_steps import sqlite_steps
 from handrail.enums.states import ColumnName, EnumReading, ModelEnum, StoredEnum, Strategy, Usage
 from handrail.enums.steps import check_name
+from handrail.enums.wording import column_difference, difference, of_columns, order_note
 from handrail.facts import TableName
 
 
@@ -42,7 +43,7 @@ def strategy_on(model: ModelEnum, engine: str) -> Strategy:
 def plan_changes(reading: EnumReading, wishes: Wishes, coming: Coming, history: TypeHistory | None = None) -> EnumPlan:
     """The changes that bring the database, and the ones of the other engines, to the models.
 
-    `history` tells of PostgreSQL's types when the reading is of a SQLite database."""
+    `history` tells of the engine that was not read: PostgreSQL's types, SQLite's CHECKs."""
     engines = wishes.engines or frozenset({reading.engine})
     sides = [_Side(engine, reading, wishes, history or TypeHistory()) for engine in sorted(engines)]
     found = _Found()
@@ -116,6 +117,7 @@ class _Side:
         self.is_here = engine == reading.engine
         self.usages = reading.usages if self.is_here else {}
         self.history = history
+        self.natives = _natives(reading, history) if "postgresql" in wishes.engines else set()
         self.stored = dict(reading.stored) if self.is_here else self._translated(reading)
         self.types = dict(reading.types) if self.is_here else self._types_of_history()
 
@@ -131,7 +133,7 @@ class _Side:
             self._check_new(found, model)
         for model in coming.created:
             if strategy_on(model, self.engine) is Strategy.CHECK and model.strategy is Strategy.NATIVE:
-                self._check_new(found, model)
+                self._table_check(found, TableCheck(state_of(model, self.engine)))
 
     # what the other engine holds
 
@@ -149,11 +151,11 @@ class _Side:
                 stored, strategy=Strategy.NATIVE, labels=labels, type_name=type_, type_schema=schema, check_name=""
             )
         if stored.strategy is Strategy.NATIVE:
-            model = self.models.get(stored.column)
-            if model is not None and not model.is_bound:
-                return replace(stored, strategy=Strategy.VARCHAR, labels=(), type_name="", type_schema=None)
-            name = check_name(stored.column)
-            return replace(stored, strategy=Strategy.CHECK, check_name=name, type_name="", type_schema=None)
+            bare = replace(stored, strategy=Strategy.VARCHAR, labels=(), type_name="", type_schema=None)
+            check = self.history.checks.columns.get(stored.column)
+            if check is None:
+                return bare
+            return replace(bare, strategy=Strategy.CHECK, labels=check.labels, check_name=check.name or None)
         return stored
 
     def _types_of_history(self) -> dict[TableName, tuple[str, ...]]:
@@ -213,13 +215,13 @@ class _Side:
             if before == labels and change.users == change.users_after:
                 continue
             if set(before) == set(labels) and before != labels and not self.wishes.reorders and not values.texts():
-                found.notes[_order_note(type_, before, labels)] = None
+                found.notes[order_note(type_, before, labels)] = None
                 change = replace(change, after=before)
             if not postgres_steps(change):
                 continue
             if is_swap(change):
                 self._refuse_dependents(found, change)
-            title = f"{_type_title(type_, users)}: {_difference(before, labels, values)}"
+            title = f"{of_columns(users)}: {difference(before, labels, values)}"
             key = f"labels {users[0].column}"
             found.add(found.first, key, title, self.engine, change, rewrites=is_swap(change) or bool(values.texts()))
 
@@ -254,7 +256,7 @@ class _Side:
         if is_retyped:
             self._refuse_dependents(found, change)
         key = f"labels {self._first_user(model)}" if model.strategy is Strategy.NATIVE else f"column {model.column}"
-        title = f"{model.column}: {_column_difference(stored, wanted, values)}"
+        title = f"{model.column}: {column_difference(stored, wanted, values)}"
         rewrites = is_retyped or bool(values.texts())
         found.add(found.first, key, title, self.engine, change, rewrites=rewrites)
 
@@ -270,6 +272,11 @@ class _Side:
             title = f"{model.column}: only its members"
             found.add(found.last, f"check {model.column}", title, self.engine, ChangeColumn(bare, wanted))
 
+    def _table_check(self, found: _Found, change: TableCheck) -> None:
+        column = change.column.column
+        phase = found.first if change.is_gone else found.last
+        found.add(phase, f"check {column}", f"{column}: only its members", self.engine, change)
+
     def _leave(self, found: _Found, coming: Coming) -> None:
         """CHECKs that stand in the way of a DROP COLUMN, and types that nobody uses any more."""
         for column in coming.dropped:
@@ -278,6 +285,11 @@ class _Side:
                 bare = replace(stored, strategy=Strategy.VARCHAR, check_name="")
                 title = f"{column}: its CHECK goes first"
                 found.add(found.first, f"check {column}", title, self.engine, ChangeColumn(stored, bare))
+        for column in coming.gone:
+            stored = self.stored.get(column)
+            if stored is not None and stored.strategy is Strategy.CHECK and column in self.natives:
+                name = stored.check_name or check_name(column)
+                self._table_check(found, TableCheck(replace(stored, check_name=name), is_gone=True))
         wanted, kept = self._wanted_types(), self._kept_users({*coming.dropped, *coming.gone})
         for type_, labels in self._left_types().items():
             if type_ not in wanted and type_ not in kept:
@@ -327,6 +339,13 @@ class _Side:
         return Values(renames, mapping)
 
 
+def _natives(reading: EnumReading, history: TypeHistory) -> set[ColumnName]:
+    """The columns that have an enum type on PostgreSQL now."""
+    if reading.engine == "postgresql":
+        return {column for column, stored in reading.stored.items() if stored.strategy is Strategy.NATIVE}
+    return set(history.columns)
+
+
 def _type_of(model: ModelEnum) -> TableName:
     return TableName(model.type_name, model.type_schema)
 
@@ -355,34 +374,3 @@ def _keep_check(stored: StoredEnum, wanted: StoredEnum) -> StoredEnum:
     is_same = set(stored.labels) == set(wanted.labels)
     labels = stored.labels if is_same else wanted.labels
     return replace(wanted, check_name=stored.check_name or wanted.check_name, labels=labels)
-
-
-def _order_note(type_: TableName, before: tuple[str, ...], after: tuple[str, ...]) -> str:
-    return (
-        f"type {type_} sorts {', '.join(before)} and the members stand as {', '.join(after)}: left as it is, since "
-        "another order writes every table anew; handrail revision --reorder writes it"
-    )
-
-
-def _type_title(type_: TableName, users: Sequence[ModelEnum]) -> str:
-    return ", ".join(str(model.column) for model in users[:3]) + (" …" if len(users) > 3 else "")
-
-
-def _difference(before: Sequence[str], after: Sequence[str], values: Values) -> str:
-    return ", ".join(_parts(before, after, values)) or "order of values"
-
-
-def _parts(before: Sequence[str], after: Sequence[str], values: Values) -> Iterator[str]:
-    moved = values.texts()
-    yield from (f"{old!r} becomes {new!r}" for old, new in moved.items())
-    yield from (f"+ {label!r}" for label in after if label not in before and label not in moved.values())
-    yield from (f"- {label!r}" for label in before if label not in after and label not in moved)
-
-
-def _column_difference(stored: StoredEnum, wanted: StoredEnum, values: Values) -> str:
-    if stored.strategy is not wanted.strategy:
-        return f"{stored.strategy.value} becomes {wanted.strategy.value}"
-    parts = list(_parts(stored.labels, wanted.labels, values))
-    if not parts and stored.default != wanted.default:
-        parts = [f"default {stored.default!r} becomes {wanted.default!r}"]
-    return ", ".join(parts) or "its CHECK"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from handrail.enums.changes import ChangeColumn, EnumChange
+from handrail.enums.changes import ChangeColumn, EnumChange, TableCheck
 from handrail.enums.postgres_steps import moved_rows
 from handrail.enums.states import Strategy
 from handrail.enums.steps import BatchColumn, RefuseRows, Step
@@ -13,7 +13,12 @@ from handrail.enums.steps import BatchColumn, RefuseRows, Step
 
 def sqlite_steps(change: EnumChange) -> tuple[Step, ...]:
     """What the change is on SQLite; () when it is nothing there: it has no types."""
-    return tuple(_column(change)) if isinstance(change, ChangeColumn) else ()
+    match change:
+        case ChangeColumn():
+            return tuple(_column(change))
+        case TableCheck(column=column, is_gone=False):
+            return (BatchColumn(column.column, makes=column.check_name or "", allowed=column.labels),)
+    return ()
 
 
 def _column(change: ChangeColumn) -> Iterator[Step]:

@@ -25,10 +25,10 @@ from handrail.enums.states import ColumnName, ModelEnum, Strategy
 from handrail.enums.steps import check_name, condition
 from handrail.facts import TableName
 from handrail.migrations.changes import Change
-from handrail.migrations.check_text import allowed_values
+from handrail.migrations.check_text import allowed_values, named_values
 from handrail.migrations.identity import identify
 from handrail.migrations.reading import read_script
-from handrail.migrator.enum_models import enum_type, model_enums
+from handrail.migrator.enum_models import enum_type, literal_text, model_enums
 from handrail.migrator.enum_operation import EnumOp
 from handrail.migrator.enum_reading import read_enums
 
@@ -52,7 +52,7 @@ def amend(context: AutogenContext, upgrade: ops.UpgradeOps, wishes: Wishes, tell
     found.collect(upgrade)
     reading = read_enums(context.connection, models, also=found.leaving)
     wishes = replace(wishes, engines=wishes.engines & ENGINES | {context.dialect.name})
-    history = _history(context) if context.dialect.name != "postgresql" else None
+    history = _history(context) if len(wishes.engines) > 1 else TypeHistory()
     plan = plan_changes(reading, wishes, found.coming(), history)
     if plan.refused:
         raise CommandError("; ".join(map(str, plan.refused)))
@@ -60,7 +60,8 @@ def amend(context: AutogenContext, upgrade: ops.UpgradeOps, wishes: Wishes, tell
         raise CommandError(f"no enum column holds the one and has a member for the other: {', '.join(plan.unused)}")
     for note in plan.notes:
         tell(note)
-    _Amending(found.models, wishes.engines, plan, history or TypeHistory()).amend(upgrade)
+    others = history if reading.engine == "sqlite" else TypeHistory()
+    _Amending(found.models, wishes.engines, plan, others).amend(upgrade)
 
 
 def _is_wanted(context: AutogenContext, column: sa.Column[Any]) -> bool:
@@ -72,7 +73,7 @@ def _is_wanted(context: AutogenContext, column: sa.Column[Any]) -> bool:
 
 
 def _history(context: AutogenContext) -> TypeHistory:
-    """The enum types that the project's scripts so far make on PostgreSQL."""
+    """What the project's scripts so far make of enum columns."""
     scripts = context.migration_context.script
     if scripts is None:
         return TypeHistory()
@@ -205,14 +206,22 @@ class _Amending:
         for part in operation.columns:
             if isinstance(part, sa.Column):
                 parts.append(self._column(table, part, is_new_table=True))
-            elif not (isinstance(part, sa.CheckConstraint) and self._is_type_bound(operation, part)):
+            elif not isinstance(part, sa.CheckConstraint):
                 parts.append(part)
+            elif not self._is_made_apart(operation, part):
+                parts.append(_portable_check(part))
         parts += [self._check(model) for model in self._checked(table)]
         return parts
 
-    def _is_type_bound(self, operation: ops.CreateTableOp, check: sa.CheckConstraint) -> bool:
-        columns = (part for part in operation.columns if isinstance(part, sa.Column))
-        return any(enum_type(column.type)[0] is not None and is_check_of(check, column.name) for column in columns)
+    def _is_made_apart(self, operation: ops.CreateTableOp, check: sa.CheckConstraint) -> bool:
+        """Whether the CHECK comes with a type, or belongs to a column that has a type on PostgreSQL."""
+        table = TableName(operation.table_name, operation.schema)
+        return any(
+            is_check_of(check, part.name)
+            for part in operation.columns
+            if isinstance(part, sa.Column)
+            and (enum_type(part.type)[0] is not None or self._native(ColumnName(table, part.name), None) is not None)
+        )
 
     def _checked(self, table: TableName) -> list[ModelEnum]:
         """The columns whose CHECK belongs into CREATE TABLE: on every engine that the script runs on."""
@@ -221,16 +230,15 @@ class _Amending:
         ]
 
     def _check(self, model: ModelEnum) -> sa.CheckConstraint:
-        text = condition(model.column.name, model.labels).replace(":", "\\:")
-        return sa.CheckConstraint(text, name=sa.schema.conv(check_name(model.column)))
+        return _named_check(model.column.name, model.labels, sa.schema.conv(check_name(model.column)))
 
     def _column(self, table: TableName, column: sa.Column[Any], *, is_new_table: bool = False) -> sa.Column[Any]:
         """The column with a type that every engine of the script understands, and the default of its model."""
         name = ColumnName(table, column.name)
         if enum_type(column.type)[0] is None and name not in self.history.columns:
-            return column
+            return _portable(column)
         model = self.models.get(name)
-        default = column.server_default
+        default = _portable(column).server_default
         if model is not None and not is_new_table and not column.nullable and default is None:
             default = None if model.python_default is None else sa.DefaultClause(model.python_default)
         elif model is not None and model.default is not None:
@@ -271,5 +279,33 @@ class _Amending:
 
 def is_check_of(constraint: sa.CheckConstraint, column: str) -> bool:
     """Whether the constraint only names the values that a column may have."""
-    text = str(constraint.sqltext.compile(compile_kwargs={"literal_binds": True}))
-    return allowed_values(text, column) is not None
+    return allowed_values(_condition(constraint), column) is not None
+
+
+def _condition(constraint: sa.CheckConstraint) -> str:
+    return str(constraint.sqltext.compile(compile_kwargs={"literal_binds": True}))
+
+
+def _portable(column: sa.Column[Any]) -> sa.Column[Any]:
+    """The column with a text as its default where PostgreSQL shows one with a cast ('a'::character varying), which no
+    other engine understands."""
+    default = getattr(column.server_default, "arg", None)
+    text = None if default is None or isinstance(default, str) else literal_text(str(default))
+    if text is None:
+        return column
+    found = column._copy()
+    found.server_default = sa.DefaultClause(text)
+    return found
+
+
+def _portable_check(constraint: sa.CheckConstraint) -> sa.CheckConstraint:
+    """The CHECK as `column IN (…)` where it only names values, which PostgreSQL shows as an array with casts."""
+    found = named_values(_condition(constraint))
+    if found is None:
+        return constraint
+    name = None if constraint.name is None else sa.schema.conv(str(constraint.name))
+    return _named_check(found[0], found[1], name)
+
+
+def _named_check(column: str, labels: tuple[str, ...], name: str | None) -> sa.CheckConstraint:
+    return sa.CheckConstraint(condition(column, labels).replace(":", "\\:"), name=name)
