@@ -15,10 +15,10 @@ from handrail.lint.repairs import one_line
 from handrail.lint.rule import Case, LintContext
 from handrail.lint.rules import RULES
 from handrail.lint.settings import LintSettings
-from handrail.lint.sql_names import quoted
 from handrail.lint.type_changes import Effect, catalog_type, effect
 from handrail.migrations.operations import RevisionRun, SourcePosition, StatementRun
 from handrail.migrations.reading import read_script
+from handrail.migrations.sql_names import quoted
 from unit.building import facts, revision, script, table, thing
 
 CODES = {"HR-TX101", "HR-DD102", "HR-MF101", *(f"HR-LK{number}" for number in range(101, 119))}

@@ -12,7 +12,7 @@ from handrail.enums.plan import PlannedChange
 from handrail.enums.states import ColumnName
 from handrail.enums.steps import BatchColumn, RefuseRows, Statement, Step, condition, literals
 from handrail.facts import TableName
-from handrail.lint.sql_names import quoted, quoted_table
+from handrail.migrations.sql_names import quoted, quoted_table
 
 _IS_POSTGRES = "op.get_context().dialect.name == 'postgresql'"
 _WORD = re.compile(r"[^\W\d][\w$]*")

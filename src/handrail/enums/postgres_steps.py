@@ -14,7 +14,7 @@ from handrail.enums.changes import ChangeColumn, ChangeLabels, EnumChange, MakeT
 from handrail.enums.states import StoredEnum, Strategy
 from handrail.enums.steps import RefuseRows, Statement, Step, condition, literal, literals, shortened, type_sql
 from handrail.facts import TableName
-from handrail.lint.sql_names import quoted, quoted_table
+from handrail.migrations.sql_names import quoted, quoted_table
 
 #: Waits at most this long for a lock, unless whoever runs the script has bounded the wait already.
 LOCK_TIMEOUT = Statement("SELECT set_config('lock_timeout', '5s', true) WHERE current_setting('lock_timeout') = '0'")

@@ -34,11 +34,13 @@ class ColumnName:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of an enum class: its name, the text that a database stores for it, and what people call it."""
+    """A member of an enum class: its name, the text that a database stores for it, and what people call it. `value` is
+    Python's, where that is another text than the stored one."""
 
     name: str
     text: str
     label: str = ""
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,11 @@ class ModelEnum:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(member.name for member in self.members)
+
+    @property
+    def class_name(self) -> str:
+        """The class without its module; "" for a type that has labels only."""
+        return self.enum.rpartition(".")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,8 @@ class EnumReading:
     """All enum columns of the models and of the database, side by side.
 
     `stored` holds a column for each of `models` that the database has. `types` are the enum types of the database with
-    their labels, by name (with the schema unless it is the default one); `usages` is by column.
+    their labels, by name (with the schema unless it is the default one), `users` the columns of each that has some;
+    `usages` is by column.
     """
 
     engine: str
@@ -127,3 +135,4 @@ class EnumReading:
     stored: Mapping[ColumnName, StoredEnum] = field(default_factory=dict)
     usages: Mapping[ColumnName, Usage] = field(default_factory=dict)
     types: Mapping[TableName, tuple[str, ...]] = field(default_factory=dict)
+    users: Mapping[TableName, tuple[ColumnName, ...]] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from handrail.enums.states import ColumnName
 from handrail.facts import TableName
-from handrail.lint.sql_names import quoted
+from handrail.migrations.sql_names import quoted
 
 
 @dataclass(frozen=True, slots=True)

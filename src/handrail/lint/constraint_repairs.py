@@ -10,9 +10,9 @@ from handrail.facts import TableName
 from handrail.lint.change_rule import Around
 from handrail.lint.finding import Edit, source_line, source_text
 from handrail.lint.repairs import corrected, replaced, statement_of, with_keywords
-from handrail.lint.sql_names import quoted, quoted_table
 from handrail.migrations.changes import AddConstraint
 from handrail.migrations.sql_changes import read_sql
+from handrail.migrations.sql_names import quoted, quoted_table
 
 #: A text of SQL in a script: what it says, and how it ends.
 _LITERAL: Final = re.compile(r"""(?P<body>.*?)(?P<end>[\s;]*('{3}|"{3}|'|"))""", re.DOTALL)

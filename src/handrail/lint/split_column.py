@@ -12,12 +12,12 @@ from handrail.facts import TableName
 from handrail.lint.finding import Edit, NextRevision, Split
 from handrail.lint.next_revisions import literal
 from handrail.lint.repairs import over
-from handrail.lint.sql_names import quoted, quoted_table
 from handrail.migrations import changes
 from handrail.migrations.calls import ReadOperation
 from handrail.migrations.changes import Change, ConstraintKind
 from handrail.migrations.columns import ColumnText
 from handrail.migrations.declarations import marker
+from handrail.migrations.sql_names import quoted, quoted_table
 from handrail.migrations.values import call_name
 
 POSTGRES: Final = frozenset({"postgresql"})

@@ -48,7 +48,8 @@ def _read(column: sa.Column[Any]) -> Iterator[ModelEnum]:
 def _of_enum(column: sa.Column[Any], type_: sa.Enum, *, is_array: bool) -> ModelEnum:
     names = _names(type_)
     members = tuple(
-        Member(name, str(text), _label(type_.enum_class, name)) for name, text in zip(names, type_.enums, strict=False)
+        Member(name, str(text), _label(type_.enum_class, name), _other_value(type_.enum_class, name, str(text)))
+        for name, text in zip(names, type_.enums, strict=False)
     )
     is_bound = bool(type_.create_constraint)
     text_strategy = Strategy.CHECK if is_bound else Strategy.VARCHAR
@@ -100,6 +101,11 @@ def _label(enum_class: Any, name: str) -> str:
         return ""
     label = getattr(enum_class.__members__[name], "label", "")
     return label if isinstance(label, str) and label != name else ""
+
+
+def _other_value(enum_class: Any, name: str, text: str) -> str:
+    value = "" if enum_class is None else str(enum_class.__members__[name].value)
+    return value if value != text else ""
 
 
 def _class_name(enum_class: Any) -> str:

@@ -84,7 +84,7 @@ def read_enums(
             dependents=_dependents(connection, one) if connection.dialect.name == "postgresql" else (),
             counts=count_values(connection, one) if is_counted else None,
         )
-    return EnumReading(connection.dialect.name, tuple(models), stored, usages, types)
+    return EnumReading(connection.dialect.name, tuple(models), stored, usages, types, users)
 
 
 def count_values(connection: Connection, stored: StoredEnum) -> dict[str, int]:

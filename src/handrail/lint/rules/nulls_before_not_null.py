@@ -12,8 +12,8 @@ from handrail.lint.finding import Finding, Severity
 from handrail.lint.past import added, column_facts, is_filled, is_obscure, is_proven_not_null, is_required
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import BOOKINGS, upgrade
-from handrail.lint.sql_names import quoted, quoted_table
 from handrail.migrations.changes import AddConstraint, AlterColumn, ConstraintKind
+from handrail.migrations.sql_names import quoted, quoted_table
 
 _NULLS = (*BOOKINGS, "INSERT INTO bookings VALUES (4, NULL, NULL)")
 #: Both engines name the column: PostgreSQL says that it contains null values, SQLite that NOT NULL failed.

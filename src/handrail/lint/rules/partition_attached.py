@@ -11,9 +11,9 @@ from handrail.lint.finding import Finding, Severity
 from handrail.lint.past import earlier
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import upgrade
-from handrail.lint.sql_names import quoted_table
 from handrail.migrations.changes import AddConstraint, Command, ConstraintKind
 from handrail.migrations.sql_columns import table_name
+from handrail.migrations.sql_names import quoted_table
 from handrail.migrations.sql_words import Cursor, statements
 
 _SETUP = (

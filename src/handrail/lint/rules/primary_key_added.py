@@ -9,8 +9,8 @@ from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.finding import Finding
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import upgrade
-from handrail.lint.sql_names import quoted_table
 from handrail.migrations.changes import AddColumn, AddConstraint, ConstraintKind
+from handrail.migrations.sql_names import quoted_table
 
 _SETUP = (
     "CREATE TABLE bookings (id integer NOT NULL, topic varchar(20) NOT NULL)",

@@ -13,8 +13,8 @@ from handrail.lint.past import is_proven_not_null, is_required
 from handrail.lint.repairs import corrected, replaced
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import BOOKINGS, BOOKINGS_TOO, upgrade
-from handrail.lint.sql_names import quoted
 from handrail.migrations.changes import AddConstraint, AlterColumn, ConstraintKind
+from handrail.migrations.sql_names import quoted
 
 _HARM = Harm("bookings", lock="AccessExclusive")
 _MAX_NAME = 63

@@ -12,8 +12,8 @@ from handrail.lint.lock_work import passed_over
 from handrail.lint.past import is_proven_not_null
 from handrail.lint.rule import Case
 from handrail.lint.samples import upgrade
-from handrail.lint.sql_names import quoted_table
 from handrail.migrations.changes import AlterColumn, Batch, Change
+from handrail.migrations.sql_names import quoted_table
 
 
 class SeveralPasses(ChangeRule):

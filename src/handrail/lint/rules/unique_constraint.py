@@ -12,8 +12,8 @@ from handrail.lint.finding import Edit, Finding
 from handrail.lint.repairs import replaced
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import BOOKINGS, BOOKINGS_TOO, upgrade
-from handrail.lint.sql_names import quoted, quoted_table
 from handrail.migrations.changes import AddColumn, AddConstraint, ConstraintKind
+from handrail.migrations.sql_names import quoted, quoted_table
 
 _HARM = Harm("bookings", lock="AccessExclusive")
 
