@@ -27,7 +27,7 @@ def repaired(rule: ChangeRule, case: Case) -> Case | None:
     """The case with the rule's edits made; None when it has none."""
     sources = {}
     for name, source in case.sources.items():
-        context = LintContext((read_script(Revision(name, (), "", name, source)),))
+        context = LintContext((read_script(Revision(name, (), "", name, source)),), enums=case.enums)
         edits = {edit for finding in check(context, [rule]) for edit in finding.edits}
         sources[name] = apply_edits(source, list(edits))
     return replace(case, sources=sources) if sources != dict(case.sources) else None

@@ -42,7 +42,9 @@ def context_of(case: Case) -> LintContext:
         identify(name, source) if is_whole else revision(source, name, name) for name, source in case.sources.items()
     ]
     readings = tuple(read_script(one) for one in named)
-    return LintContext(readings, heads=case.heads, current=case.current, unknown=case.unknown, is_whole=is_whole)
+    return LintContext(
+        readings, heads=case.heads, current=case.current, unknown=case.unknown, is_whole=is_whole, enums=case.enums
+    )
 
 
 @pytest.mark.parametrize(("rule", "case", "is_bad"), CASES)

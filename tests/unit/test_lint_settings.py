@@ -216,13 +216,12 @@ def test_repairs_remove_their_finding_add_none_and_are_final() -> None:
     for rule in RULES:
         for case in rule.BAD:
             for name, source in case.sources.items():
-                context = LintContext(read_all([revision(source, name, name)]), is_path=False)
+                context = LintContext(read_all([revision(source, name, name)]), is_path=False, enums=case.enums)
                 for finding in check(context, [rule]):
                     if not finding.edits or finding.file != context.scripts[0].revision.path:
                         continue
-                    changed = LintContext(
-                        read_all([revision(apply_edits(source, finding.edits), name, name)]), is_path=False
-                    )
+                    repaired = read_all([revision(apply_edits(source, finding.edits), name, name)])
+                    changed = LintContext(repaired, is_path=False, enums=case.enums)
                     assert len(check(changed, [rule])) < len(check(context, [rule])), (rule.code, case.title)
                     before, now = ({one.rule for one in check(one_context)} for one_context in (context, changed))
                     assert now <= before, (rule.code, case.title, now - before)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from handrail.enums.changes import EnumChange
 from handrail.enums.postgres_steps import postgres_steps
 from handrail.enums.sqlite_steps import sqlite_steps
-from handrail.enums.states import ColumnName, ModelEnum
+from handrail.enums.states import ColumnName, ModelEnum, Strategy
 from handrail.enums.steps import Step
 
 _BACK = "takes back: "
@@ -17,12 +17,14 @@ _BACK = "takes back: "
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What a person has said beside the models. `engines` are those on which the script is to run. `renames` and
-    `mapping` are texts, old to new. `reorders`: put the order of a native type's labels right."""
+    `mapping` are texts, old to new. `reorders`: put the order of a native type's labels right. `converts` are columns
+    that are to be held otherwise than their models still say: a script of these columns alone."""
 
     engines: frozenset[str] = frozenset()
     renames: Mapping[str, str] = field(default_factory=dict)
     mapping: Mapping[str, str] = field(default_factory=dict)
     reorders: bool = False
+    converts: Mapping[ColumnName, Strategy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -310,7 +310,7 @@ class _Side:
         kept = set()
         for column, stored in self.stored.items():
             type_ = _stored_type(stored)
-            others = set(self._usage(column).users) or ({column} if self.is_here else set())
+            others = set(self._usage(column).users) or {column}
             others = {user for user in others if user not in leaving and user not in self.models}
             model = self.models.get(column)
             stays = model is not None and state_of(model, self.engine).type_name == stored.type_name

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
+from handrail.enums.states import ModelEnum
 from handrail.facts import DatabaseFacts, Question
 from handrail.lint.finding import Finding
 from handrail.migrations.reading import ScriptReading
@@ -20,7 +21,7 @@ class LintContext:
     False when they are a whole history, of which any beginning may already have run somewhere.
     `heads` are the script heads; `current` is what the database is stamped with, `unknown` those that no script has.
     `engines` are those on which the scripts may run; `answers` what counting in the live database gave. `is_whole`: the
-    scripts are all that the project has.
+    scripts are all that the project has. `enums` are the enum columns of the models of today, where these were read.
     """
 
     scripts: tuple[ScriptReading, ...]
@@ -33,6 +34,7 @@ class LintContext:
     engines: frozenset[str] = frozenset({"postgresql", "sqlite"})
     answers: Mapping[Question, int] = field(default_factory=dict)
     is_whole: bool = False
+    enums: tuple[ModelEnum, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Case:
     unknown: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
     harm: Harm | None = None
+    enums: tuple[ModelEnum, ...] = ()
 
 
 class Rule(Protocol):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from handrail import errors
+from handrail.enums.states import EnumReading
 from handrail.errors import HandrailError, LockNotObtained, ProjectError
 from handrail.facts import DatabaseAddress
 from handrail.migrations.operations import RevisionRun, SourcePosition
@@ -129,6 +130,9 @@ class AlembicMigrator:
     def differences(self) -> tuple[ModelDifference, ...]:
         lines, _ = self._look(Request("differences", self._place()))
         return tuple(ModelDifference(str(line)) for line in lines)
+
+    def enums(self) -> EnumReading:
+        return decode(EnumReading, self._look(Request("enums", self._place()))[0])
 
     def _place(self) -> ProjectPlace:
         ini, toml = self._root / "alembic.ini" if self._ini is None else self._ini, self._root / "pyproject.toml"

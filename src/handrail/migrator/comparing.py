@@ -1,4 +1,4 @@
-"""Models against database: Alembic's comparison, each difference in a line of its own."""
+"""Models against database: Alembic's comparison, each difference in a line of its own; and their enum columns."""
 
 from __future__ import annotations
 
@@ -7,11 +7,30 @@ from typing import Any
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from handrail.enums.states import EnumReading
 from handrail.errors import ProjectError
+from handrail.migrator.places import ENGINES
+from handrail.migrator.redirect import unsupported
 
 
 def differences(context: MigrationContext) -> list[str]:
     """Readable lines; [] when models and database agree. ProjectError when env.py names no models."""
+    metadata = _models(context)
+    return [line for found in compare_metadata(context, metadata) for line in _lines(found)]
+
+
+def enums(context: MigrationContext) -> EnumReading:
+    """The enum columns of models and database. ProjectError when env.py names no models, or on another engine."""
+    from handrail.migrator.enum_models import model_enums
+    from handrail.migrator.enum_reading import read_enums
+
+    metadata = _models(context)
+    if context.connection is None or context.dialect.name not in ENGINES:
+        raise unsupported(context.dialect.name)
+    return read_enums(context.connection, model_enums(metadata), counts="all")
+
+
+def _models(context: MigrationContext) -> Any:
     metadata = context.opts.get("target_metadata")
     if metadata is None:
         raise ProjectError(
@@ -19,7 +38,7 @@ def differences(context: MigrationContext) -> list[str]:
             why="target_metadata is None",
             hint="in env.py set target_metadata = Base.metadata (or SQLModel.metadata), with all models imported",
         )
-    return [line for found in compare_metadata(context, metadata) for line in _lines(found)]
+    return metadata
 
 
 def _lines(difference: Any) -> list[str]:

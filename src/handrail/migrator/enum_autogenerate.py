@@ -19,6 +19,7 @@ from alembic.util import CommandError
 from sqlalchemy.dialects import postgresql
 
 from handrail.enums.history import TypeHistory, read_history
+from handrail.enums.model_lines import converted
 from handrail.enums.plan import Coming, EnumPlan, Wishes
 from handrail.enums.reconcile import plan_changes, strategy_on
 from handrail.enums.states import ColumnName, ModelEnum, Strategy
@@ -48,9 +49,13 @@ def amend(context: AutogenContext, upgrade: ops.UpgradeOps, wishes: Wishes, tell
         return
     _AMENDED.add(upgrade)
     models = model_enums(context.metadata, lambda column: _is_wanted(context, column))
+    also = [model.column for model in models]
+    if wishes.converts:
+        upgrade.ops.clear()
+        models = tuple(converted(one, wishes.converts[one.column]) for one in models if one.column in wishes.converts)
     found = _Operations(context.dialect.default_schema_name, {model.column: model for model in models})
     found.collect(upgrade)
-    reading = read_enums(context.connection, models, also=found.leaving)
+    reading = read_enums(context.connection, models, also=[*also, *found.leaving])
     wishes = replace(wishes, engines=wishes.engines & ENGINES | {context.dialect.name})
     history = _history(context) if len(wishes.engines) > 1 else TypeHistory()
     plan = plan_changes(reading, wishes, found.coming(), history)

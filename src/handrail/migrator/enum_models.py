@@ -7,6 +7,7 @@ import re
 import sys
 import types
 import typing
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -26,6 +27,19 @@ def model_enums(
     several = [metadata] if isinstance(metadata, sa.MetaData) else list(metadata)
     columns = (column for one in several for table in one.sorted_tables for column in table.columns)
     return tuple(found for column in columns if is_wanted(column) for found in _read(column))
+
+
+def declared_enums(metadata: Any) -> tuple[ModelEnum, ...]:
+    """The enum columns of what env.py names as target_metadata; () for None, or where they cannot be read: models are
+    the user's code, and whoever only describes a project can do without."""
+    if metadata is None:
+        return ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return model_enums(metadata)
+        except Exception:  # noqa: BLE001, RUF100
+            return ()
 
 
 def enum_type(type_: Any) -> tuple[sa.Enum | None, bool]:

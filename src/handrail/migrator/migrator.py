@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from handrail.enums.plan import Wishes
+from handrail.enums.states import EnumReading, ModelEnum
 from handrail.errors import HandrailError
 from handrail.facts import (
     AddedColumns,
@@ -42,7 +43,8 @@ class ProjectFacts:
     `revisions` is the whole history, newest first; `heads` the script heads; `current` what the database is stamped
     with; `unknown` those of `current` that no script has. `is_async` is True when env.py used an async engine.
     `database_missing` is True for a SQLite file that is not there yet (it has not been created by looking).
-    `env_output` is what env.py printed. `path` is the way to the target that was asked for, when one was.
+    `env_output` is what env.py printed. `path` is the way to the target that was asked for, when one was. `enums` are
+    the enum columns of the models, () where env.py names no models.
     """
 
     address: DatabaseAddress
@@ -59,6 +61,7 @@ class ProjectFacts:
     sqlalchemy_version: str = ""
     env_output: str = ""
     path: RevisionPath | None = None
+    enums: tuple[ModelEnum, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +184,12 @@ class NewRevision:
 @dataclass(frozen=True, slots=True)
 class WrittenScripts:
     """Paths of new scripts, and the server defaults that were taken from the models ("bookings.seats = '0'"). `notes`
-    tell which differences of enum columns were left alone, and why."""
+    tell which differences of enum columns were left alone, and why; `enums` are the enum columns of the models."""
 
     paths: tuple[str, ...]
     filled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    enums: tuple[ModelEnum, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,4 +246,9 @@ class Migrator(Protocol):
 
     def differences(self) -> tuple[ModelDifference, ...]:
         """Models against database (autogenerate's comparison); () when equal. ProjectError without target_metadata."""
+        ...
+
+    def enums(self) -> EnumReading:
+        """The enum columns of models and database side by side, the rows of each value counted: every table of one is
+        read. A database that is not there yet holds none. ProjectError without target_metadata."""
         ...

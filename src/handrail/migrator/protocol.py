@@ -31,7 +31,7 @@ class ProjectPlace:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the child is to do: "describe", "resolve", "run", "sql", "stamp", "differences" or "revise".
+    """What the child is to do: "describe", "resolve", "run", "sql", "stamp", "differences", "enums" or "revise".
 
     It may hold passwords, so it travels through a pipe only. `current` is used by "resolve", `target` by "describe",
     "resolve" and "stamp", `new` by "revise", the rest by "run" and "sql". `project` is the project's own database as

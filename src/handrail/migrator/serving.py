@@ -18,6 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.url import make_url
 
+from handrail.enums.states import EnumReading, ModelEnum
 from handrail.errors import HandrailError, LockNotObtained, ProjectError
 from handrail.facts import DatabaseAddress, TableName
 from handrail.migrator.bypasses import refuse_programs
@@ -60,6 +61,7 @@ def serve(request: Request, channel: Channel, guards: Guards) -> None:
         "sql": server.sql,
         "stamp": server.stamp,
         "differences": server.differences,
+        "enums": server.enums,
         "revise": server.revise,
     }
     try:
@@ -82,7 +84,7 @@ class _Server:
         self.connections = Connections(
             project=request.project,
             on=request.on,
-            looking=request.verb in ("describe", "differences", "sql", "revise"),
+            looking=request.verb in ("describe", "differences", "enums", "sql", "revise"),
             elsewhere=lambda address: channel.event("statement", "", f"a connection to {address} was opened"),
         )
 
@@ -98,6 +100,8 @@ class _Server:
         found: dict[str, Any] = {}
 
         def look(context: MigrationContext) -> None:
+            from handrail.migrator.enum_models import declared_enums
+
             dialect = context.dialect
             found.update(
                 dialect=dialect.name,
@@ -105,6 +109,7 @@ class _Server:
                 is_async=dialect.is_async,
                 current=tuple(sorted(context.get_current_heads())),
                 version_table=TableName(context.version_table, context.version_table_schema),
+                enums=declared_enums(context.opts.get("target_metadata")),
             )
 
         environment = LookingEnvironment(config, scripts, self.connections, self.configured, look=look)
@@ -216,28 +221,48 @@ class _Server:
         self._run_env(LookingEnvironment(config, scripts, self.connections, self.configured, look=look), scripts)
         self.channel.send("result", result=found)
 
+    def enums(self) -> None:
+        config, scripts = self._load()
+        found: list[EnumReading] = []
+
+        def look(context: MigrationContext) -> None:
+            from handrail.migrator.comparing import enums
+
+            found.append(enums(context))
+
+        self._run_env(LookingEnvironment(config, scripts, self.connections, self.configured, look=look), scripts)
+        self.channel.send("result", result=encode(found[0]))
+
     def revise(self) -> None:
         """Alembic's own command, with its templates, hooks and file names; the result are the paths of the scripts."""
         from alembic.command import revision
 
         from handrail.migrator.defaults import fill
         from handrail.migrator.enum_hooks import register
+        from handrail.migrator.enum_models import declared_enums
 
         config, _ = self._load()
-        new, filled, notes = self.request.new, list[str](), list[str]()
+        new, filled, notes, enums = self.request.new, list[str](), list[str](), list[ModelEnum]()
         assert new is not None  # noqa: S101 - the adapter always sends one
         register(lambda: new.enums, notes.append)
+
+        def complete(context: MigrationContext, _: Any, directives: list[Any]) -> None:
+            filled.extend(fill(directives))
+            enums.extend(declared_enums(context.opts.get("target_metadata")))
+
         made = revision(
             config,
             message=new.message or None,
             autogenerate=new.autogenerate,
             head=new.head or "head",
             rev_id=new.id or None,
-            process_revision_directives=lambda _context, _revision, directives: filled.extend(fill(directives)),
+            process_revision_directives=complete,
         )
         scripts = made if isinstance(made, list) else [made]
         paths = [str(script.path) for script in scripts if script is not None]
-        self.channel.send("result", result=encode(WrittenScripts(tuple(paths), tuple(filled), tuple(notes))))
+        self.channel.send(
+            "result", result=encode(WrittenScripts(tuple(paths), tuple(filled), tuple(notes), tuple(enums)))
+        )
 
     # parts
 

@@ -47,6 +47,7 @@ def lint_rehearsed(
 def _context(project: ProjectFacts, path: RevisionPath, database: Database, facts: DatabaseFacts | None) -> LintContext:
     stamp = Stamp(project.heads, project.current, project.unknown)
     context = context_of(path, stamp, facts, engine=project.address.engine)
+    context = replace(context, enums=project.enums)
     if facts is None:
         return context
     return replace(context, answers=database.count_rows(questions_of(context), seconds=_SECONDS))

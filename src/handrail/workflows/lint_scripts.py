@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
+from handrail.enums.states import ModelEnum
 from handrail.lint.engine import judge, read_all
 from handrail.lint.finding import Edit, Finding, Severity, apply_edits
 from handrail.lint.repairs import open_names
@@ -37,12 +39,20 @@ class Repaired:
 
 
 def lint_files(
-    scripts: Sequence[ScriptFile], settings: LintSettings, engines: frozenset[str], *, is_whole: bool = False
+    scripts: Sequence[ScriptFile],
+    settings: LintSettings,
+    engines: frozenset[str],
+    *,
+    is_whole: bool = False,
+    enums: tuple[ModelEnum, ...] = (),
 ) -> Linted:
-    """Every finding about these scripts. `is_whole`: they are the whole history; only then its order is judged."""
+    """Every finding about these scripts. `is_whole`: they are the whole history; only then its order is judged. `enums`
+    are the models' enum columns, where the scripts were written for these models."""
     readable = in_order([script.revision for script in scripts if not script.problem])
     heads = tuple(dict.fromkeys(script.id for script in readable if script.is_head)) if is_whole else ()
-    context = LintContext(read_all(readable), is_path=False, heads=heads, engines=engines, is_whole=is_whole)
+    context = LintContext(
+        read_all(readable), is_path=False, heads=heads, engines=engines, is_whole=is_whole, enums=enums
+    )
     findings = judge(context, settings)
     unreadable = (_unreadable(script) for script in scripts if script.problem)
     return Linted((*unreadable, *findings), {script.path: script.source for script in readable})
@@ -60,7 +70,9 @@ def _unreadable(script: ScriptFile) -> Finding:
     )
 
 
-def repair(scripts: Iterable[ScriptFile], settings: LintSettings, engines: frozenset[str]) -> tuple[Repaired, ...]:
+def repair(
+    scripts: Iterable[ScriptFile], settings: LintSettings, engines: frozenset[str], enums: tuple[ModelEnum, ...] = ()
+) -> tuple[Repaired, ...]:
     """The new texts of those scripts that have findings which edits alone repair. Nothing is written.
 
     All repairs of a script are tried at once, then one after the other: they stay when their findings are gone then and
@@ -69,17 +81,17 @@ def repair(scripts: Iterable[ScriptFile], settings: LintSettings, engines: froze
     for script in scripts:
         if script.problem or not script.can_be_written:
             continue
-        source, gone = _repaired(script.revision, settings, engines)
+        source, gone = _repaired(script.revision, partial(_findings, settings=settings, engines=engines, enums=enums))
         if gone:
             found.append(Repaired(script, source, gone))
     return tuple(found)
 
 
-def _repaired(revision: Revision, settings: LintSettings, engines: frozenset[str]) -> tuple[str, tuple[Finding, ...]]:
+def _repaired(revision: Revision, judged: Callable[[Revision], tuple[Finding, ...]]) -> tuple[str, tuple[Finding, ...]]:
     gone: list[Finding] = []
     refused: set[tuple[str, str]] = set()
     for turn in range(_TURNS):
-        findings = _findings(revision, settings, engines)
+        findings = judged(revision)
         wanted = [one for one in findings if one.is_repairable and not one.revisions and _words(one) not in refused]
         wanted = _apart(wanted) if turn == 0 else wanted[:1]
         if not wanted:
@@ -87,7 +99,7 @@ def _repaired(revision: Revision, settings: LintSettings, engines: frozenset[str
         edits = [edit for one in wanted for edit in one.edits]
         changed = replace(revision, source=apply_edits(revision.source, edits))
         is_bound = open_names(changed.source) <= open_names(revision.source)
-        if is_bound and is_better(findings, _findings(changed, settings, engines), wanted):
+        if is_bound and is_better(findings, judged(changed), wanted):
             revision = changed
             gone += wanted
         elif len(wanted) == 1:
@@ -111,8 +123,10 @@ def _meet(one: Edit, other: Edit) -> bool:
     return begins <= (other.end_line, other.end_column) and (other.line, other.column) <= ends
 
 
-def _findings(revision: Revision, settings: LintSettings, engines: frozenset[str]) -> tuple[Finding, ...]:
-    return judge(LintContext(read_all([revision]), is_path=False, engines=engines), settings)
+def _findings(
+    revision: Revision, settings: LintSettings, engines: frozenset[str], enums: tuple[ModelEnum, ...]
+) -> tuple[Finding, ...]:
+    return judge(LintContext(read_all([revision]), is_path=False, engines=engines, enums=enums), settings)
 
 
 def _words(finding: Finding) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from handrail.enums.states import ModelEnum
 from handrail.lint.engine import judge, read_all
 from handrail.lint.finding import Finding, NextRevision, apply_edits
 from handrail.lint.next_revisions import new_script, repointed, unclear
@@ -36,12 +37,12 @@ class Repairs:
         return tuple(finding for one in self.changed for finding in one.gone)
 
 
-def judge_history(settings: LintSettings, engines: frozenset[str]) -> Judge:
+def judge_history(settings: LintSettings, engines: frozenset[str], enums: tuple[ModelEnum, ...] = ()) -> Judge:
     """Judging without a database: any beginning of the history may already have run somewhere."""
 
     def judged(scripts: Sequence[Revision]) -> tuple[Finding, ...]:
         heads = tuple(script.id for script in scripts if script.is_head)
-        return judge(LintContext(read_all(scripts), is_path=False, heads=heads, engines=engines), settings)
+        return judge(LintContext(read_all(scripts), is_path=False, heads=heads, engines=engines, enums=enums), settings)
 
     return judged
 
@@ -51,15 +52,17 @@ def repair_all(
     history: Sequence[ScriptFile],
     settings: LintSettings,
     engines: frozenset[str],
+    *,
     judged: Judge | None = None,
+    enums: tuple[ModelEnum, ...] = (),
 ) -> Repairs:
     """Repairs of the `chosen` scripts, those that make revisions too. `history` is all that the project has: what
     follows a split script has to follow its last new revision, and the finding has to be gone in the whole of it, with
     no other in its place. Nothing is written."""
     chosen = tuple(chosen)
-    edited = {one.script.revision.path: one for one in repair(chosen, settings, engines)}
+    edited = {one.script.revision.path: one for one in repair(chosen, settings, engines, enums)}
     work = _Work(
-        history, judged or judge_history(settings, engines), {path: one.source for path, one in edited.items()}
+        history, judged or judge_history(settings, engines, enums), {path: one.source for path, one in edited.items()}
     )
     for script in chosen:
         if not script.problem:

@@ -18,6 +18,7 @@ from handrail.lint.rules.drop_column import DropColumnLosesValues
 from handrail.lint.rules.drop_table import DropTableLosesRows
 from handrail.lint.rules.duplicates import DuplicatesBeforeUnique
 from handrail.lint.rules.ends_transaction import EndsTransaction
+from handrail.lint.rules.enum_default_unknown import EnumDefaultUnknown
 from handrail.lint.rules.enum_not_created import EnumNotCreated
 from handrail.lint.rules.enum_value_order import EnumValueOrder
 from handrail.lint.rules.enum_value_used import EnumValueUsed
@@ -80,6 +81,7 @@ RULES: Final[tuple[Rule, ...]] = (
     EnumValueOrder(),
     OrphanEnum(),
     EnumNotCreated(),
+    EnumDefaultUnknown(),
     IndexNotConcurrent(),
     SerialColumn(),
     StoredGeneratedColumn(),
