@@ -18,6 +18,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 COMMANDS = (
     *("init", "doctor", "status", "current", "history", "check", "revision", "lint", "plan", "rehearse", "upgrade"),
     *("downgrade", "stamp", "recover"),
+    *("enum", "enum list", "enum check", "enum rename", "enum convert"),
     *("backup", "backup create", "backup list", "backup show", "backup verify", "backup restore"),
 )
 

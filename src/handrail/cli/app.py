@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from handrail import __version__
-from handrail.cli import backup, lint, looking, moving, revision, setup
+from handrail.cli import backup, enums, lint, looking, moving, revision, setup
 
 app = typer.Typer(
     name="handrail",
@@ -37,6 +37,7 @@ for _name, _command in (
 ):
     # "-1" of `downgrade -1` is a step back, not an option.
     app.command(_name, context_settings={"ignore_unknown_options": _name == "downgrade"})(_command)
+app.add_typer(enums.app, name="enum")
 app.add_typer(backup.app, name="backup")
 
 

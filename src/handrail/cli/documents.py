@@ -8,6 +8,8 @@ from datetime import datetime
 
 from handrail.backups.record import BackupRecord
 from handrail.databases.database import Probe
+from handrail.enums.listing import EnumColumn
+from handrail.enums.words import Drift, DriftKind
 from handrail.guard.plan import Step
 from handrail.health_check import HealthResult
 from handrail.lint.finding import Finding
@@ -59,8 +61,9 @@ class Reviewed:
 @dataclass(frozen=True, slots=True)
 class Revised:
     """The scripts that were written, the server defaults taken from the models ("bookings.seats = '0'"), the findings
-    that were repaired in the scripts, and those that remain; differences of enum columns that were left alone; what a
-    person has to write into the scripts before they can run on rows."""
+    that were repaired in the scripts, and those that remain; differences of enum columns that were left alone, and what
+    else is to be known; what a person has to write into the scripts before they can run on rows. `model_line` is what
+    the model has to say from now on, "" where it says so."""
 
     scripts: tuple[str, ...]
     defaults: tuple[str, ...]
@@ -68,6 +71,38 @@ class Revised:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
     to_write: tuple[str, ...] = ()
+    model_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EnumList:
+    """The enum columns of the models, as models and database have them."""
+
+    engine: str
+    columns: tuple[EnumColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DriftDocument:
+    """One difference of an enum column. `column` is null for a type that no column uses; `hint` says what to type."""
+
+    kind: DriftKind
+    column: str | None
+    message: str
+    hint: str
+
+    @classmethod
+    def of(cls, drift: Drift) -> DriftDocument:
+        return cls(drift.kind, None if drift.column is None else str(drift.column), drift.message, drift.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class EnumDrift:
+    """How models and database differ in enum columns; empty when they agree. `pending` are revisions that the database
+    does not have yet, whose changes show as differences."""
+
+    pending: tuple[str, ...]
+    drifts: tuple[DriftDocument, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +309,10 @@ RESULTS: Mapping[str, type] = {
     "current": Current,
     "lint": Reviewed,
     "revision": Revised,
+    "enum list": EnumList,
+    "enum check": EnumDrift,
+    "enum rename": Revised,
+    "enum convert": Revised,
     "history": History,
     "check": Agreement,
     "plan": PlanDocument,

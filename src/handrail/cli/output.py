@@ -78,9 +78,9 @@ class Output:
 
     def table(self, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         """A result table: aligned columns, plain text, the same on a terminal and in a pipe."""
-        widths = [max(_width(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
+        widths = [max(width_of(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
         for row in (headings, *rows):
-            padded = (f"{cell}{' ' * (width - _width(cell))}" for cell, width in zip(row, widths, strict=True))
+            padded = (f"{cell}{' ' * (width - width_of(cell))}" for cell, width in zip(row, widths, strict=True))
             self.lines("  ".join(padded).rstrip())
 
     def document(self, body: object) -> None:
@@ -151,7 +151,8 @@ def _print(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _width(text: str) -> int:
+def width_of(text: str) -> int:
+    """How many places of a terminal a text takes: signs of East Asia take two."""
     from unicodedata import east_asian_width
 
     return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from handrail.enums.meaning import meant
 from handrail.enums.states import ModelEnum, Strategy
 
 #: The length of the columns that handrail's helpers make.
@@ -28,6 +29,11 @@ def field_line(model: ModelEnum) -> str:
     annotation = f"{name} | None" if model.nullable else name
     arguments = ", ".join([name, *strategy, *value, *_options(model)])
     return f"{model.column.name}: {annotation} = enum_field({arguments})"
+
+
+def model_line(model: ModelEnum) -> str:
+    """What the model says of the column, as a SQLModel and as SQLAlchemy alone have it."""
+    return f"{field_line(model)}, or the type {type_line(model)}" if model.enum else f"the type {type_line(model)}"
 
 
 def snake_case(name: str) -> str:
@@ -60,7 +66,17 @@ def _plain_type(model: ModelEnum) -> str:
 
 
 def converted(model: ModelEnum, strategy: Strategy) -> ModelEnum:
-    """The model as it is when its column is held in another way; a plain string becomes an enum column by it."""
-    name = model.type_name or snake_case(model.class_name)
-    is_bound = strategy is not Strategy.VARCHAR
-    return replace(model, strategy=strategy, type_name=name, is_bound=is_bound, is_string=False)
+    """The model as it is when its column is held in another way; a plain string becomes an enum column by it, and a
+    default that is no member is put right where it is clear which was meant, else left to the database."""
+    default = model.default
+    if default is not None and default not in model.labels:
+        member = meant(model, default)
+        default = None if member is None else member.text
+    return replace(
+        model,
+        strategy=strategy,
+        type_name=model.type_name or snake_case(model.class_name),
+        is_bound=strategy is not Strategy.VARCHAR,
+        is_string=False,
+        default=default,
+    )
