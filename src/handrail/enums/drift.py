@@ -88,7 +88,7 @@ def _defaults(model: ModelEnum, stored: StoredEnum) -> Iterator[Drift]:
     yield from _default_of_model(model)
     is_known = model.default is None or model.default in model.labels
     if stored.default is not None and stored.default not in model.labels and stored.default != model.default:
-        message = f"{model.column} has the default {_described(model, stored.default)} in the database"
+        message = f"{model.column} has in the database the default {_described(model, stored.default)}"
         hint = AUTOGENERATE if model.default is not None and not model.is_string else _repair(model, stored.default)
         yield Drift(DriftKind.DEFAULT, model.column, message, hint)
     elif is_known and _is_other_default(model, stored):

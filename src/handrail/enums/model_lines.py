@@ -23,9 +23,10 @@ def field_line(model: ModelEnum) -> str:
     """The field of a SQLModel: `status: Status = enum_field(Status, "check", default=Status.OPEN)`."""
     name = model.class_name
     strategy = [] if model.strategy is Strategy.VARCHAR else [f'"{model.strategy.value}"']
-    default = next((member.name for member in model.members if member.text == model.python_default), None)
-    value = [f"default={name}.{default}"] if default else []
-    value = ["default=None"] if not value and model.nullable else value
+    own, filled = (None if text is None else meant(model, text) for text in (model.python_default, model.default))
+    value = [f"default={name}.{own.name}"] if own else []
+    value += ["default=None"] if own is None and model.nullable else []
+    value += [f"server_default={name}.{filled.name}"] if filled and filled is not own else []
     annotation = f"{name} | None" if model.nullable else name
     arguments = ", ".join([name, *strategy, *value, *_options(model)])
     return f"{model.column.name}: {annotation} = enum_field({arguments})"

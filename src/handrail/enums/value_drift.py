@@ -82,7 +82,7 @@ def _order(model: ModelEnum, stored: StoredEnum) -> Drift:
         f"{model.column}: the type {stored.type_name} sorts {listed(stored.labels)}, and the members of "
         f"{holder(model)} stand as {listed(model.labels)}"
     )
-    hint = f"{AUTOGENERATE} --reorder writes it (and every row of the type's tables anew); or order the class so"
+    hint = f"{AUTOGENERATE} --reorder writes it (with every row of its tables anew); or write the members in that order"
     return Drift(DriftKind.ORDER, model.column, message, hint)
 
 
