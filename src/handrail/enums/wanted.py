@@ -31,7 +31,7 @@ def find(models: Sequence[ModelEnum], word: str) -> ModelEnum:
         raise UsageError(
             f"several tables have an enum column {word}", why=shown, hint=f"name one of them: {ends[0].column}"
         )
-    near = get_close_matches(word, names, 1)
+    near = get_close_matches(word, names, 1, cutoff=0.8)
     raise UsageError(
         f"the models have no enum column {word}",
         why=f"their enum columns are {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"

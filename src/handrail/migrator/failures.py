@@ -189,7 +189,7 @@ def _project_hint(error: BaseException) -> str:
         return "install the missing package, or set prepend_sys_path = . in alembic.ini"
     if "script_location" in text:
         return "correct script_location, or run: alembic init alembic"
-    if "Multiple head revisions" in text:
+    if "Multiple head" in text:
         return "merge them (alembic merge heads), or name the target: heads, or one revision"
     if "Can't locate revision" in text or "No such revision" in text:
         return "handrail history shows the revisions there are"
@@ -201,7 +201,7 @@ def _project_hint(error: BaseException) -> str:
 
 
 def _code_of(error: BaseException) -> str | None:
-    return "HR221" if "Multiple head revisions" in str(error) else None
+    return "HR221" if "Multiple head" in str(error) else None
 
 
 def _script_hint(error: BaseException) -> str:
