@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from handrail.enums.changes import ChangeColumn
 from handrail.enums.plan import PlannedChange
 from handrail.enums.states import ColumnName
 from handrail.enums.steps import BatchColumn, RefuseRows, Statement, Step, condition, literals
@@ -29,8 +30,9 @@ def source_lines(planned: PlannedChange) -> list[str]:
     if not any(by_engine.values()):
         return []
     head = [_comment(planned.title)]
-    if planned.columns:
-        head.append(f"# handrail: changes {', '.join(map(_declared, planned.columns))}")
+    declared = [*map(_declared, planned.columns), *_leaving_checks(planned)]
+    if declared:
+        head.append(f"# handrail: changes {', '.join(declared)}")
     head += [line for step in shared for line in _step(step)]
     postgres, sqlite = by_engine.get("postgresql"), by_engine.get("sqlite")
     if postgres is None or sqlite is None or postgres == sqlite:
@@ -123,4 +125,20 @@ def _comment(text: str) -> str:
 def _declared(column: ColumnName) -> str:
     """The column as the comment that declares its change takes it."""
     parts = [part for part in (column.table.schema, column.table.name, column.name) if part]
-    return ".".join(part if _WORD.fullmatch(part) else '"' + part.replace('"', '""') + '"' for part in parts)
+    return ".".join(map(_word, parts))
+
+
+def _word(part: str) -> str:
+    return part if _WORD.fullmatch(part) else '"' + part.replace('"', '""') + '"'
+
+
+def _leaving_checks(planned: PlannedChange) -> list[str]:
+    """CHECKs that go for good on PostgreSQL, with no change of their columns that says so already."""
+    return [
+        _word(change.before.check_name)
+        for change in planned.changes.get("postgresql", ())
+        if isinstance(change, ChangeColumn)
+        and change.before.check_name
+        and not change.after.check_name
+        and change.column not in planned.columns
+    ]
