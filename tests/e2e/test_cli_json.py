@@ -60,6 +60,16 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("recover", 0, True),
     ("recover --keep --restore", 2, False),
     ("status", 0, True),
+    ("upgrade --yes", 0, True),
+    ("enum list", 0, True),
+    ("enum list --env nosuch", 2, False),
+    ("enum check", 0, True),
+    ("enum check --env nosuch", 2, False),
+    ("enum rename bookings.status OLD SCHEDULED", 0, True),
+    ("enum rename bookings.status OLD NEW", 2, False),
+    ("upgrade --yes", 0, True),
+    ("enum convert status --to check", 0, True),
+    ("enum convert status --to check", 2, False),
     ("revision --message more", 0, True),
     ("revision --head nosuch", 2, False),
     ("status --env nosuch", 2, False),
@@ -69,13 +79,14 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("doctor --env nosuch", 2, False),
 )
 METADATA = """import sqlalchemy as sa
+STATUS = sa.Enum("SCHEDULED", "ATTENDED", name="status", native_enum=False, length=50)
 target_metadata = sa.MetaData()
 sa.Table(
     "bookings",
     target_metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("topic", sa.String(100), nullable=False),
-    sa.Column("status", sa.String(50), nullable=False, server_default="SCHEDULED"),
+    sa.Column("status", STATUS, nullable=False, server_default="SCHEDULED"),
 )
 sa.Table("extra", target_metadata, sa.Column("id", sa.Integer, primary_key=True))
 """
