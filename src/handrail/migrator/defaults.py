@@ -1,24 +1,33 @@
 """Gives columns that autogenerate adds as NOT NULL the default that their model has, as a server_default.
 
 Alembic writes only what the database knows, so a model's own default never reaches the rows that are there: the script
-fails on every table that has some. Only plain values are taken; what a function makes is another value for each row.
+fails on every table that has some. Only plain values are taken, and the clock; what any other function makes is another
+value for each row.
 """
 
 from __future__ import annotations
 
-import enum
+import datetime
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from alembic.operations import ops
 from alembic.operations.ops import AddColumnOp, MigrateOperation
-from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.sql.functions import current_timestamp, now
+
+from handrail.migrator.stored_texts import EMPTY, stored_text
+
+#: Makes the time of the row. In parentheses, as SQLite takes an expression; there only a batch, which copies the table,
+#: can add a column with it.
+_CLOCK: Final = "(CURRENT_TIMESTAMP)"
+_NOW: Final = tuple(getattr(datetime.datetime, name) for name in ("now", "utcnow"))  # known, never called
 
 
-def fill(directives: Sequence[Any]) -> tuple[str, ...]:
-    """Set server defaults in what autogenerate is about to write; "bookings.seats = '0'" for each that was set."""
+def fill(directives: Sequence[Any], *, has_clock: bool = False) -> tuple[str, ...]:
+    """Set server defaults in what autogenerate is about to write; "bookings.seats = '0'" for each that was set.
+    `has_clock`: where the script runs, an added column may have the clock for a default."""
     told = []
     for directive in directives:
         for upgrade in getattr(directive, "upgrade_ops_list", ()):
@@ -28,7 +37,15 @@ def fill(directives: Sequence[Any]) -> tuple[str, ...]:
                 if text is not None:
                     column.server_default = sa.DefaultClause(text)
                     told.append(f"{operation.table_name}.{column.name} = {text!r}")
+                elif has_clock and _wants_default(column) and _is_clock(column):
+                    column.server_default = sa.DefaultClause(sa.text(_CLOCK))
+                    told.append(f"{operation.table_name}.{column.name} = {_CLOCK}")
     return tuple(told)
+
+
+def takes_clock(dialect: str, opts: object) -> bool:
+    """Whether a column with the clock for a default can be added: on SQLite only in batch mode."""
+    return dialect != "sqlite" or (isinstance(opts, dict) and bool(opts.get("render_as_batch")))
 
 
 def _added(found: Sequence[MigrateOperation]) -> Iterator[AddColumnOp]:
@@ -39,11 +56,13 @@ def _added(found: Sequence[MigrateOperation]) -> Iterator[AddColumnOp]:
             yield operation
 
 
+def _wants_default(column: sa.Column[Any]) -> bool:
+    return not column.nullable and column.server_default is None and column.computed is None
+
+
 def server_default(column: sa.Column[Any], table: str, schema: str | None = None) -> str | None:
     """The text of the model's default; None when the column needs none, or its model has no plain value."""
-    if column.nullable or column.server_default is not None or column.computed is not None:
-        return None
-    return default_text(column, table, schema)
+    return default_text(column, table, schema) if _wants_default(column) else None
 
 
 def default_text(column: sa.Column[Any], table: str = "", schema: str | None = None) -> str | None:
@@ -52,8 +71,28 @@ def default_text(column: sa.Column[Any], table: str = "", schema: str | None = N
     default = column.default
     if default is None:
         own = column.table
-        return _text(column, _field_default(table or own.name, schema if table else own.schema, column.name))
-    return _text(column, getattr(default, "arg", None)) if default.is_scalar else None
+        value = _field_default(table or own.name, schema if table else own.schema, column.name)
+    elif default.is_scalar:
+        value = getattr(default, "arg", None)
+    else:
+        value = EMPTY.get(_made_by(default))
+    return stored_text(column.type, value)
+
+
+def _made_by(default: Any) -> object:
+    """The function that makes the value, without what SQLAlchemy puts around it."""
+    arg = getattr(default, "arg", None)
+    return getattr(arg, "__wrapped__", arg) if default.is_callable else None
+
+
+def _is_clock(column: sa.Column[Any]) -> bool:
+    """Whether the model's default is the time at which a row is made, and the column holds one."""
+    default, type_ = column.default, column.type
+    type_ = type_.impl_instance if isinstance(type_, sa.types.TypeDecorator) else type_
+    if default is None or not isinstance(type_, sa.DateTime):
+        return False
+    is_function = isinstance(getattr(default, "arg", None), now | current_timestamp)
+    return is_function or _made_by(default) in _NOW
 
 
 def _field_default(table: str, schema: str | None, column: str) -> object:
@@ -64,20 +103,7 @@ def _field_default(table: str, schema: str | None, column: str) -> object:
         mapped = mapper.local_table
         if (mapped.name, mapped.schema) == (table, schema) and column in mapped.c:
             key = mapper.get_property_by_column(mapped.c[column]).key
-            return getattr(getattr(mapper.class_, "model_fields", {}).get(key), "default", None)
+            field = getattr(mapper.class_, "model_fields", {}).get(key)
+            factory = getattr(field, "default_factory", None)
+            return getattr(field, "default", None) if factory is None else EMPTY.get(factory)
     return None
-
-
-def _text(column: sa.Column[Any], value: object) -> str | None:
-    if isinstance(column.type, sa.Enum):
-        process = column.type.bind_processor(DefaultDialect())  # type: ignore[no-untyped-call]
-        try:
-            text = None if value is None or process is None else str(process(value))
-        except (LookupError, TypeError, ValueError):
-            return None
-        return text if text in column.type.enums else None
-    if isinstance(value, enum.Enum):
-        value = value.value
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    return str(value) if isinstance(value, str | int | float) else None

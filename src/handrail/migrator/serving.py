@@ -237,7 +237,7 @@ class _Server:
         """Alembic's own command, with its templates, hooks and file names; the result are the paths of the scripts."""
         from alembic.command import revision
 
-        from handrail.migrator.defaults import fill
+        from handrail.migrator.defaults import fill, takes_clock
         from handrail.migrator.enum_hooks import register
         from handrail.migrator.enum_models import declared_enums
 
@@ -247,7 +247,7 @@ class _Server:
         register(lambda: new.enums, notes.append)
 
         def complete(context: MigrationContext, _: Any, directives: list[Any]) -> None:
-            filled.extend(fill(directives))
+            filled.extend(fill(directives, has_clock=takes_clock(context.dialect.name, context.opts)))
             enums.extend(declared_enums(context.opts.get("target_metadata")))
 
         made = revision(

@@ -23,17 +23,18 @@ from handrail.migrations.operations import Operation, OperationKind
 from handrail.migrations.reading import FunctionReading, ScriptReading
 from handrail.migrations.revision import Direction
 
-#: A default that every engine takes for a column of this type (also SQLite, whose ADD COLUMN wants a constant).
+#: A default that every engine takes for a column of this type (also SQLite, whose ADD COLUMN wants a constant), and
+#: gives back as one of its values: SQLite keeps a uuid without dashes, and would make text of an interval or of bytes.
 CANDIDATES: Mapping[str, str] = {
     **dict.fromkeys(("Integer", "BigInteger", "SmallInteger", "INTEGER", "BIGINT", "SMALLINT", "INT"), "'0'"),
-    **dict.fromkeys(("Numeric", "Float", "Double", "Interval", "NUMERIC", "DECIMAL", "FLOAT", "REAL"), "'0'"),
-    **dict.fromkeys(("Boolean", "BOOLEAN"), "sa.false()"),
-    **dict.fromkeys(("String", "Text", "Unicode", "UnicodeText", "AutoString", "VARCHAR", "TEXT", "LargeBinary"), "''"),
+    **dict.fromkeys(("Numeric", "Float", "Double", "NUMERIC", "DECIMAL", "FLOAT", "REAL"), "'0'"),
+    **dict.fromkeys(("Boolean", "BOOLEAN"), "'0'"),
+    **dict.fromkeys(("String", "Text", "Unicode", "UnicodeText", "AutoString", "VARCHAR", "TEXT"), "''"),
     **dict.fromkeys(("DateTime", "TIMESTAMP", "DATETIME"), "'1970-01-01 00:00:00'"),
     **dict.fromkeys(("Date", "DATE"), "'1970-01-01'"),
     **dict.fromkeys(("Time", "TIME"), "'00:00:00'"),
     **dict.fromkeys(("JSON", "JSONB", "ARRAY"), "'{}'"),
-    **dict.fromkeys(("Uuid", "UUID", "GUID"), "'00000000-0000-0000-0000-000000000000'"),
+    **dict.fromkeys(("Uuid", "UUID", "GUID"), "'00000000000000000000000000000000'"),
 }
 #: Put where no default can be derived from the type; a person has to choose.
 TO_CHOOSE = "'<choose a value>'"
@@ -259,7 +260,7 @@ def candidate(column: ColumnText) -> str:
     if column.labels:
         return repr(column.labels[0])
     if isinstance(column.python_default, bool):
-        return "sa.true()" if column.python_default else "sa.false()"
+        return "'1'" if column.python_default else "'0'"
     if column.python_default is not None:
         return repr(str(column.python_default))
     return CANDIDATES.get(column.type_name, TO_CHOOSE)
