@@ -38,10 +38,15 @@ def is_too_late(case: Case) -> bool:
     return case.harm is not None and "already exists" in case.harm.fails
 
 
+def asks(rule: ChangeRule) -> bool:
+    """Whether a person has to say that something else was meant (tests/migrator/test_rename_runs.py)."""
+    return bool(getattr(rule, "question", ""))
+
+
 REPAIRED = [
     pytest.param(case, after, id=f"{rule.code}: {case.title}")
     for rule in RULES
-    if isinstance(rule, ChangeRule) and "postgresql" in rule.engines
+    if isinstance(rule, ChangeRule) and "postgresql" in rule.engines and not asks(rule)
     for case in rule.BAD
     if case.setup and not is_too_late(case) and (after := repaired(rule, case)) is not None
 ]

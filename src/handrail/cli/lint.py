@@ -27,10 +27,14 @@ def lint(  # noqa: PLR0913, PLR0917 - its options
     ] = False,
     explain: Annotated[str | None, typer.Option("--explain", help="Say what a rule is about, and stop.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How findings are written.")] = Format.TEXT,
+    confirm: Annotated[
+        list[str] | None,
+        typer.Option("--confirm", help="Answer yes to what this rule asks before it repairs (HR-DL103: a rename)."),
+    ] = None,
     env: Env = None,
     root: Root = HERE,
     json: Json = False,
 ) -> None:
     """Review migration scripts without running them. Exits 3 when a finding of the environment's level remains."""
-    files = tuple(what or ())
-    review(Asked(files, pending, base, fix, diff, live, rehearse, explain, form, env, root, json))
+    files, confirmed = tuple(what or ()), tuple(confirm or ())
+    review(Asked(files, pending, base, fix, diff, live, rehearse, explain, form, confirmed, env, root, json))

@@ -16,6 +16,7 @@ from handrail.cli.output import Output
 from handrail.errors import LintRefused, UsageError
 
 if TYPE_CHECKING:
+    from handrail.cli.confirming import Confirmation
     from handrail.config import Config
     from handrail.lint.finding import Finding
     from handrail.lint.settings import LintSettings
@@ -45,6 +46,7 @@ class Asked:
     rehearse: bool = False
     explain: str | None = None
     form: Format = Format.TEXT
+    confirm: tuple[str, ...] = ()
     env: str | None = None
     root: Path = Path()
     json: bool = False
@@ -56,6 +58,8 @@ def review(asked: Asked) -> None:
         if asked.explain is not None:
             _explain(output, asked.explain)
             return
+        if asked.confirm and not (asked.fix or asked.diff):
+            raise UsageError("--confirm goes with --fix or --diff", hint="handrail lint --fix --confirm HR-DL103")
         from handrail.wiring import read_config
 
         config = read_config(asked.root, asked.env)
@@ -67,9 +71,10 @@ def review(asked: Asked) -> None:
             files = _chosen(config, asked.what, asked.base)
             is_whole = not asked.what and asked.base is None and config.lint.since is None
             if asked.diff:
-                _show_diff(output, config, files)
+                _show_diff(output, config, files, asked.confirm)
                 return
-            findings, sources = _lint_files(config, files, fix=asked.fix, is_whole=is_whole)
+            confirm = _asking(output, asked.confirm) if asked.fix else None
+            findings, sources = _lint_files(config, files, confirm=confirm, is_whole=is_whole)
         _show(output, findings, sources, asked.form)
         refuse(config, findings)
 
@@ -108,17 +113,27 @@ def _is_path(name: str) -> bool:
     return os.sep in name or name.endswith(".py") or Path(name).exists() or Path(name).is_symlink()
 
 
+def _asking(output: Output, codes: Sequence[str]) -> Confirmation:
+    """A person on a terminal is asked about what --fix would do only then."""
+    from handrail.cli.call import asker
+    from handrail.cli.confirming import confirmation
+
+    return confirmation(codes, asker(output, yes=False), "handrail lint --fix")
+
+
 def _lint_files(
-    config: Config, files: tuple[ScriptFile, ...], *, fix: bool, is_whole: bool
+    config: Config, files: tuple[ScriptFile, ...], *, confirm: Confirmation | None, is_whole: bool
 ) -> tuple[tuple[Finding, ...], dict[str, str]]:
+    """The findings, after what can be repaired was; with `confirm` None nothing is."""
     from handrail.migrator.script_files import read_files
     from handrail.workflows.lint_scripts import lint_files
     from handrail.workflows.repair_scripts import repair_all
 
     weights = _weights(config, files)
-    if fix:
-        repairs = repair_all(files, history(config), *weights)
+    if confirm is not None:
+        repairs = repair_all(files, history(config), *weights, confirm=confirm)
         write(repairs)
+        sys.stderr.writelines(f"not repaired: {line}\n" for line in confirm.unanswered)
         files = read_files([*(one.file for one in files), *(one.file for one in repairs.added)], config.root)
     linted = lint_files(files, *weights, is_whole=is_whole)
     return linted.findings, linted.sources
@@ -159,11 +174,14 @@ def _weights(config: Config, files: tuple[ScriptFile, ...]) -> tuple[LintSetting
     return lint_settings(config), engines_of(config, [one.revision.source for one in files])
 
 
-def _show_diff(output: Output, config: Config, files: tuple[ScriptFile, ...]) -> None:
+def _show_diff(output: Output, config: Config, files: tuple[ScriptFile, ...], codes: Sequence[str]) -> None:
     """What --fix would change, and nothing else on stdout; exits 3 when there is something."""
+    from handrail.cli.confirming import confirmation
     from handrail.workflows.repair_scripts import repair_all
 
-    _show_repairs(output, repair_all(files, history(config), *_weights(config, files)), "handrail lint --fix")
+    confirm = confirmation(codes, None, "handrail lint --fix")
+    command = " ".join(["handrail lint --fix", *(f"--confirm {code}" for code in sorted(confirm.codes))])
+    _show_repairs(output, repair_all(files, history(config), *_weights(config, files), confirm=confirm), command)
 
 
 def _show_repairs(output: Output, repairs: Repairs, command: str) -> None:

@@ -12,10 +12,11 @@ from handrail.cli.reviewing import history, refuse, show_text
 from handrail.errors import LintRefused
 from handrail.migrator.script_files import read_files, write_together
 from handrail.wiring import engines_of, lint_settings
-from handrail.workflows.lint_scripts import lint_files
+from handrail.workflows.lint_scripts import lint_files, nobody
 from handrail.workflows.repair_scripts import Repairs, repair_all
 
 if TYPE_CHECKING:
+    from handrail.cli.confirming import Confirmation
     from handrail.cli.output import Output
     from handrail.migrator.migrator import NewRevision
     from handrail.wiring import Project
@@ -27,17 +28,22 @@ def write_and_review(
     new: NewRevision,
     *,
     fixes: bool = True,
+    asking: Confirmation | None = None,
     notes: Sequence[str] = (),
     model_line: str = "",
 ) -> None:
-    """Write it, and say what came of it. `notes` are told beside it, `model_line` is what the model has to say then.
-    Raises LintRefused when a finding of the environment's level remains; the script is there all the same."""
+    """Write it, and say what came of it. `asking` answers what a repair has to be confirmed by. `notes` are told beside
+    it, `model_line` is what the model has to say then. Raises LintRefused when a finding of the environment's level
+    remains; the script is there all the same."""
     config = project.config
     written = project.migrator.revise(new)
     paths = [Path(path) for path in written.paths]
     files = read_files(paths, config.root)
     settings, engines = lint_settings(config), engines_of(config, [one.revision.source for one in files])
-    repairs = repair_all(files, history(config), settings, engines, enums=written.enums) if fixes else Repairs()
+    repairs = Repairs()
+    if fixes:
+        others = history(config)
+        repairs = repair_all(files, others, settings, engines, enums=written.enums, confirm=asking or nobody)
     write_together(repairs.added, [(one.script, one.source) for one in repairs.changed])
     files = read_files([*paths, *(one.file for one in repairs.added)], config.root)
     gone = repairs.gone
@@ -47,6 +53,7 @@ def write_and_review(
     output.lines(*(f"left alone: {text}" for text in written.notes))
     output.lines(*(f"repaired {finding.rule} {finding.message}: {finding.fix_hint}" for finding in gone))
     output.lines(*(f"to write: {line}" for line in repairs.todo))
+    output.lines(*(f"not repaired: {line}" for line in (asking.unanswered if asking is not None else ())))
     output.lines(*(f"note: {text}" for text in notes))
     output.lines(*([f"now in the model: {model_line}"] if model_line else []))
     if new.autogenerate and not any(reads_something(file.revision.source) for file in files):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, Json, Root, opened
+from handrail.cli.call import HERE, Env, Json, Root, asker, opened
 from handrail.errors import UsageError
 
 
@@ -29,22 +29,28 @@ def revision(  # noqa: PLR0913, PLR0917 - its options
         bool, typer.Option("--reorder", help="Put the order of a PostgreSQL enum type right; writes its tables anew.")
     ] = False,
     no_fix: Annotated[bool, typer.Option("--no-fix", help="Leave the script as Alembic writes it.")] = False,
+    confirm: Annotated[
+        list[str] | None,
+        typer.Option("--confirm", help="Answer yes to what this rule asks before it repairs (HR-DL103: a rename)."),
+    ] = None,
     env: Env = None,
     root: Root = HERE,
     json: Json = False,
 ) -> None:
     """Write a migration script, repair what can be for certain, and review it. Exits 3 when a finding remains."""
     with answering("revision", json) as output:
+        from handrail.cli.confirming import confirmation
         from handrail.cli.revising import write_and_review
         from handrail.enums.plan import Wishes
         from handrail.migrator.migrator import NewRevision
         from handrail.wiring import script_engines
 
         project = opened(root, env)
+        asking = confirmation(confirm or (), asker(output, yes=False), "handrail lint --fix")
         pairs = _pairs("--rename", rename), _pairs("--map", mapped)
         wishes = Wishes(script_engines(project.config), *pairs, reorders=reorder)
         new = NewRevision(message, autogenerate, head, rev_id, wishes)
-        write_and_review(output, project, new, fixes=not no_fix)
+        write_and_review(output, project, new, fixes=not no_fix, asking=asking)
 
 
 def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:

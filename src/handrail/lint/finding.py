@@ -64,7 +64,7 @@ class Finding:
     have to follow the script when the edits are made, which alone would be half of the repair; `split` makes them, for
     several findings at once.
     `source` says how it was found: "static" from the text, later "rehearsed" from a run. `is_suggestion`: the edits
-    hold a value that a person has to choose, so nobody makes them unasked.
+    hold a value that a person has to choose, or are right only if a person says so, so nobody makes them unasked.
     """
 
     rule: str

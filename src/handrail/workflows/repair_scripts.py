@@ -15,7 +15,16 @@ from handrail.lint.settings import LintSettings
 from handrail.migrations.identity import identify, in_order
 from handrail.migrations.revision import Revision
 from handrail.migrator.script_files import NewScript, ScriptFile
-from handrail.workflows.lint_scripts import Repaired, new_findings, repair
+from handrail.workflows.lint_scripts import (
+    Confirm,
+    Repaired,
+    Words,
+    new_findings,
+    nobody,
+    repair,
+    without_open,
+    words_of,
+)
 
 #: The findings about a whole history, oldest first.
 Judge = Callable[[Sequence[Revision]], tuple[Finding, ...]]
@@ -55,15 +64,24 @@ def repair_all(
     *,
     judged: Judge | None = None,
     enums: tuple[ModelEnum, ...] = (),
+    confirm: Confirm = nobody,
 ) -> Repairs:
     """Repairs of the `chosen` scripts, those that make revisions too. `history` is all that the project has: what
     follows a split script has to follow its last new revision, and the finding has to be gone in the whole of it, with
     no other in its place. Nothing is written."""
-    chosen = tuple(chosen)
-    edited = {one.script.revision.path: one for one in repair(chosen, settings, engines, enums)}
+    chosen, questions = tuple(chosen), set[Words]()
+
+    def asked(finding: Finding) -> bool | None:
+        answer = confirm(finding)
+        if answer is None:
+            questions.add(words_of(finding))
+        return answer
+
+    edited = {one.script.revision.path: one for one in repair(chosen, settings, engines, enums, asked)}
     work = _Work(
         history, judged or judge_history(settings, engines, enums), {path: one.source for path, one in edited.items()}
     )
+    work.questions = frozenset(questions)
     for script in chosen:
         if not script.problem:
             work.split(script)
@@ -81,13 +99,15 @@ class _Work:
     gone: dict[str, list[Finding]] = field(default_factory=dict)
     todo: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    questions: frozenset[Words] = frozenset()
     _findings: tuple[Finding, ...] | None = None
 
     def split(self, script: ScriptFile) -> None:
         """Make the revisions that findings of this script ask for, of one kind after the other."""
         path, tried = script.revision.path, set[type]()
         while True:
-            wanted = [one for one in self._now() if one.file == path and one.is_repairable and one.split is not None]
+            here = [one for one in self._now() if one.file == path]
+            wanted = without_open((one for one in here if one.is_repairable and one.split), here, self.questions)
             kinds = [kind for kind in dict.fromkeys(type(one.split) for one in wanted) if kind not in tried]
             if not kinds:
                 return

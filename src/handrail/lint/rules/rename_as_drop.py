@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar
 
 from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
+from handrail.lint.rename_repairs import column_edits, table_edits
 from handrail.lint.renames import column_rename, table_rename
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import START
@@ -29,6 +31,9 @@ class RenameAsDrop(ChangeRule):
         "Autogenerate cannot see a rename: it drops the old name with every value and adds the new one empty. The "
         "upgrade succeeds and the schema is right, so nobody notices until the values are missed."
     )
+    #: What only a person knows, and the findings that the answer yes may bring with its edits.
+    question: ClassVar[str] = "is it a rename?"
+    brings: ClassVar[frozenset[str]] = frozenset({"HR-BC101"})
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "a column as autogenerate writes it",
@@ -109,7 +114,9 @@ class RenameAsDrop(ChangeRule):
         elif isinstance(change, DropTable) and (new := table_rename(around)) is not None:
             severity = _severity(around, Severity.ERROR, None)
             message = f"drops table {change.table} and makes {new} with the same columns: a rename loses no row"
-            yield around.finding(message, severity, fix=f"op.rename_table({change.table.name!r}, {new.name!r})")
+            fix = f"op.rename_table({change.table.name!r}, {new.name!r})"
+            found = around.finding(message, severity, fix=fix, edits=table_edits(around, new))
+            yield replace(found, is_suggestion=True)
 
     def _column(self, around: Around, change: DropColumn) -> Iterable[Finding]:
         rename = column_rename(around)
@@ -123,7 +130,8 @@ class RenameAsDrop(ChangeRule):
             f"a rename keeps the values{around.size(change.table)}"
         )
         fix = f"op.alter_column({change.table.name!r}, {change.column!r}, new_column_name={new.name!r})"
-        yield around.finding(message, severity, fix=fix)
+        found = around.finding(message, severity, fix=fix, edits=column_edits(around, rename.added))
+        yield replace(found, is_suggestion=True)
 
 
 def _severity(around: Around, bad: Severity, column: str | None) -> Severity:
