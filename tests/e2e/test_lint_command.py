@@ -139,11 +139,41 @@ def test_pending_scripts_are_judged_by_the_database(project: Path) -> None:
     with closing(sqlite3.connect(project / "local.db")) as connection, connection:
         connection.execute("DELETE FROM bookings")
     assert judged() == (0, [("HR-DD101", "info")])
-    said = handrail(project, "lint", "--pending", "--fix")
-    assert (said.code, said.error) == (
-        2,
-        "HR200 --pending, --live and --rehearse go without files, --base, --fix and --diff",
-    )
+    for words in (("--rehearse", "--fix"), ("--rehearse", "--diff"), ("--pending", "--base", "main"), ("--live", "c3")):
+        said = handrail(project, "lint", *words)
+        assert (said.code, said.error) == (
+            2,
+            "HR200 --pending, --live and --rehearse go without files and --base, --rehearse also without --fix and "
+            "--diff",
+        )
+
+
+def test_pending_scripts_are_repaired_by_what_the_database_says(tmp_path: Path) -> None:
+    unsafe = UNSAFE.replace(" default=1,", "")
+    old = Script("b2", "a1", unsafe.replace("seats", "floor"), "op.drop_column('bookings', 'floor')")
+    new = Script("c3", "b2", unsafe, "op.drop_column('bookings', 'seats')")
+    project = make_project(tmp_path, revisions=(BOOKINGS, old, new))
+    assert handrail(project, "upgrade", "a1", "--yes").code == 0
+    with closing(sqlite3.connect(project / "local.db")) as connection, connection:
+        connection.execute("ALTER TABLE bookings ADD COLUMN floor INTEGER")
+        connection.execute("UPDATE alembic_version SET version_num = 'b2'")
+    before = {path: path.read_bytes() for path in script_of(project).parent.glob("*.py")}
+    said = handrail(project, "lint", "--live", "--diff")
+    assert (said.code, said.error) == (3, "HR300 1 finding can be repaired\n  next: handrail lint --live --fix")
+    assert said.out.count("--- /dev/null") == 2
+    assert {path: path.read_bytes() for path in script_of(project).parent.glob("*.py")} == before
+    said = handrail(project, "lint", "--live", "--fix")
+    assert (said.code, said.out.rstrip()) == (0, "3 scripts: nothing found")
+    assert said.err.splitlines() == [
+        "repaired migrations/versions/c3_script.py:10 HR-DD101 bookings.seats is NOT NULL without a server_default",
+        "wrote migrations/versions/2e31858b2957_fill_bookings_seats.py",
+        "wrote migrations/versions/2b22c91c51dd_require_bookings_seats.py",
+        'to write: migrations/versions/2e31858b2957_fill_bookings_seats.py: VALUES["bookings.seats"]: the SQL of its '
+        "value in the rows that are there, unless there are none",
+    ]
+    (applied,) = script_of(project).parent.glob("b2_*.py")
+    assert applied.read_bytes() == before[applied]
+    assert handrail(project, "lint", "--live", "--fix").err == ""
 
 
 HIDDEN = """

@@ -69,8 +69,7 @@ def test_a_finding_is_the_corrected_code() -> None:
         line=6,
         column=4,
         message="bookings.attendance_status is NOT NULL without a server_default",
-        why="The rows that are there have no value for the new column, and the database refuses it: the upgrade fails "
-        "on every table that has rows, while it passes on the empty one of a test.",
+        why=NotNullWithoutDefault.why,
         fix_hint=corrected,
     )
     assert finding.lines() == (

@@ -19,7 +19,9 @@ def lint(  # noqa: PLR0913, PLR0917 - its options
     base: Annotated[
         str | None, typer.Option("--base", help="Those that are new or changed since this git commit (origin/main).")
     ] = None,
-    fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired for certain, in the files.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Repair what can be repaired for certain, in the files and by new revisions.")
+    ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change.")] = False,
     live: Annotated[bool, typer.Option("--live", help="Look at the database too: sizes, types, counts.")] = False,
     rehearse: Annotated[

@@ -18,6 +18,7 @@ from handrail.errors import LintRefused, UsageError
 if TYPE_CHECKING:
     from handrail.cli.confirming import Confirmation
     from handrail.config import Config
+    from handrail.facts import DatabaseFacts
     from handrail.lint.finding import Finding
     from handrail.lint.settings import LintSettings
     from handrail.migrator.script_files import ScriptFile
@@ -64,9 +65,17 @@ def review(asked: Asked) -> None:
 
         config = read_config(asked.root, asked.env)
         if asked.pending or asked.live or asked.rehearse:
-            if asked.what or asked.base or asked.fix or asked.diff:
-                raise UsageError("--pending, --live and --rehearse go without files, --base, --fix and --diff")
-            findings, sources = _lint_pending(output, asked.root, asked.env, rehearse=asked.rehearse)
+            if asked.what or asked.base or (asked.rehearse and (asked.fix or asked.diff)):
+                alone = "--pending, --live and --rehearse go without files and --base"
+                raise UsageError(f"{alone}, --rehearse also without --fix and --diff")
+            pending = _Pending(output, asked)
+            if asked.diff:
+                _show_repairs(output, pending.repairs(), "handrail lint --live --fix")
+                return
+            if asked.fix:
+                write(pending.repairs())
+                pending = _Pending(output, asked)
+            findings, sources = pending.findings()
         else:
             files = _chosen(config, asked.what, asked.base)
             is_whole = not asked.what and asked.base is None and config.lint.since is None
@@ -202,28 +211,47 @@ def _diff(old: str, new: str, before: str, after: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def _lint_pending(
-    output: Output, root: Path, env: str | None, *, rehearse: bool
-) -> tuple[tuple[Finding, ...], dict[str, str]]:
+class _Pending:
     """The pending scripts, judged by what the database's catalog says of their tables, and by a rehearsal."""
-    from handrail.cli.call import equipped
 
-    project, facts, kit = equipped(root, env, "head")
-    from handrail.cli.running import rehearsed_on_copy
-    from handrail.wiring import lint_settings
-    from handrail.workflows.lint_path import lint_path, lint_rehearsed
+    def __init__(self, output: Output, asked: Asked) -> None:
+        from handrail.cli.call import equipped
+        from handrail.wiring import lint_settings
 
-    path = facts.path
-    if path is None:
-        raise UsageError("there is no way to head", hint="handrail history")
-    sources = {script.path: script.source for script in path.revisions}
-    settings = lint_settings(project.config)
-    if rehearse and not path.is_empty:
-        _, rehearsal, _ = rehearsed_on_copy(output, kit, facts, path)
-        return lint_rehearsed(facts, path, kit.database, rehearsal.report.runs, settings), sources
-    exists = not facts.database_missing and kit.database.exists()
-    known = kit.database.facts() if exists else None
-    return lint_path(facts, path, kit.database, known, settings), sources
+        self.output, self.asked = output, asked
+        project, self.project, self.kit = equipped(asked.root, asked.env, "head")
+        self.config, self.settings = project.config, lint_settings(project.config)
+        if self.project.path is None:
+            raise UsageError("there is no way to head", hint="handrail history")
+        self.path = self.project.path
+
+    @property
+    def facts(self) -> DatabaseFacts | None:
+        exists = not self.project.database_missing and self.kit.database.exists()
+        return self.kit.database.facts() if exists else None
+
+    def findings(self) -> tuple[tuple[Finding, ...], dict[str, str]]:
+        from handrail.workflows.lint_path import lint_path, lint_rehearsed
+
+        sources = {script.path: script.source for script in self.path.revisions}
+        database = self.kit.database
+        if self.asked.rehearse and not self.path.is_empty:
+            from handrail.cli.running import rehearsed_on_copy
+
+            _, rehearsal, _ = rehearsed_on_copy(self.output, self.kit, self.project, self.path)
+            return lint_rehearsed(self.project, self.path, database, rehearsal.report.runs, self.settings), sources
+        return lint_path(self.project, self.path, database, self.facts, self.settings), sources
+
+    def repairs(self) -> Repairs:
+        """What can be repaired in them, for all engines that the project's scripts run on."""
+        from handrail.workflows.lint_path import judge_path
+        from handrail.workflows.repair_scripts import repair_all
+
+        files = history(self.config)
+        pending = {script.id for script in self.path.revisions}
+        chosen = [one for one in files if one.revision.id in pending]
+        judged = judge_path(self.project, self.path, self.kit.database, self.facts, self.settings)
+        return repair_all(chosen, files, *_weights(self.config, files), judged=judged)
 
 
 def _show(output: Output, findings: tuple[Finding, ...], sources: dict[str, str], form: Format) -> None:

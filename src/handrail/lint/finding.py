@@ -51,8 +51,9 @@ class NextRevision:
 class Split(Protocol):
     """What a repair does in revisions of their own, as a value. Those of one class in one script are done together."""
 
-    def together(self, others: Sequence[Split]) -> tuple[NextRevision, ...]:
-        """The revisions, oldest first, that do this and what the others (of the same class) do."""
+    def together(self, others: Sequence[Split], engines: frozenset[str]) -> tuple[NextRevision, ...]:
+        """The revisions, oldest first, that do this and what the others (of the same class) do, on all these engines;
+        () when it cannot be done on one of them."""
         ...
 
 

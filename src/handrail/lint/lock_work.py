@@ -6,6 +6,7 @@ from typing import Final
 
 from handrail.facts import TableName
 from handrail.lint.change_rule import Around
+from handrail.lint.past import is_proven_not_null
 from handrail.lint.rules.serial_column import is_numbered
 from handrail.lint.rules.volatile_default import is_volatile
 from handrail.lint.type_changes import Effect, effect
@@ -35,7 +36,7 @@ def locked(change: Change) -> tuple[TableName, ...]:
     return ()
 
 
-def worked_on(change: Change) -> TableName | None:
+def worked_on(around: Around, change: Change) -> TableName | None:
     """The table whose rows are read or written, all or many; None when the change takes but a moment."""
     match change:
         case changes.CreateIndex(table=table, is_concurrent=False) | changes.ValidateConstraint(table=table):
@@ -48,18 +49,18 @@ def worked_on(change: Change) -> TableName | None:
             return table
         case Command(table=table, words="CLUSTER" | "REINDEX", is_concurrent=False):
             return table
-    return passed_over(change)
+    return passed_over(around, change)
 
 
-def passed_over(change: Change) -> TableName | None:
+def passed_over(around: Around, change: Change) -> TableName | None:
     """The table that ALTER TABLE goes through row by row; one statement goes through it once for all its actions."""
     match change:
         case changes.AlterColumn(table=table, type=new, existing_type=old, using=using) if (
             new is not None and effect(old, new, using) is Effect.REWRITES
         ):
             return table
-        case changes.AlterColumn(table=table, nullable=False, existing_nullable=None | True):
-            return table
+        case changes.AlterColumn(table=table, column=column, nullable=False, existing_nullable=None | True):
+            return None if is_proven_not_null(around, table, column) else table
         case changes.AddColumn(table=table, column=column) if (
             is_numbered(change) or column.filled_by == "computed" or is_volatile(column.server_default or "")
         ):

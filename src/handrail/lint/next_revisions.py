@@ -56,9 +56,13 @@ def literal(text: str) -> str:
 def unclear(scripts: Iterable[Revision]) -> str:
     """Why it is not certain what follows what in a history; "" when it is. Only texts on the spot are certain."""
     for script in scripts:
+        try:
+            module = ast.parse(script.source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return f"{script.path} cannot be read, and may follow it"
         for name in _REFERENCES:
-            found = _assigned(script.source, name)
-            is_missing = not found and name == "down_revision"
+            found = _assigned(module, name)
+            is_missing = not found and name == "down_revision" and _assigned(module, "revision")
             if len(found) > 1 or is_missing or any(_texts(value) is None for value in found):
                 return f"{name} of {script.path} is not written out"
     return ""
@@ -66,19 +70,24 @@ def unclear(scripts: Iterable[Revision]) -> str:
 
 def repointed(script: Revision, old: str, new: str) -> str:
     """The text of a script with its references to the revision `old` turned to `new`, everything else as it is."""
+    module = ast.parse(script.source)
     edits = [
         Edit(node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0, literal(new))
         for name in _REFERENCES
-        for value in _assigned(script.source, name)
+        for value in _assigned(module, name)
         for node in _texts(value) or ()
         if node.value == old
     ]
-    return apply_edits(script.source, (*edits, *_docstring_edits(script.source, old, new))) if edits else script.source
+    return (
+        apply_edits(script.source, (*edits, *_docstring_edits(script.source, module, old, new)))
+        if edits
+        else script.source
+    )
 
 
-def _docstring_edits(source: str, old: str, new: str) -> Iterator[Edit]:
+def _docstring_edits(source: str, module: ast.Module, old: str, new: str) -> Iterator[Edit]:
     """The line "Revises: 1a2b" that Alembic's template puts into the docstring."""
-    first = next(iter(ast.parse(source).body), None)
+    first = next(iter(module.body), None)
     if not isinstance(first, ast.Expr) or not isinstance(first.value, ast.Constant):
         return
     lines = source.encode().splitlines()
@@ -88,10 +97,10 @@ def _docstring_edits(source: str, old: str, new: str) -> Iterator[Edit]:
             yield Edit(number, match.start(1), number, match.end(1), new)
 
 
-def _assigned(source: str, name: str) -> list[ast.expr | None]:
+def _assigned(module: ast.Module, name: str) -> list[ast.expr | None]:
     """What a name is bound to, wherever in the script that is done."""
     found: list[ast.expr | None] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(module):
         match node:
             case ast.Assign(targets=[ast.Name(id=bound)], value=value) if bound == name:
                 found.append(value)

@@ -23,18 +23,20 @@ from handrail.migrations.values import call_name
 POSTGRES: Final = frozenset({"postgresql"})
 BOTH: Final = POSTGRES | {"sqlite"}
 _MAX_NAME: Final = 63
+#: Only PostgreSQL has it.
+_UUID: Final = "gen_random_uuid()"
 #: What functions that models take for a default are called in SQL.
 _FUNCTIONS: Final = {
     "now": "CURRENT_TIMESTAMP",
     "utcnow": "CURRENT_TIMESTAMP",
     "current_timestamp": "CURRENT_TIMESTAMP",
     "today": "CURRENT_DATE",
-    "uuid4": "gen_random_uuid()",
+    "uuid4": _UUID,
 }
 _TYPES: Final = {
     "CURRENT_TIMESTAMP": {"datetime", "timestamp"},
     "CURRENT_DATE": {"date"},
-    "gen_random_uuid()": {"uuid", "guid"},
+    _UUID: {"uuid", "guid"},
 }
 _VALUES: Final = (
     '# The SQL of a new column\'s value in the rows that are there, such as "0", "\'open\'" or "lower(topic)".\n'
@@ -110,17 +112,23 @@ def is_used_otherwise(found: Iterable[Change], table: TableName, column: str) ->
 @dataclass(frozen=True, slots=True)
 class ColumnSplit:
     """A column that is added as nullable, to be filled and required in the next revisions. `value` is the SQL of what
-    the rows that are there get, None where a person has to choose it."""
+    the rows that are there get, None where a person has to choose it; on PostgreSQL `postgres_value`."""
 
     table: TableName
     column: str
-    value: str | None
-    engines: frozenset[str]
+    value: str | None = None
+    postgres_value: str | None = None
 
-    def together(self, others: Sequence[Split]) -> tuple[NextRevision, ...]:
+    def together(self, others: Sequence[Split], engines: frozenset[str]) -> tuple[NextRevision, ...]:
         """A revision that fills, and one that requires."""
+        if not engines or not engines <= BOTH:
+            return ()
         columns = (self, *(one for one in others if isinstance(one, ColumnSplit)))
-        return (_filled(columns, self.engines), _required(columns, self.engines))
+        return (_filled(columns, engines), _required(columns, engines))
+
+    def on(self, engines: frozenset[str]) -> str | None:
+        """The value where the scripts run on these engines."""
+        return self.postgres_value if engines == POSTGRES else self.value
 
     @property
     def where(self) -> str:
@@ -131,17 +139,17 @@ class ColumnSplit:
         """The argument that names the table's schema, where it has one."""
         return f", schema={literal(self.table.schema)}" if self.table.schema else ""
 
-    @property
-    def todo(self) -> tuple[str, ...]:
+    def todo(self, engines: frozenset[str]) -> tuple[str, ...]:
+        """What a person has to write for it."""
         text = f"VALUES[{literal(self.where)}]: the SQL of its value in the rows that are there, unless there are none"
-        return () if self.value else (text,)
+        return () if self.on(engines) else (text,)
 
 
-def column_split(table: TableName, column: ColumnText, engines: frozenset[str]) -> ColumnSplit | None:
-    """The split of an added column; None for engines that are not known."""
-    if column.name is None or not engines or not engines <= BOTH:
-        return None
-    return ColumnSplit(table, column.name, known_value(column, engines), engines)
+def column_split(table: TableName, name: str, column: ColumnText) -> ColumnSplit:
+    """The split of a column that op.add_column adds. Where its `default=` is a function that SQL has too (uuid4, a
+    clock) that is its value; none is guessed."""
+    found = _known_value(column)
+    return ColumnSplit(table, name, found if found != _UUID else None, found)
 
 
 def _message(verb: str, columns: Sequence[ColumnSplit]) -> str:
@@ -150,14 +158,14 @@ def _message(verb: str, columns: Sequence[ColumnSplit]) -> str:
 
 def _filled(columns: Sequence[ColumnSplit], engines: frozenset[str]) -> NextRevision:
     calls = (f"fill({literal(one.table.name)}, {literal(one.column)}{one.schema})" for one in columns)
-    lines = (f"    {literal(one.where)}: {literal(one.value) if one.value else None}," for one in columns)
+    lines = (f"    {literal(one.where)}: {_said(one.on(engines))}," for one in columns)
     markers = "\n".join(marker(one.table, one.column) for one in columns)
     return NextRevision(
         _message("fill", columns),
         "\n".join(calls),
         "# handrail: ignore-file HR-PR104 -- the values go with the column, which the revision before takes back\npass",
         (markers, _VALUES.format(lines="\n".join(lines)), *_helpers(engines)),
-        tuple(text for one in columns for text in one.todo),
+        tuple(text for one in columns for text in one.todo(engines)),
     )
 
 
@@ -230,14 +238,14 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
-def known_value(column: ColumnText, engines: frozenset[str]) -> str | None:
-    """The SQL that does what the column's `default=` does, where that is a function known to every one of the engines:
-    uuid4, a clock."""
+def _said(value: str | None) -> str:
+    return "None" if value is None else literal(value)
+
+
+def _known_value(column: ColumnText) -> str | None:
     assert column.call is not None  # noqa: S101 - a column of op.add_column
     default = next((word.value for word in column.call.keywords if word.arg == "default"), None)
     if isinstance(default, ast.Lambda):
         default = default.body
     found = _FUNCTIONS.get(call_name(default)) if default is not None else None
-    if found is None or column.type_name.lower() not in _TYPES[found]:
-        return None
-    return found if engines == POSTGRES or found != "gen_random_uuid()" else None
+    return found if found is not None and column.type_name.lower() in _TYPES[found] else None

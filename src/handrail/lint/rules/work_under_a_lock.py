@@ -126,7 +126,7 @@ class WorkUnderALock(ChangeRule):
 def _tables(around: Around) -> list[TableName]:
     """The tables that are worked on from here to the end of the transaction."""
     before = {id(one) for one in around.before}
-    found = [worked_on(one) for one in around.same_transaction if id(one) not in before]
+    found = [worked_on(around, one) for one in around.same_transaction if id(one) not in before]
     return [table for table in dict.fromkeys(found) if table is not None and not around.is_new(table)]
 
 
@@ -136,7 +136,7 @@ def _adds(one: Change, validated: ValidateConstraint) -> bool:
 
 def _held(around: Around, before: list[Change], change: Change) -> tuple[TableName, Change] | None:
     """Another table than the one that the change works on, locked before, and by what."""
-    table = worked_on(change)
+    table = worked_on(around, change)
     if table is None or around.is_new(table):
         return None
     for one in before:
