@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
+from handrail.lint.dependents import dependents
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.past import column_facts, type_before
 from handrail.lint.rule import Case, Harm
@@ -147,7 +148,15 @@ class ColumnTypeChanged(ChangeRule):
             f"op.add_column('{table}', sa.Column('{change.column}_new', {change.type.text})); keep it in step by a "
             "trigger, fill it in batches, and exchange the names in a later revision"
         )
+        fix += _in_the_way(around, change)
         yield around.finding(message, severity, fix=fix)
+
+
+def _in_the_way(around: Around, change: AlterColumn) -> str:
+    """What the new column has to carry before it takes the old one's place, where the catalog is known."""
+    known = around.context.facts
+    found = dependents(known, around.name_now(change.table), change.column) if known is not None else ()
+    return f"; to be made anew on it beforehand: {', '.join(found)}" if found else ""
 
 
 def _old_type(around: Around, change: AlterColumn) -> TypeText | None:
