@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest.register_assert_rewrite("support.enum_walks")
 SERVER = "postgres_server"
 
 

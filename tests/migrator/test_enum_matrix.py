@@ -7,47 +7,21 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from support.enum_cells import CELLS, STRATEGIES, THREE, Change, Rows, metadata, one
+from support.enum_cells import CELLS, STRATEGIES, THREE, Rows, metadata, one
 from support.enum_lab import Lab
+from support.enum_walks import walk_one
 
 ONLY_NEWEST_SERVER = True
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_a_change_on_sqlite(name: str, tmp_path: Path, sqlite: sa.Engine) -> None:
-    walk(Lab(tmp_path / "alembic", sqlite), CELLS[name])
+    walk_one(Lab(tmp_path / "alembic", sqlite), CELLS[name])
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_a_change_on_postgres(name: str, tmp_path: Path, postgres: sa.Engine) -> None:
-    walk(Lab(tmp_path / "alembic", postgres), CELLS[name])
-
-
-def walk(lab: Lab, change: Change) -> None:
-    """The change step by step, then the whole history from nothing and back, in one transaction and in several."""
-    before, after = metadata(change.before), metadata(change.after)
-    lab.autogenerate(before)
-    lab.upgrade()
-    assert lab.differences(before) == []
-    rows = change.rows()
-    lab.insert(before, rows)
-    lab.autogenerate(after, change.wishes)
-    upgraded = change.upgraded(rows)
-    for _ in range(2):
-        lab.upgrade()
-        assert lab.differences(after) == []
-        assert lab.rows(after) == upgraded
-        lab.downgrade()
-        assert lab.differences(before) == []
-        rows = change.downgraded(upgraded)
-        assert lab.rows(before) == rows
-        upgraded = change.upgraded(rows)
-    for is_alone in (False, True):
-        lab.config.attributes["transaction_per_migration"] = is_alone
-        lab.downgrade("base")
-        assert lab.left() == []
-        lab.upgrade()
-        assert lab.differences(after) == []
+    walk_one(Lab(tmp_path / "alembic", postgres), CELLS[name])
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -53,7 +53,7 @@ def metadata(tables: Tables) -> sa.MetaData:
     found = sa.MetaData()
     for table, columns in tables.items():
         parts = [kept.column(name) for name, kept in columns.items()]
-        sa.Table(table, found, sa.Column("id", sa.Integer, primary_key=True), *parts)
+        sa.Table(table, found, sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), *parts)
     return found
 
 

@@ -221,7 +221,7 @@ class _Side:
                 continue
             if is_swap(change):
                 self._refuse_dependents(found, change)
-            title = f"{of_columns(users)}: {difference(before, labels, values)}"
+            title = f"{of_columns(users)}: {difference(change)}"
             key = f"labels {users[0].column}"
             found.add(found.first, key, title, self.engine, change, rewrites=is_swap(change) or bool(values.texts()))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from handrail.enums.changes import ChangeColumn, EnumChange, TableCheck
 from handrail.enums.postgres_steps import moved_rows
-from handrail.enums.states import Strategy
+from handrail.enums.states import StoredEnum, Strategy
 from handrail.enums.steps import BatchColumn, RefuseRows, Step
 
 
@@ -17,7 +17,15 @@ def sqlite_steps(change: EnumChange) -> tuple[Step, ...]:
         case ChangeColumn():
             return tuple(_column(change))
         case TableCheck(column=column, is_gone=False):
-            return (BatchColumn(column.column, makes=column.check_name or "", allowed=column.labels),)
+            return (
+                BatchColumn(
+                    column.column,
+                    makes=column.check_name or "",
+                    allowed=column.labels,
+                    default=_restated(column),
+                    length=column.length,
+                ),
+            )
     return ()
 
 
@@ -36,7 +44,7 @@ def _column(change: ChangeColumn) -> Iterator[Step]:
     makes = after.check_name or "" if gets_check and not is_same_check else ""
     if moves:
         if has_check:
-            yield BatchColumn(before.column, drops=drops)
+            yield BatchColumn(before.column, drops=drops, default=_restated(before), length=before.length)
             drops = ""
         yield from moved_rows(before, moves)
     if drops or makes or new_default:
@@ -45,7 +53,12 @@ def _column(change: ChangeColumn) -> Iterator[Step]:
             drops=drops,
             makes=makes,
             allowed=after.labels if makes else (),
-            default=after.default if new_default else None,
+            default=after.default if new_default else _restated(after),
             drops_default=new_default and after.default is None,
             length=before.length,
         )
+
+
+def _restated(column: StoredEnum) -> str | None:
+    """The default if it has a colon: a copy takes what follows for a parameter: 'b :c' becomes 'b NULL'."""
+    return column.default if ":" in (column.default or "") else None

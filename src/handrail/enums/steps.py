@@ -65,8 +65,8 @@ def shortened(name: str, ending: str = "") -> str:
 
 def check_name(column: ColumnName) -> str:
     """The name of a CHECK that handrail makes for a column: unique in the schema, as PostgreSQL asks of no one but
-    readers of its errors expect."""
-    return shortened(f"ck_{column.table.name}_{column.name}")
+    readers of its errors expect. Without quotes, which Alembic does not find again on SQLite."""
+    return shortened(f"ck_{column.table.name}_{column.name}".replace('"', ""))
 
 
 def type_sql(type_: TableName) -> str:

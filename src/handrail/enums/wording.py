@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from handrail.enums.changes import Values
+from handrail.enums.changes import ChangeLabels, Values
 from handrail.enums.states import ModelEnum, StoredEnum
 from handrail.facts import TableName
 
@@ -22,9 +22,16 @@ def of_columns(users: Sequence[ModelEnum]) -> str:
     return ", ".join(str(model.column) for model in users[:3]) + (" …" if len(users) > 3 else "")
 
 
-def difference(before: Sequence[str], after: Sequence[str], values: Values) -> str:
-    """What becomes of a type's labels: 'a' becomes 'b', + 'c', - 'd'."""
-    return ", ".join(_parts(before, after, values)) or "order of values"
+def difference(change: ChangeLabels) -> str:
+    """What becomes of a type's labels: 'a' becomes 'b', + 'c', - 'd'; or of its columns' defaults."""
+    parts = list(_parts(change.before, change.after, change.values))
+    if not parts and change.before == change.after:
+        parts = [_default(*pair) for pair in zip(change.users, change.users_after, strict=True) if pair[0] != pair[1]]
+    return ", ".join(parts) or "order of values"
+
+
+def _default(before: StoredEnum, after: StoredEnum) -> str:
+    return f"default {before.default!r} becomes {after.default!r}"
 
 
 def _parts(before: Sequence[str], after: Sequence[str], values: Values) -> Iterator[str]:
@@ -40,5 +47,5 @@ def column_difference(stored: StoredEnum, wanted: StoredEnum, values: Values) ->
         return f"{stored.strategy.value} becomes {wanted.strategy.value}"
     parts = list(_parts(stored.labels, wanted.labels, values))
     if not parts and stored.default != wanted.default:
-        parts = [f"default {stored.default!r} becomes {wanted.default!r}"]
+        parts = [_default(stored, wanted)]
     return ", ".join(parts) or "its CHECK"

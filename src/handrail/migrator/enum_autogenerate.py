@@ -23,15 +23,15 @@ from handrail.enums.model_lines import converted
 from handrail.enums.plan import Coming, EnumPlan, Wishes
 from handrail.enums.reconcile import plan_changes, strategy_on
 from handrail.enums.states import ColumnName, ModelEnum, Strategy
-from handrail.enums.steps import check_name, condition
+from handrail.enums.steps import check_name
 from handrail.facts import TableName
 from handrail.migrations.changes import Change
-from handrail.migrations.check_text import allowed_values, named_values
 from handrail.migrations.identity import identify
 from handrail.migrations.reading import read_script
-from handrail.migrator.enum_models import enum_type, literal_text, model_enums
+from handrail.migrator.enum_models import enum_type, model_enums
 from handrail.migrator.enum_operation import EnumOp
 from handrail.migrator.enum_reading import read_enums
+from handrail.migrator.enum_rendering import is_check_of, named_check, portable_check, portable_column, text_default
 
 ENGINES = frozenset({"postgresql", "sqlite"})
 #: What was amended already: a project may have handrail called twice, by the entry point and by its commands.
@@ -214,7 +214,7 @@ class _Amending:
             elif not isinstance(part, sa.CheckConstraint):
                 parts.append(part)
             elif not self._is_made_apart(operation, part):
-                parts.append(_portable_check(part))
+                parts.append(portable_check(part))
         parts += [self._check(model) for model in self._checked(table)]
         return parts
 
@@ -235,19 +235,19 @@ class _Amending:
         ]
 
     def _check(self, model: ModelEnum) -> sa.CheckConstraint:
-        return _named_check(model.column.name, model.labels, sa.schema.conv(check_name(model.column)))
+        return named_check(model.column.name, model.labels, sa.schema.conv(check_name(model.column)))
 
     def _column(self, table: TableName, column: sa.Column[Any], *, is_new_table: bool = False) -> sa.Column[Any]:
         """The column with a type that every engine of the script understands, and the default of its model."""
         name = ColumnName(table, column.name)
         if enum_type(column.type)[0] is None and name not in self.history.columns:
-            return _portable(column)
+            return portable_column(column)
         model = self.models.get(name)
-        default = _portable(column).server_default
+        default = portable_column(column).server_default
         if model is not None and not is_new_table and not column.nullable and default is None:
-            default = None if model.python_default is None else sa.DefaultClause(model.python_default)
+            default = None if model.python_default is None else text_default(model.python_default)
         elif model is not None and model.default is not None:
-            default = sa.DefaultClause(model.default)
+            default = text_default(model.default)
         return sa.Column(
             column.name,
             self._type(name, column.type),
@@ -280,37 +280,3 @@ class _Amending:
         if name is None or (found is not None and not found.native_enum):
             return None
         return postgresql.ENUM(*self.history.types.get(name, ()), name=name, create_type=False)
-
-
-def is_check_of(constraint: sa.CheckConstraint, column: str) -> bool:
-    """Whether the constraint only names the values that a column may have."""
-    return allowed_values(_condition(constraint), column) is not None
-
-
-def _condition(constraint: sa.CheckConstraint) -> str:
-    return str(constraint.sqltext.compile(compile_kwargs={"literal_binds": True}))
-
-
-def _portable(column: sa.Column[Any]) -> sa.Column[Any]:
-    """The column with a text as its default where PostgreSQL shows one with a cast ('a'::character varying), which no
-    other engine understands."""
-    default = getattr(column.server_default, "arg", None)
-    text = None if default is None or isinstance(default, str) else literal_text(str(default))
-    if text is None:
-        return column
-    found = column._copy()
-    found.server_default = sa.DefaultClause(text)
-    return found
-
-
-def _portable_check(constraint: sa.CheckConstraint) -> sa.CheckConstraint:
-    """The CHECK as `column IN (…)` where it only names values, which PostgreSQL shows as an array with casts."""
-    found = named_values(_condition(constraint))
-    if found is None:
-        return constraint
-    name = None if constraint.name is None else sa.schema.conv(str(constraint.name))
-    return _named_check(found[0], found[1], name)
-
-
-def _named_check(column: str, labels: tuple[str, ...], name: str | None) -> sa.CheckConstraint:
-    return sa.CheckConstraint(condition(column, labels).replace(":", "\\:"), name=name)
