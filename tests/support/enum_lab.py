@@ -29,6 +29,7 @@ with options["engine"]() as connection:
         compare_server_default=True,
         render_as_batch=options.get("render_as_batch", connection.dialect.name == "sqlite"),
         include_schemas=options.get("include_schemas", False),
+        include_object=options.get("include_object"),
         transaction_per_migration=options.get("transaction_per_migration", False),
     )
     with context.begin_transaction():
@@ -93,8 +94,9 @@ class Lab:
     def differences(self, metadata: sa.MetaData) -> list[Any]:
         """What autogenerate would write now."""
         enum_hooks.register(lambda: self.wishes, self.notes.append)
-        options = {"target_metadata": metadata, "compare_server_default": True}
+        options: dict[str, Any] = {"target_metadata": metadata, "compare_server_default": True}
         options["include_schemas"] = self.attributes.get("include_schemas", False)
+        options["include_object"] = self.config.attributes.get("include_object")
         with self.engine.connect() as connection:
             context = MigrationContext.configure(connection, opts=options)
             upgrade = produce_migrations(context, metadata).upgrade_ops

@@ -84,7 +84,8 @@ def _refusal(step: RefuseRows) -> list[str]:
     value = f"CAST({name} AS VARCHAR)"
     if step.is_array:
         source, value = f"{source}, unnest({name}) AS held(value)", "CAST(held.value AS VARCHAR)"
-    query = f"SELECT {value}, count(*) FROM {source} WHERE {value} NOT IN ({literals(step.allowed)}) GROUP BY 1"
+    is_other = f"{value} NOT IN ({literals(step.allowed)})" if step.allowed else f"{value} IS NOT NULL"
+    query = f"SELECT {value}, count(*) FROM {source} WHERE {is_other} GROUP BY 1 ORDER BY 1"
     message = python_literal(f"{step.column} holds other values than will be allowed (value, rows): ")
     return [
         f"left = [] if op.get_context().as_sql else op.get_bind().execute(sa.text({text_literal(query)})).all()",

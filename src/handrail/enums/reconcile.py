@@ -327,10 +327,11 @@ class _Side:
         """What rows of the column have to change: as wished, or from names to values and back, which is no guess."""
         counts = self._usage(model.column).counts or {}
         before = stored.labels or tuple(counts)
-        pairs = {member.name: member.text for member in model.members if member.name != member.text}
+        others = {member.text: (member.name, member.value) for member in model.members}
+        pairs = {other: text for text, both in others.items() for other in both if other not in {"", text}}
         unknown = set(before) - set(model.labels)
         if unknown and unknown <= set(pairs):
-            return Values({name: text for name, text in pairs.items() if name in before})
+            return Values({other: text for other, text in pairs.items() if other in before})
         if stored.labels:
             return Values(self.wishes.renames, self.wishes.mapping).within(stored.labels, model.labels)
         known = set(model.labels)
