@@ -22,7 +22,10 @@ def several(labels: tuple[str, ...], default: Any = "{scheduled}", schema: str |
     """A column with a list of an enum."""
     found = sa.MetaData()
     type_ = sa.ARRAY(native_enum(members(labels), name="status", schema=schema))
-    parts = (sa.Column("id", sa.Integer, primary_key=True), sa.Column("status", type_, server_default=default))
+    parts: tuple[sa.Column[Any], ...] = (
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("status", type_, server_default=default),
+    )
     sa.Table("bookings", found, *parts, schema=schema)
     return found
 
@@ -32,7 +35,7 @@ def in_schema(labels: tuple[str, ...], strategy: str) -> sa.MetaData:
     type_: sa.Enum = check_enum(members(labels), name="status")
     if strategy == "native":
         type_ = native_enum(members(labels), name="status", schema="kinds")
-    parts = (
+    parts: tuple[sa.Column[Any], ...] = (
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("status", type_, server_default="scheduled", nullable=False),
     )
@@ -217,7 +220,10 @@ def test_a_default_given_as_a_member_as_sql_and_by_name(tmp_path: Path, postgres
     def models(default: Any, store: Any = "value") -> sa.MetaData:
         found = sa.MetaData()
         type_ = native_enum(Status, name="status", store=store)
-        parts = (sa.Column("id", sa.Integer, primary_key=True), sa.Column("status", type_, server_default=default))
+        parts: tuple[sa.Column[Any], ...] = (
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("status", type_, server_default=default),
+        )
         sa.Table("bookings", found, *parts)
         return found
 
