@@ -1,4 +1,4 @@
-"""Write the pages that come from the code (docs/cli.md, docs/rules.md, docs/schemas); --check fails on a stale one."""
+"""Write the pages that come from the code (docs/cli.md, docs/rules, docs/schemas); --check fails on a stale one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from handrail.lint.rule import Case, Rule
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 COMMANDS = (
@@ -40,17 +43,71 @@ def cli_page() -> str:
     return "\n".join(parts)
 
 
-def rules_page() -> str:
-    """One section per lint rule, from its class."""
+def rule_pages() -> Iterator[tuple[str, str]]:
+    """A page for each lint rule, from its class, and one that lists them."""
     from handrail.lint.rules import RULES
 
-    parts = ["# Lint rules\n\nWritten by `make docs` from the rules' classes.\n"]
+    rows = ["| rule | what it finds | on | `--fix` |", "| --- | --- | --- | --- |"]
     for rule in RULES:
-        cases = "\n".join(f"- {case.title}" for case in rule.BAD)
-        example = next((text for case in rule.BAD for text in case.sources.values()), "")
-        code = f"\n```python\n{example.strip()}\n```\n" if example else ""
-        parts.append(f"## {rule.code} {rule.title}\n\n{rule.why}\n\nCaught:\n\n{cases}\n{code}")
+        repairs = sum(bool(_repaired(rule, case)) for case in rule.BAD)
+        fix = {0: "", len(rule.BAD): "yes"}.get(repairs, "some")
+        if any(_is_split(rule, case) for case in rule.BAD):
+            fix = f"{fix}, also in several revisions".removeprefix(", also ")
+        rows.append(f"| [{rule.code}](rules/{rule.code}.md) | {rule.title} | {_engines(rule)} | {fix} |")
+        yield f"rules/{rule.code}.md", _rule_page(rule)
+    head = "Written by `make docs` from the rules' classes. Every case is a test; most run on real databases."
+    yield "rules.md", f"# Lint rules\n\n{head}\n\n" + "\n".join(rows) + "\n"
+
+
+def _engines(rule: Rule) -> str:
+    names = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
+    engines = sorted(getattr(rule, "engines", names))
+    return ", ".join(names[engine] for engine in engines) if len(engines) == 1 else "both"
+
+
+def _rule_page(rule: Rule) -> str:
+    parts = [
+        f"# {rule.code} {rule.title}\n\n{rule.why}\n\nOn {_engines(rule).replace('both', 'PostgreSQL and SQLite')}.\n"
+    ]
+    parts.append("## Caught\n")
+    for case in rule.BAD:
+        parts.append(_case(case))
+        if repaired := _repaired(rule, case):
+            parts.append(f"`handrail lint --fix` makes of it:\n\n{repaired}")
+    parts.append("## Passes\n")
+    parts += [_case(case) for case in rule.GOOD]
+    parts.append(f"To set one aside: `# handrail: ignore {rule.code} -- why it is right here`.\n")
     return "\n".join(parts)
+
+
+def _case(case: Case) -> str:
+    codes = (f"```python\n{source.strip()}\n```\n" for source in case.sources.values())
+    return "\n".join([f"### {case.title}\n", *codes])
+
+
+def _is_split(rule: Rule, case: Case) -> bool:
+    """Whether --fix adds revisions for a finding of the case."""
+    from handrail.lint.engine import read_all
+    from handrail.lint.rule import LintContext
+    from handrail.migrations.identity import identify
+
+    scripts = read_all(identify(name, source) for name, source in case.sources.items())
+    engines = frozenset(getattr(rule, "engines", {"postgresql", "sqlite"}))
+    found = rule.check(LintContext(scripts, is_path=False, engines=engines))
+    return any(one.revisions and one.is_repairable for one in found)
+
+
+def _repaired(rule: Rule, case: Case) -> str:
+    """The scripts that --fix leaves where it repairs this rule's finding, as code; "" where it does not."""
+    from handrail.lint.settings import LintSettings
+    from handrail.migrations.identity import identify
+    from handrail.migrator.script_files import ScriptFile
+    from handrail.workflows.lint_scripts import repair
+
+    files = [ScriptFile(Path(name), identify(name, source)) for name, source in case.sources.items()]
+    found = repair(files, LintSettings(), frozenset(getattr(rule, "engines", {"postgresql", "sqlite"})))
+    ours = [one for one in found if any(gone.rule == rule.code for gone in one.gone)]
+    return "\n".join(f"```python\n{one.source.strip()}\n```\n" for one in ours)
 
 
 SCHEMA_ID = "https://github.com/puddingcamp/handrail/blob/main/docs/schemas/{}.json"
@@ -119,8 +176,12 @@ def schema_pages() -> Iterator[tuple[str, str]]:
 
 
 def main() -> int:
-    stale = []
-    pages = (("cli.md", cli_page()), ("rules.md", rules_page()), *schema_pages())
+    pages = (("cli.md", cli_page()), *rule_pages(), *schema_pages())
+    names = {name for name, _ in pages}
+    stale = [f"rules/{page.name}" for page in (DOCS / "rules").glob("*.md") if f"rules/{page.name}" not in names]
+    for name in stale if "--check" not in sys.argv else ():
+        (DOCS / name).unlink()
+        print(f"removed docs/{name}")
     for name, text in pages:
         page = DOCS / name
         if page.exists() and page.read_text(encoding="utf-8") == text:

@@ -101,7 +101,7 @@ def as_sarif(findings: Sequence[Finding], sources: Sources, *, rules: Sequence[R
             "id": rule.code,
             "shortDescription": {"text": rule.title},
             "fullDescription": {"text": rule.why},
-            "helpUri": f"{DOCS}#{anchor(rule)}",
+            "helpUri": page_of(rule.code),
         }
         for rule in rules
     ]
@@ -190,8 +190,8 @@ def as_markdown(findings: Sequence[Finding], sources: Sources) -> str:
         return "No findings."
     head = ["| | rule | where | what |", "|---|---|---|---|"]
     rows = [
-        f"| {one.severity.value} | [{one.rule}]({DOCS}) | {_cell(one.file)}{f':{one.line}' if one.file else ''}"
-        f" | {_cell(one.message)} |"
+        f"| {one.severity.value} | [{one.rule}]({page_of(one.rule)})"
+        f" | {_cell(one.file)}{f':{one.line}' if one.file else ''} | {_cell(one.message)} |"
         for one in findings
     ]
     fixes = [
@@ -206,10 +206,9 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def anchor(rule: Rule) -> str:
-    """The heading of the rule in docs/rules.md, as GitHub names it."""
-    words = f"{rule.code} {rule.title}".lower()
-    return "".join(sign for sign in words.replace(" ", "-") if sign.isalnum() or sign in "-_")
+def page_of(code: str) -> str:
+    """The address of the page about a rule."""
+    return f"{DOCS.removesuffix('.md')}/{code}.md"
 
 
 FORMATS: Mapping[str, Callable[[Sequence[Finding], Sources], str]] = {
