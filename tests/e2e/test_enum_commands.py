@@ -11,6 +11,10 @@ import pytest
 from support.enum_projects import GUIDE, EnumProject, enum_project, field, model
 from support.postgres import PostgresServer
 
+#: `make test-long` runs it on every server, and all strategies.
+ONLY_NEWEST_SERVER = True
+LONG = pytest.mark.long
+
 THREE = 'SCHEDULED = "scheduled"; ATTENDED = "attended"; LATE = "late"'
 RENAMED = THREE.replace('"late"', '"delayed"')
 ROWS = (
@@ -80,12 +84,12 @@ def rename_everywhere(project: EnumProject, strategy: str) -> None:
     assert project.python(read) == "SCHEDULED SCHEDULED LATE"
 
 
-def convert_around(project: EnumProject, is_sqlite: bool) -> None:
-    """Through all strategies with rows in place; the model follows each time, and then nothing differs."""
+def convert_around(project: EnumProject, wanted_ones: str, is_sqlite: bool) -> None:
+    """Through strategies with rows in place; the model follows each time, and then nothing differs."""
     project.apply(model(field("varchar"), THREE))
     project.execute(*ROWS)
     there = "varchar"
-    for strategy in ("native", "varchar", "check", "native", "check", "varchar"):
+    for strategy in wanted_ones.split():
         wanted = ON_SQLITE.get(strategy, strategy) if is_sqlite else strategy
         said = project.call("enum", "convert", "status", "--to", strategy)
         if wanted == there:
@@ -104,22 +108,28 @@ def convert_around(project: EnumProject, is_sqlite: bool) -> None:
         there = wanted
 
 
-@pytest.mark.parametrize("strategy", ["varchar", "native", "check"])
+@pytest.mark.parametrize("strategy", ["native", *(pytest.param(one, marks=LONG) for one in ("varchar", "check"))])
 def test_a_rename_on_postgresql(postgres: EnumProject, strategy: str) -> None:
     rename_everywhere(postgres, strategy)
 
 
-@pytest.mark.parametrize("strategy", ["varchar", "native", "check"])
+@pytest.mark.parametrize("strategy", ["check", *(pytest.param(one, marks=LONG) for one in ("varchar", "native"))])
 def test_a_rename_on_sqlite(sqlite: EnumProject, strategy: str) -> None:
     rename_everywhere(sqlite, strategy)
 
 
-def test_strategies_on_postgresql(postgres: EnumProject) -> None:
-    convert_around(postgres, False)
+#: Each of the six ways from one strategy to another is in the second.
+WAYS = ["native check", pytest.param("native varchar check native check varchar", marks=LONG)]
 
 
-def test_strategies_on_sqlite(sqlite: EnumProject) -> None:
-    convert_around(sqlite, True)
+@pytest.mark.parametrize("ways", WAYS)
+def test_strategies_on_postgresql(postgres: EnumProject, ways: str) -> None:
+    convert_around(postgres, ways, False)
+
+
+@pytest.mark.parametrize("ways", WAYS)
+def test_strategies_on_sqlite(sqlite: EnumProject, ways: str) -> None:
+    convert_around(sqlite, ways, True)
 
 
 def guides_own_model(project: EnumProject) -> None:
