@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,15 @@ from support.enum_cells import Rows
 ENV = """
 from alembic import context
 options = context.config.attributes
-with options["engine"]() as connection:
+
+
+def offline():
+    context.configure(dialect_name=options["dialect"], literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def online(connection):
     context.configure(
         connection=connection,
         target_metadata=options.get("metadata"),
@@ -30,10 +39,18 @@ with options["engine"]() as connection:
         render_as_batch=options.get("render_as_batch", connection.dialect.name == "sqlite"),
         include_schemas=options.get("include_schemas", False),
         include_object=options.get("include_object"),
+        **options.get("more", {}),
         transaction_per_migration=options.get("transaction_per_migration", False),
     )
     with context.begin_transaction():
         context.run_migrations()
+
+
+if context.is_offline_mode():
+    offline()
+else:
+    with options["engine"]() as connection:
+        online(connection)
 """
 TEMPLATE = '''"""${message}"""
 from alembic import op
@@ -96,6 +113,7 @@ class Lab:
         enum_hooks.register(lambda: self.wishes, self.notes.append)
         options: dict[str, Any] = {"target_metadata": metadata, "compare_server_default": True}
         options["include_schemas"] = self.attributes.get("include_schemas", False)
+        options.update(self.attributes.get("more", {}))
         options["include_object"] = self.config.attributes.get("include_object")
         with self.engine.connect() as connection:
             context = MigrationContext.configure(connection, opts=options)
@@ -105,6 +123,15 @@ class Lab:
 
     def upgrade(self, target: str = "head") -> None:
         command.upgrade(self.config, target)
+
+    def sql(self, target: str = "head") -> str:
+        """The upgrade as SQL, written without a connection."""
+        told = io.StringIO()
+        config = Config(output_buffer=told)
+        config.set_main_option("script_location", str(self.folder).replace("%", "%%"))
+        config.attributes["dialect"] = self.engine.dialect.name
+        command.upgrade(config, target, sql=True)
+        return told.getvalue()
 
     def downgrade(self, target: str = "-1") -> None:
         command.downgrade(self.config, target)

@@ -40,7 +40,7 @@ def _condition(constraint: sa.CheckConstraint) -> str:
     """Its SQL; of one that was read from a database, in which a colon begins no parameter, as it was read."""
     if isinstance(constraint.sqltext, sa.TextClause):
         return constraint.sqltext.text.replace("\\:", ":")
-    return str(constraint.sqltext.compile(compile_kwargs={"literal_binds": True}))
+    return str(constraint.sqltext.compile(compile_kwargs={"literal_binds": True, "include_table": False}))
 
 
 def text_default(text: str) -> sa.DefaultClause:
