@@ -32,7 +32,7 @@ def source_lines(planned: PlannedChange) -> list[str]:
     head = [_comment(planned.title)]
     declared = [*map(_declared, planned.columns), *_leaving_checks(planned)]
     if declared:
-        head.append(f"# handrail: changes {', '.join(declared)}")
+        head.append(_comment(f"handrail: changes {', '.join(declared)}"))
     head += [line for step in shared for line in _step(step)]
     postgres, sqlite = by_engine.get("postgresql"), by_engine.get("sqlite")
     if postgres is None or sqlite is None or postgres == sqlite:
@@ -120,6 +120,7 @@ def _table_arguments(table: TableName) -> str:
 
 
 def _comment(text: str) -> str:
+    """A comment of one line, whatever ends a line within a name."""
     return "# " + " ".join(text.split()).removesuffix(":")
 
 
