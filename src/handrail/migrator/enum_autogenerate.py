@@ -31,7 +31,14 @@ from handrail.migrations.reading import read_script
 from handrail.migrator.enum_models import enum_type, model_enums
 from handrail.migrator.enum_operation import EnumOp
 from handrail.migrator.enum_reading import read_enums
-from handrail.migrator.enum_rendering import is_check_of, named_check, portable_check, portable_column, text_default
+from handrail.migrator.enum_rendering import (
+    MadeElsewhere,
+    is_check_of,
+    named_check,
+    portable_check,
+    portable_column,
+    text_default,
+)
 
 ENGINES = frozenset({"postgresql", "sqlite"})
 #: What was amended already: a project may have handrail called twice, by the entry point and by its commands.
@@ -275,8 +282,8 @@ class _Amending:
     def _native(self, column: ColumnName, found: sa.Enum | None) -> Any:
         if found is not None and found.native_enum and "postgresql" in self.engines:
             schema = self.models[column].type_schema if column in self.models else found.schema
-            return postgresql.ENUM(*found.enums, name=str(found.name), schema=schema, create_type=False)
+            return MadeElsewhere(*found.enums, name=str(found.name), schema=schema, create_type=False)
         name = self.history.columns.get(column) if "postgresql" in self.engines else None
         if name is None or (found is not None and not found.native_enum):
             return None
-        return postgresql.ENUM(*self.history.types.get(name, ()), name=name, create_type=False)
+        return MadeElsewhere(*self.history.types.get(name, ()), name=name, create_type=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 
 from handrail.enums.steps import condition, literal
@@ -24,6 +25,17 @@ class _Written(sa.ColumnElement[str]):
 
     def __init__(self, sql: str) -> None:
         self.sql = sql.replace(":", "\\:")
+
+
+class MadeElsewhere(postgresql.ENUM):
+    """A type that the script makes on its own. Up to SQLAlchemy 2.0 its `repr`, which Alembic writes, forgets that."""
+
+    __module__ = postgresql.ENUM.__module__  # by which Alembic knows the dialect and its import
+    cache_ok = True
+
+    def __repr__(self) -> str:
+        schema = f", schema={self.schema!r}" if self.schema else ""
+        return f"ENUM({', '.join(map(repr, self.enums))}, name={self.name!r}{schema}, create_type=False)"
 
 
 @compiles(_Written)
