@@ -62,9 +62,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class EnumPlan:
-    """`first` goes before what Alembic itself writes, `last` after it. `handled` are columns whose type and default
-    Alembic need not change any more. `notes` tell what was left alone on purpose, `unused` are wishes ("old=new") that
-    fit no column."""
+    """`first` goes before what Alembic itself writes, `last` after it. `handled` are columns whose type, CHECK and
+    default Alembic need not change any more. `notes` tell what was left alone on purpose, `unused` are wishes
+    ("old=new") that fit no column."""
 
     first: tuple[PlannedChange, ...] = ()
     last: tuple[PlannedChange, ...] = ()

@@ -284,6 +284,7 @@ class _Side:
             if stored is not None and stored.strategy is Strategy.CHECK and stored.check_name:
                 bare = replace(stored, strategy=Strategy.VARCHAR, check_name="")
                 title = f"{column}: its CHECK goes first"
+                found.handled.add(column)
                 found.add(found.first, f"check {column}", title, self.engine, ChangeColumn(stored, bare))
         for column in coming.gone:
             stored = self.stored.get(column)

@@ -193,7 +193,8 @@ class _Amending:
         if not isinstance(constraint, sa.CheckConstraint):
             return False
         table = TableName(operation.table_name, operation.schema)
-        return any(column.table == table and is_check_of(constraint, column.name) for column in self.models)
+        columns = {*self.models, *self.plan.handled}
+        return any(column.table == table and is_check_of(constraint, column.name) for column in columns)
 
     def _altered(self, operation: ops.AlterColumnOp) -> bool:
         name = ColumnName(TableName(operation.table_name, operation.schema), operation.column_name)
