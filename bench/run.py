@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bench.measuring import Figure
 
 RESULTS = ROOT / "bench" / "results"
-PARTS = ("start", "guarded", "sqlite", "postgres", "lint", "rules")
+PARTS = ("start", "guarded", "sqlite", "postgres", "lint", "rules", "enums")
 MB = 1_000_000
 
 
@@ -38,8 +38,9 @@ def options() -> argparse.Namespace:
     return chosen
 
 
-def figures(chosen: argparse.Namespace, work: Path) -> Iterator[Figure]:
+def figures(chosen: argparse.Namespace, work: Path) -> Iterator[Figure]:  # noqa: C901 - one line a part
     from bench.dumping import measure_postgres, measure_sqlite
+    from bench.enums import measure_enums
     from bench.linting import measure_lint
     from bench.programs import measure_guarded, measure_start
     from bench.waiting import measure_waiting
@@ -59,6 +60,8 @@ def figures(chosen: argparse.Namespace, work: Path) -> Iterator[Figure]:
         yield from measure_lint(work, rounds)
     if "rules" in parts:
         yield from measure_waiting(300_000 if chosen.quick else 3_000_000)
+    if "enums" in parts:
+        yield from measure_enums()
 
 
 def remarks(chosen: argparse.Namespace) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from handrail.enums.changes import ChangeColumn
 from handrail.enums.plan import PlannedChange
 from handrail.enums.states import ColumnName
-from handrail.enums.steps import BatchColumn, RefuseRows, Statement, Step, condition, literals
+from handrail.enums.steps import BatchColumn, KeepReferences, RefuseRows, Statement, Step, condition, literals
 from handrail.facts import TableName
 from handrail.migrations.sql_names import quoted, quoted_table
 
@@ -64,6 +64,8 @@ def _step(step: Step) -> list[str]:
             return [f"op.execute({text_literal(sql)})"]
         case RefuseRows():
             return _refusal(step)
+        case KeepReferences(table=table):
+            return _references(table)
     return _batch(step)
 
 
@@ -76,6 +78,23 @@ def text_literal(sql: str) -> str:
 def python_literal(text: str) -> str:
     """A text as Python code."""
     return _BLOCK_SIGN.sub(r":\1\\x23", repr(text))
+
+
+def _references(table: TableName) -> list[str]:
+    query = (
+        "SELECT count(*) FROM pragma_foreign_keys, sqlite_master AS child, pragma_foreign_key_list(child.name) AS key "
+        f"WHERE foreign_keys = 1 AND key.[table] = {literals((table.name,))} COLLATE NOCASE"
+    )
+    message = python_literal(
+        f"the copy of {table} would delete or unlink the rows that refer to it: SQLite enforces foreign keys, and this "
+        "run is too far to switch that off; upgrade to the revision before first, or let handrail upgrade run it"
+    )
+    return [
+        "op.execute('PRAGMA foreign_keys=OFF')",
+        f"if not op.get_context().as_sql and op.get_bind().execute(sa.text({text_literal(query)})).scalar():",
+        f"raise RuntimeError({message})",
+        "",
+    ]
 
 
 def _refusal(step: RefuseRows) -> list[str]:

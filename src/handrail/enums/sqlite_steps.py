@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from handrail.enums.changes import ChangeColumn, EnumChange, TableCheck
 from handrail.enums.postgres_steps import moved_rows
 from handrail.enums.states import StoredEnum, Strategy
-from handrail.enums.steps import BatchColumn, RefuseRows, Step
+from handrail.enums.steps import BatchColumn, KeepReferences, RefuseRows, Step
 
 
 def sqlite_steps(change: EnumChange) -> tuple[Step, ...]:
     """What the change is on SQLite; () when it is nothing there: it has no types."""
     match change:
         case ChangeColumn():
-            return tuple(_column(change))
+            found = tuple(_column(change))
+            is_copied = any(isinstance(step, BatchColumn) for step in found)
+            return (KeepReferences(change.column.table), *found) if is_copied else found
         case TableCheck(column=column, is_gone=False):
             return (
                 BatchColumn(
