@@ -12,8 +12,10 @@ import os
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psycopg
 from bench.measuring import Figure
@@ -22,6 +24,7 @@ from bench.waiting import waits
 from handrail.databases.postgres.binaries import find_server_binaries
 from handrail.databases.postgres.cluster import ThrowawayCluster
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "enum-tools"
 LIBRARIES = (
@@ -90,12 +93,22 @@ def _costs(where: str, database: str, remark: str) -> Iterator[Figure]:
             for statement in _MADE.strip().split(";\n"):
                 making.execute(statement.encode())
         for name, transactions in COSTS:
-            connection.execute(b"CREATE DATABASE tried TEMPLATE made STRATEGY file_copy")
-            locks = _locks(f"{where}tried", transactions)
-            seconds, reader, writer = waits(f"{where}tried", "bookings", transactions)
-            connection.execute(b"DROP DATABASE tried WITH (FORCE)")
+            seconds, reader, writer = _on_a_copy(connection, where, partial(_waits, transactions=transactions))
+            locks = _on_a_copy(connection, where, partial(_locks, transactions=transactions))
             told = f"{seconds:.3f} s, waits {max(reader, writer):.3f} s"
             yield Figure(f"enum cost, {name}", told if transactions else "nothing", limit=f"{locks}; {remark}")
+
+
+def _on_a_copy(connection: psycopg.Connection[Any], where: str, act: Callable[[str], T]) -> T:
+    connection.execute(b"CREATE DATABASE tried TEMPLATE made STRATEGY file_copy")
+    try:
+        return act(f"{where}tried")
+    finally:
+        connection.execute(b"DROP DATABASE tried WITH (FORCE)")
+
+
+def _waits(where: str, transactions: Sequence[Sequence[str]]) -> tuple[float, float, float]:
+    return waits(where, "bookings", transactions)
 
 
 def _locks(where: str, transactions: Sequence[Sequence[str]]) -> str:
@@ -109,7 +122,7 @@ def _locks(where: str, transactions: Sequence[Sequence[str]]) -> str:
             for statement in statements:
                 connection.execute(statement.encode())
             row = connection.execute(_LOCKS.encode()).fetchone()
-            found.append(str(row[0] if row else "").replace("Lock", "") or "none")
+            found.append(str((row[0] if row else None) or "").replace("Lock", "") or "none")
             if len(transactions) > 1 and statements is not transactions[-1]:
                 connection.commit()
                 continue
