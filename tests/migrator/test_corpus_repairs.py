@@ -49,7 +49,9 @@ def upgrade(engine: Engine, name: str, source: str) -> str:
     try:
         with engine.connect() as connection:
             context = MigrationContext.configure(connection)
-            with Operations.context(context), context.begin_transaction():
+            # As Alembic does it for a script: without a transaction of its own, SQLite's would not be committed.
+            per_script = not context.impl.transactional_ddl
+            with Operations.context(context), context.begin_transaction(_per_migration=per_script):
                 module.upgrade()
     except Exception as error:
         return f"{type(error).__name__}: {error}"

@@ -62,7 +62,9 @@ def run(engine: Engine, name: str, *steps: str) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
         for step in steps:
-            with Operations.context(context), context.begin_transaction():
+            # As Alembic does it for a script: without a transaction of its own, SQLite's would not be committed.
+            per_script = not context.impl.transactional_ddl
+            with Operations.context(context), context.begin_transaction(_per_migration=per_script):
                 getattr(script, step)()
 
 

@@ -126,7 +126,9 @@ def there_and_back(engine: Engine, script: ModuleType, database: Database) -> No
     def run(step: str) -> object:
         with engine.connect() as connection:
             context = MigrationContext.configure(connection)
-            with Operations.context(context), context.begin_transaction():
+            # As Alembic does it for a script: without a transaction of its own, SQLite's would not be committed.
+            per_script = not context.impl.transactional_ddl
+            with Operations.context(context), context.begin_transaction(_per_migration=per_script):
                 getattr(script, step)()
         facts = database.facts()
         return facts.tables, facts.objects

@@ -16,6 +16,7 @@ from handrail.migrations.reading import read_script
 from unit.building import HEADER, revision
 
 SQLITE, BOTH = frozenset({"sqlite"}), frozenset({"sqlite", "postgresql"})
+BATCH = "with op.batch_alter_table('t') as b:"
 BLOCK = "with op.get_context().autocommit_block():"
 FIXED = 'raise NotImplementedError("restore the backup")'
 
@@ -87,6 +88,12 @@ def test_each_change_is_taken_back(lines: list[str], back: list[str]) -> None:
     assert written(*lines) == back
 
 
+def test_on_postgresql_a_check_goes_with_its_column() -> None:
+    column = "sa.Column('a', sa.Enum('x', name='e', native_enum=False, create_constraint=True))"
+    lines = ["with op.batch_alter_table('t') as b:", f"    b.add_column({column})"]
+    assert written(*lines, engines=frozenset({"postgresql"})) == [BATCH, "    b.drop_column('a')"]
+
+
 def test_on_postgresql_an_index_goes_beside_running_code() -> None:
     lines = ["op.create_index('i', 't', ['b'])", "op.add_column('t', sa.Column('a', sa.Integer()))"]
     dropped = "    op.drop_index('i', table_name='t', postgresql_concurrently=True, if_exists=True)"
@@ -121,6 +128,16 @@ LOST = [
      "add_column: the table is known only when the script runs"),
     ("op.add_column('t', sa.Column('a', sa.Integer(), index=True))",
      "t.a may not be this script's own, or comes with an index or a key"),
+    (f"{BATCH} b.add_column(sa.Column('b', sa.Enum('x', name='e', native_enum=False, create_constraint=True)))",
+     "the type of t.b makes a CHECK, which SQLite may keep without the column"),
+    (f"{BATCH} b.add_column(sa.Column('b', sa.Boolean(create_constraint=True)))",
+     "the type of t.b makes a CHECK, which SQLite may keep without the column"),
+    (f"{BATCH} b.alter_column('b', new_column_name='c'); b.alter_column('b', nullable=True, existing_nullable=False)",
+     "t.b is renamed and changed in one batch"),
+    (f"{BATCH} b.alter_column('b', new_column_name='c'); b.create_unique_constraint('u', ['c'])",
+     "a batch renames c and makes an index or a constraint on it"),
+    (f"{BATCH} b.alter_column('b', new_column_name='c'); b.create_index('i', ['b'])",
+     "a batch renames b and makes an index or a constraint on it"),
     ("fill(op.get_bind())", "what fill(…) does is not in upgrade() or downgrade()"),
 ]  # fmt: skip
 

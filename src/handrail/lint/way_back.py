@@ -68,6 +68,7 @@ class _Writer:
     unique: set[TableName] = field(default_factory=set)
     batches: dict[int, changes.Batch] = field(default_factory=dict)
     last_added: changes.AddColumn | None = None
+    altered: dict[tuple[int, str], bool] = field(default_factory=dict)
 
     def take_back(self, change: Change) -> None:
         """Add what takes the change back; nothing for what goes with a table or column that is new here."""
@@ -236,10 +237,17 @@ def _add_column(writer: _Writer, change: Change) -> None:
     table, column = change.table, change.column
     if change.if_not_exists or column.is_indexed or column.is_primary_key or column.name is None:
         raise _NoWay(f"{table}.{column.name} may not be this script's own, or comes with an index or a key")
+    if change.place.batch and "sqlite" in writer.engines and _has_check(column.sql_type):
+        raise _NoWay(f"the type of {table}.{column.name} makes a CHECK, which SQLite may keep without the column")
     writer.columns.add((table, column.name))
     writer.last_added = change
     name = writer.script.quoted(column.name)
     writer.call(change, "drop_column", *writer.where(change, table), name, *writer.schema(table, change))
+
+
+def _has_check(known: TypeText | None) -> bool:
+    """Whether a type makes a CHECK. A batch leaves it out where it has only to add a column, and else writes it."""
+    return known is not None and any(one.creates_check for one in (known, *dict(known.variants).values()))
 
 
 def _alter_column(writer: _Writer, change: Change) -> None:
@@ -249,6 +257,13 @@ def _alter_column(writer: _Writer, change: Change) -> None:
         if change.new_name is not None:
             raise _NoWay(f"{table}.{change.column} is added and renamed")
         return
+    if change.place.batch:
+        # Within a block Alembic knows a column by the name that it has before the block, which is another on each way.
+        key, is_rename = (change.place.batch, change.column), change.new_name is not None
+        if key in writer.altered and (is_rename or writer.altered[key]):
+            raise _NoWay(f"{table}.{change.column} is renamed and changed in one batch")
+        writer.altered[key] = is_rename
+        writer.altered[change.place.batch, change.new_name or change.column] = is_rename
     back = alter_back(writer.script, change)
     if isinstance(back, str):
         raise _NoWay(back)
@@ -267,11 +282,19 @@ def _rename_table(writer: _Writer, change: Change) -> None:
     writer.call(change, "rename_table", *names, *writer.schema(change.table))
 
 
+def _refuse_renamed(writer: _Writer, change: Change, columns: Iterable[str]) -> None:
+    """What a batch makes on a column that it renames: Alembic leaves out a constraint, and fails on an index."""
+    for name in columns:
+        if writer.altered.get((change.place.batch, name)):
+            raise _NoWay(f"a batch renames {name} and makes an index or a constraint on it")
+
+
 def _create_index(writer: _Writer, change: Change) -> None:
     """On PostgreSQL an index goes beside running code, also one that a batch made."""
     assert isinstance(change, changes.CreateIndex)  # noqa: S101 - dispatched by type
     if change.name is None or (change.if_not_exists and not change.is_concurrent):
         raise _NoWay(f"an index on {change.table} has no name, or may not be this script's own")
+    _refuse_renamed(writer, change, change.columns)
     if change.is_concurrent and not change.place.in_autocommit:
         raise _NoWay(f"index {change.name} is built concurrently within a transaction")
     name = writer.script.object_name(change.place.call, change.name)
@@ -292,6 +315,7 @@ def _add_constraint(writer: _Writer, change: Change) -> None:
         return  # a part of ADD COLUMN, which goes with its column
     if made.name is None or made.kind not in _TYPES or made.using_index is not None:
         raise _NoWay(f"a constraint of {table} has no name, or is of a kind that needs more than its name")
+    _refuse_renamed(writer, change, made.columns)
     if made.references in writer.unique:
         raise _NoWay(f"constraint {made.name} of {table} may rest on an index that is new too")
     name = writer.script.object_name(change.place.call, made.name, is_sql=change.place.is_sql)
