@@ -98,7 +98,7 @@ class TestOnPostgreSQL(EnumStory):
     refuses = 6
     refusal = (
         "bookings.attendance_status holds other values than will be allowed (value, rows): [('LATE', 2)]; "
-        "give these rows another value first"
+        "give these rows another value first: UPDATE bookings SET attendance_status = ... WHERE attendance_status = ..."
     )
 
     @pytest.fixture

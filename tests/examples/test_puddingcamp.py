@@ -353,7 +353,7 @@ class LaterSuite:
         assert refused.returncode == 1
         assert refused.stderr.splitlines()[-1] == (
             "RuntimeError: bookings.attendance_status holds other values than will be allowed (value, rows): "
-            "[('EXCUSED', 1)]; give these rows another value first"
+            "[('EXCUSED', 1)]; give these rows another value first: UPDATE bookings SET attendance_status = ... WHERE attendance_status = ..."
         )
         assert (project.revision(), project.run(STATUSES)) == (FOURTH, [("EXCUSED",)])
 
@@ -363,7 +363,7 @@ class LaterSuite:
         refused = project.alembic("upgrade", "head")
         assert refused.stderr.splitlines()[-1] == (
             "RuntimeError: bookings.attendance_status holds other values than will be allowed (value, rows): "
-            "[('scheduled', 1)]; give these rows another value first"
+            "[('scheduled', 1)]; give these rows another value first: UPDATE bookings SET attendance_status = ... WHERE attendance_status = ..."
         )
         assert project.run(STATUSES) == [("scheduled",)]
 

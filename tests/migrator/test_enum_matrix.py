@@ -61,7 +61,7 @@ def keeps_held_values(lab: Lab, strategy: str) -> None:
             move()
         assert str(refused.value) == (
             "bookings.status holds other values than will be allowed (value, rows): [('gone', 2)]; "
-            "give these rows another value first"
+            "give these rows another value first: UPDATE bookings SET status = ... WHERE status = ..."
         )
         assert lab.rows(three) == rows
     lab.execute("UPDATE bookings SET status = 'done' WHERE status = 'gone'")

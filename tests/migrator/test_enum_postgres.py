@@ -85,7 +85,7 @@ def test_a_held_element_of_a_list_does_not_go(tmp_path: Path, postgres: sa.Engin
         lab.upgrade()
     assert str(refused.value) == (
         "bookings.status holds other values than will be allowed (value, rows): [('gone', 2)]; "
-        "give these rows another value first"
+        "give these rows another value first: UPDATE bookings SET status = array_replace(status, ..., ...)"
     )
 
 
@@ -208,7 +208,7 @@ def test_unknown_rows_of_a_text_column(to: str, tmp_path: Path, postgres: sa.Eng
         lab.upgrade()
     assert str(refused.value) == (
         "bookings.status holds other values than will be allowed (value, rows): [(\"it's\", 1), ('odd', 2)]; "
-        "give these rows another value first"
+        "give these rows another value first: UPDATE bookings SET status = ... WHERE status = ..."
     )
 
 

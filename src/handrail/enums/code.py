@@ -105,11 +105,14 @@ def _refusal(step: RefuseRows) -> list[str]:
         source, value = f"{source}, unnest({name}) AS held(value)", "CAST(held.value AS VARCHAR)"
     is_other = f"{value} NOT IN ({literals(step.allowed)})" if step.allowed else f"{value} IS NOT NULL"
     query = f"SELECT {value}, count(*) FROM {source} WHERE {is_other} GROUP BY 1 ORDER BY 1"
+    new = f"array_replace({name}, ..., ...)" if step.is_array else f"... WHERE {name} = ..."
+    update = f"UPDATE {quoted_table(step.column.table)} SET {name} = {new}"
+    advice = python_literal(f"; give these rows another value first: {update}")
     message = python_literal(f"{step.column} holds other values than will be allowed (value, rows): ")
     return [
         f"left = [] if op.get_context().as_sql else op.get_bind().execute(sa.text({text_literal(query)})).all()",
         "if left:",
-        f"raise RuntimeError({message} + repr(left) + '; give these rows another value first')",
+        f"raise RuntimeError({message} + repr(left) + {advice})",
         "",
     ]
 

@@ -44,7 +44,7 @@ def downgrade() -> None:
     # takes back: bookings.attendance_status: + 'EXCUSED'
     left = [] if op.get_context().as_sql else op.get_bind().execute(sa.text("SELECT CAST(attendance_status AS VARCHAR), count(*) FROM bookings WHERE CAST(attendance_status AS VARCHAR) NOT IN ('SCHEDULED', 'ATTENDED', 'NO_SHOW', 'CANCELLED', 'SAME_DAY_CANCEL', 'LATE') GROUP BY 1 ORDER BY 1")).all()
     if left:
-        raise RuntimeError('bookings.attendance_status holds other values than will be allowed (value, rows): ' + repr(left) + '; give these rows another value first')
+        raise RuntimeError('bookings.attendance_status holds other values than will be allowed (value, rows): ' + repr(left) + '; give these rows another value first: UPDATE bookings SET attendance_status = ... WHERE attendance_status = ...')
 
     if op.get_context().dialect.name == 'postgresql':
         op.execute("ALTER TABLE bookings DROP CONSTRAINT ck_bookings_attendance_status, ADD CONSTRAINT ck_bookings_attendance_status CHECK (attendance_status IN ('SCHEDULED', 'ATTENDED', 'NO_SHOW', 'CANCELLED', 'SAME_DAY_CANCEL', 'LATE')) NOT VALID")
