@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from handrail.lint.finding import Finding
+from handrail.lint.engine import check
+from handrail.lint.finding import Finding, apply_edits
+from handrail.lint.rule import LintContext
+from handrail.lint.rules.rename_as_drop import RenameAsDrop
 from handrail.lint.settings import LintSettings
+from handrail.migrations.reading import read_script
 from handrail.migrator.script_files import ScriptFile
 from handrail.workflows.lint_scripts import nobody, repair
 from handrail.workflows.repair_scripts import repair_all
@@ -43,6 +47,13 @@ def confirmed(source: str, answer: bool = True) -> tuple[str, list[str]]:
     return (found[0].source if found else source), asked
 
 
+def one_finding(source: str) -> Finding:
+    context = LintContext((read_script(revision(source)),), engines=BOTH)
+    (finding,) = check(context, [RenameAsDrop()])
+    return finding
+
+
+RENAME = "op.alter_column('t', 'topic', new_column_name='subject')"
 BATCH = "with op.batch_alter_table('t', schema=None) as batch_op:"
 SAID = "drops t.topic and adds t.subject with the same type: a rename keeps the values"
 RENAMED = [
@@ -113,6 +124,29 @@ def test_a_table() -> None:
         assert confirmed(changed) == (changed, [])
 
 
+BETWEEN = [
+    # Said between the two, the old name keeps the rename back until the drop, the new one calls it forward.
+    ([added("subject"), "op.execute(\"UPDATE t SET n = 5 WHERE Topic = 'a'\")", dropped("topic")],
+     ["op.execute(\"UPDATE t SET n = 5 WHERE Topic = 'a'\")", RENAME]),
+    ([dropped("topic"), "op.create_index('ix', 't', ['n'])", added("subject"), "op.execute('VACUUM t /* subject */')"],
+     [RENAME, "op.create_index('ix', 't', ['n'])", "op.execute('VACUUM t /* subject */')"]),
+    ([added("subject"), "op.create_index('ix_topic', 't', ['subject'])", dropped("topic")],
+     [RENAME, "op.create_index('ix_topic', 't', ['subject'])"]),
+    ([added("subject"), "op.alter_column('u', 'topic', nullable=True)", dropped("topic")],
+     [RENAME, "op.alter_column('u', 'topic', nullable=True)"]),
+    ([added("subject"), "op.create_foreign_key('fk', 'u', 't', ['a'], ['topic'])", dropped("topic")],
+     ["op.create_foreign_key('fk', 'u', 't', ['a'], ['topic'])", RENAME]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("up", "after"), BETWEEN)
+def test_the_rename_stands_where_no_other_statement_needs_the_other_name(up: list[str], after: list[str]) -> None:
+    down = [added("topic"), dropped("subject")]
+    back = ["op.alter_column('t', 'subject', new_column_name='topic')"]
+    finding = one_finding(whole(up, down))
+    assert apply_edits(whole(up, down), finding.edits) == whole(after, back)
+
+
 KEPT = [
     ([added("subject", f"{STRING}, unique=True"), dropped("topic")], [added("topic"), dropped("subject")]),
     ([added("subject", f"{STRING}, sa.ForeignKey('u.id')"), dropped("topic")], [added("topic"), dropped("subject")]),
@@ -127,6 +161,15 @@ KEPT = [
      [BATCH, f"    batch_op.add_column(sa.Column('topic', {STRING}))", "    batch_op.drop_column('subject')"]),
     (["op.execute('ALTER TABLE t ADD COLUMN subject varchar(50)')", "op.execute('ALTER TABLE t DROP COLUMN topic')"],
      [added("topic"), dropped("subject")]),
+    ([added("subject"), "op.execute('UPDATE t SET n = 1 WHERE topic IS NULL')", "op.create_index('i', 't', ['subject'])",
+      dropped("topic")], [added("topic"), dropped("subject")]),
+    ([added("subject"), "op.alter_column('t', 'topic', nullable=True, existing_nullable=False)", dropped("topic")],
+     [added("topic"), dropped("subject")]),
+    ([added("subject"), dropped("topic"), "op.execute('UPDATE t SET n = 1 WHERE topic IS NULL')"],
+     [added("topic"), dropped("subject")]),
+    ([BATCH, f"    batch_op.add_column(sa.Column('subject', {STRING}))", "    batch_op.drop_column('topic')",
+      "    batch_op.alter_column('subject', nullable=True)"],
+     [BATCH, f"    batch_op.add_column(sa.Column('topic', {STRING}))", "    batch_op.drop_column('subject')"]),
     ([f"{added('subject')}; {dropped('topic')}"], [added("topic"), dropped("subject")]),
 ]  # fmt: skip
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,7 +31,7 @@ class _Side:
 
     text: ScriptText
     all: Sequence[Change]
-    dropped: Change
+    dropped: DropColumn | DropTable
     added: Change
 
 
@@ -146,26 +147,29 @@ def _shape(table: CreateTable) -> tuple[object, ...]:
 
 
 def _renamed_column(side: _Side, old: str, new: str, more: dict[str, str]) -> tuple[Edit, ...]:
-    text, table = side.text, getattr(side.dropped, "table", None)
-    assert isinstance(table, TableName)  # noqa: S101 - both are changes of a column
-    batch = side.dropped.place.batch
-    if batch and _is_needed_in_block(side, {old, new}):
+    text, table, batch = side.text, side.dropped.table, side.dropped.place.batch
+    altered = [(one.table, one.column) for one in side.all if isinstance(one, changes.AlterColumn)]
+    if (table, old) in altered:  # what was to go with the column would come along
+        return ()
+    if batch and _is_needed_in_block(side, old, new):
         return ()
     words = [f"new_column_name={text.quoted(new)}", *(f"{name}={value}" for name, value in more.items())]
     where = [] if batch else [text.quoted(table.name)]
     schema = [f"schema={text.quoted(table.schema)}"] if table.schema and not batch else []
-    return _replaced(side, f"alter_column({', '.join([*where, text.quoted(old), *words, *schema])})")
+    return _replaced(side, f"alter_column({', '.join([*where, text.quoted(old), *words, *schema])})", old, new)
 
 
-def _is_needed_in_block(side: _Side, names: Iterable[str]) -> bool:
-    """Whether the same batch makes an index or a constraint on the column: Alembic then looks for it by the name that
-    it had before the block."""
+def _is_needed_in_block(side: _Side, old: str, new: str) -> bool:
+    """Whether the same batch makes an index or a constraint on the column, or alters it by its new name: Alembic then
+    looks for it by the name that it had before the block."""
     for one in side.all:
         if one.place.batch != side.dropped.place.batch:
             continue
-        if isinstance(one, changes.CreateIndex) and not set(names).isdisjoint(one.columns):
+        if isinstance(one, changes.CreateIndex) and not {old, new}.isdisjoint(one.columns):
             return True
-        if isinstance(one, changes.AddConstraint) and not set(names).isdisjoint(one.constraint.columns):
+        if isinstance(one, changes.AddConstraint) and not {old, new}.isdisjoint(one.constraint.columns):
+            return True
+        if isinstance(one, changes.AlterColumn) and one.column == new:
             return True
     return False
 
@@ -173,11 +177,11 @@ def _is_needed_in_block(side: _Side, names: Iterable[str]) -> bool:
 def _renamed_table(side: _Side, old: TableName, new: TableName) -> tuple[Edit, ...]:
     schema = [f"schema={side.text.quoted(old.schema)}"] if old.schema else []
     names = [side.text.quoted(old.name), side.text.quoted(new.name), *schema]
-    return _replaced(side, f"rename_table({', '.join(names)})")
+    return _replaced(side, f"rename_table({', '.join(names)})", old.name, new.name)
 
 
-def _replaced(side: _Side, call: str) -> tuple[Edit, ...]:
-    """The new call in place of the first statement of the pair, and the other one gone with its line."""
+def _replaced(side: _Side, call: str, old: str, new: str) -> tuple[Edit, ...]:
+    """The new call in place of one statement of the pair, and the other one gone with its line."""
     both = [side.dropped.place, side.added.place]
     if any(place.is_sql or place.is_conditional or place.in_autocommit or place.dialects != ANY for place in both):
         return ()
@@ -190,11 +194,37 @@ def _replaced(side: _Side, call: str) -> tuple[Edit, ...]:
         is_once = sum(other.place.call is one for other in side.all) == 1
         if not is_once or not statement_of(source, one):
             return ()
-    first, second = sorted(calls, key=lambda one: one.lineno)
-    table = getattr(side.dropped, "table", None)
-    if isinstance(table, TableName) and any(side.text.is_named_elsewhere(one, table.name) for one in calls):
+    if any(side.text.is_named_elsewhere(one, side.dropped.table.name) for one in calls):
         return ()
-    return (over(first, f"{owners.pop()}.{call}"), _gone(source, second))
+    calls.sort(key=lambda one: one.lineno)
+    lines = [_said(side, calls, name) for name in (old, new)]
+    for one, other in (calls, reversed(calls)):
+        if all(line < one.lineno for line in lines[0]) and all(line > one.lineno for line in lines[1]):
+            return (over(one, f"{owners.pop()}.{call}"), _gone(source, other))
+    return ()  # something needs the old name after the new one is needed
+
+
+def _said(side: _Side, pair: Sequence[ast.Call], name: str) -> list[int]:
+    """The lines on which the function says a name, apart from the pair and from what is done to other tables."""
+    table, passed = side.dropped.table, {(one.lineno, one.col_offset) for one in pair}
+    for one in side.all if isinstance(side.dropped, DropColumn) else ():
+        call, other = one.place.call, getattr(one, "table", table)
+        if call is not None and other not in {None, table} and not one.place.is_sql:
+            passed |= set() if any(_lines(call, set(), table.name)) else {(call.lineno, call.col_offset)}
+    holder = next(one for one in side.text.module.body if pair[0].lineno <= (one.end_lineno or 0))
+    return list(_lines(holder, passed, name))
+
+
+def _lines(node: ast.AST, passed: set[tuple[int, int]], name: str) -> Iterator[int]:
+    """Where a text or a name within the node says this word; not in `passed` calls, nor in docstrings."""
+    for one in ast.iter_child_nodes(node):
+        is_passed = isinstance(one, ast.Call) and (one.lineno, one.col_offset) in passed
+        if is_passed or (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)):
+            continue
+        text = {ast.Constant: "value", ast.Name: "id", ast.Attribute: "attr"}.get(type(one))
+        if text and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(getattr(one, text)), re.IGNORECASE):
+            yield getattr(one, "lineno", 0)
+        yield from _lines(one, passed, name)
 
 
 def _gone(source: str, call: ast.Call) -> Edit:
