@@ -13,10 +13,14 @@ from support.enum_lab import Lab
 from support.enum_walks import walk_both, walk_one
 
 ONLY_NEWEST_SERVER = True
-ODD = (
+ODD: tuple[str, ...] = (
     "it's", 'say "hi"', "'", "''", "b :c", "a::b", ":x", "x: # y", "x:#", "100%", "%s", "%(a)s", "back\\slash", "\\x41", "\\",
     "{brace}", "${mako}", "예정", "가" * 21, "two\nlines", "tab\t", "x" * 50, " lead", "", "NULL", "--", "/* */", "$$", "E'a'",
 )  # fmt: skip
+if tuple(int(part) for part in sa.__version__.split(".")[:2]) < (2, 1):
+    # Faults of SQLAlchemy 2.0 on SQLite, gone in 2.1: a "%(a)s" within a text is taken for a parameter, and a CHECK with
+    # a line end in it is not reflected.
+    ODD = tuple(label for label in ODD if label not in {"%(a)s", "two\nlines"})
 TURNED = tuple(reversed(ODD))
 
 
