@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -95,11 +95,15 @@ def _is_clock(column: sa.Column[Any]) -> bool:
     return is_function or _made_by(default) in _NOW
 
 
+def sqlmodel_mappers() -> Iterable[Any]:
+    """The mappers of SQLModel's classes; none where SQLModel is not loaded. The registry gathers them at each call."""
+    registry = getattr(getattr(sys.modules.get("sqlmodel"), "SQLModel", None), "_sa_registry", None)
+    return getattr(registry, "mappers", ())
+
+
 def _field_default(table: str, schema: str | None, column: str) -> object:
     """What a SQLModel's field says, which reaches no column that is given as `sa_column`."""
-    sqlmodel = sys.modules.get("sqlmodel")
-    registry = getattr(getattr(sqlmodel, "SQLModel", None), "_sa_registry", None)
-    for mapper in getattr(registry, "mappers", ()):
+    for mapper in sqlmodel_mappers():
         mapped = mapper.local_table
         if (mapped.name, mapped.schema) == (table, schema) and column in mapped.c:
             key = mapper.get_property_by_column(mapped.c[column]).key

@@ -60,7 +60,7 @@ def amend(context: AutogenContext, upgrade: ops.UpgradeOps, wishes: Wishes, tell
     if wishes.converts:
         upgrade.ops.clear()
         models = tuple(converted(one, wishes.converts[one.column]) for one in models if one.column in wishes.converts)
-    found = _Operations(context.dialect.default_schema_name, {model.column: model for model in models})
+    found = _Operations({model.column: model for model in models})
     found.collect(upgrade)
     reading = read_enums(context.connection, models, also=[*also, *found.leaving])
     wishes = replace(wishes, engines=wishes.engines & ENGINES | {context.dialect.name})
@@ -99,9 +99,8 @@ def _history(context: AutogenContext) -> TypeHistory:
 
 @dataclass(slots=True)
 class _Operations:
-    """What Alembic is about to do, in our words. `here` is the schema that goes without saying."""
+    """What Alembic is about to do, in our words."""
 
-    here: str | None
     models: dict[ColumnName, ModelEnum]
     added: list[ModelEnum] = field(default_factory=list)
     created: list[ModelEnum] = field(default_factory=list)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import enum
 import re
-import sys
 import types
 import typing
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from handrail.enums.states import ColumnName, Member, ModelEnum, Strategy
 from handrail.facts import TableName
-from handrail.migrator.defaults import default_text
+from handrail.migrator.defaults import default_text, sqlmodel_mappers
 
 _LITERAL = re.compile(r"'((?:[^']|'')*)'(?:::.*)?", re.DOTALL)
 
@@ -26,7 +25,10 @@ def model_enums(
     """Every enum column of the metadata, also those whose type is a plain string under an enum's annotation."""
     several = [metadata] if isinstance(metadata, sa.MetaData) else list(metadata)
     columns = (column for one in several for table in one.sorted_tables for column in table.columns)
-    return tuple(found for column in columns if is_wanted(column) for found in _read(column))
+    mappers: dict[Any, Any] = {}
+    for mapper in sqlmodel_mappers():
+        mappers.setdefault(mapper.local_table, mapper)
+    return tuple(found for column in columns if is_wanted(column) for found in _read(column, mappers))
 
 
 def declared_enums(metadata: Any) -> tuple[ModelEnum, ...]:
@@ -51,11 +53,11 @@ def enum_type(type_: Any) -> tuple[sa.Enum | None, bool]:
     return (type_ if isinstance(type_, sa.Enum) else None), False
 
 
-def _read(column: sa.Column[Any]) -> Iterator[ModelEnum]:
+def _read(column: sa.Column[Any], mappers: Mapping[Any, Any]) -> Iterator[ModelEnum]:
     type_, is_array = enum_type(column.type)
     if type_ is not None:
         yield _of_enum(column, type_, is_array=is_array)
-    elif isinstance(column.type, sa.String) and (found := annotated_enum(column)) is not None:
+    elif isinstance(column.type, sa.String) and (found := _annotated(column, mappers)) is not None:
         yield _of_string(column, found)
 
 
@@ -151,14 +153,13 @@ def literal_text(sql: str | None) -> str | None:
     return found[1].replace("''", "'") if found else None
 
 
-def annotated_enum(column: sa.Column[Any]) -> type[enum.Enum] | None:
-    """The enum class that a SQLModel's field says, for a column of another type."""
-    registry = getattr(getattr(sys.modules.get("sqlmodel"), "SQLModel", None), "_sa_registry", None)
-    for mapper in getattr(registry, "mappers", ()):
-        if mapper.local_table is column.table:
-            key = mapper.get_property_by_column(column).key
-            return _enum_of(getattr(getattr(mapper.class_, "model_fields", {}).get(key), "annotation", None))
-    return None
+def _annotated(column: sa.Column[Any], mappers: Mapping[Any, Any]) -> type[enum.Enum] | None:
+    """The enum class that a SQLModel's field says, for a column of another type; `mappers` are by table."""
+    mapper = mappers.get(column.table)
+    if mapper is None:
+        return None
+    key = mapper.get_property_by_column(column).key
+    return _enum_of(getattr(getattr(mapper.class_, "model_fields", {}).get(key), "annotation", None))
 
 
 def _enum_of(annotation: Any) -> type[enum.Enum] | None:

@@ -64,6 +64,10 @@ ORDER BY 1
 """
 
 
+#: Columns; enum types with their labels; the columns of each type, lists of it among them.
+_Read = tuple[dict[ColumnName, StoredEnum], dict[TableName, tuple[str, ...]], dict[TableName, tuple[ColumnName, ...]]]
+
+
 def read_enums(
     connection: Connection, models: Sequence[ModelEnum], *, also: Iterable[ColumnName] = (), counts: str = "text"
 ) -> EnumReading:
@@ -71,17 +75,16 @@ def read_enums(
 
     `counts`: "no" reads no row; "text" counts the values of columns that nothing checks, "all" those of every column.
     """
-    read = _read_postgres if connection.dialect.name == "postgresql" else _read_sqlite
+    is_postgres = connection.dialect.name == "postgresql"
     wanted = list(dict.fromkeys([*(model.column for model in models), *also]))
-    stored, types = read(connection, wanted)
-    users = _users(connection) if connection.dialect.name == "postgresql" else {}
+    stored, types, users = (_read_postgres if is_postgres else _read_sqlite)(connection, wanted)
     usages = {}
     for column, one in stored.items():
         type_ = TableName(one.type_name, one.type_schema) if one.strategy is Strategy.NATIVE else None
         is_counted = counts == "all" or (counts == "text" and one.strategy is Strategy.VARCHAR)
         usages[column] = Usage(
             users=users.get(type_, ()) if type_ is not None else (column,),
-            dependents=_dependents(connection, one) if connection.dialect.name == "postgresql" else (),
+            dependents=_dependents(connection, one) if is_postgres else (),
             counts=count_values(connection, one) if is_counted else None,
         )
     return EnumReading(connection.dialect.name, tuple(models), stored, usages, types, users)
@@ -99,9 +102,7 @@ def count_values(connection: Connection, stored: StoredEnum) -> dict[str, int]:
     return {str(value): int(number) for value, number in rows}
 
 
-def _read_sqlite(
-    connection: Connection, wanted: Sequence[ColumnName]
-) -> tuple[dict[ColumnName, StoredEnum], dict[TableName, tuple[str, ...]]]:
+def _read_sqlite(connection: Connection, wanted: Sequence[ColumnName]) -> _Read:
     inspector = sa.inspect(connection)
     tables = set(inspector.get_table_names())
     stored = {}
@@ -113,7 +114,7 @@ def _read_sqlite(
             column = ColumnName(table, found["name"])
             if column in wanted:
                 stored[column] = _stored_in_sqlite(column, dict(found), checks)
-    return stored, {}
+    return stored, {}, {}
 
 
 def _stored_in_sqlite(
@@ -133,20 +134,21 @@ def _stored_in_sqlite(
     )
 
 
-def _read_postgres(
-    connection: Connection, wanted: Sequence[ColumnName]
-) -> tuple[dict[ColumnName, StoredEnum], dict[TableName, tuple[str, ...]]]:
+def _read_postgres(connection: Connection, wanted: Sequence[ColumnName]) -> _Read:
     here = connection.dialect.default_schema_name
     types = {_named(here, schema, name): tuple(labels) for schema, name, labels in connection.execute(sa.text(_TYPES))}
     checks: dict[ColumnName, list[tuple[str, str, bool]]] = {}
     for schema, table, column, name, text, is_valid in connection.execute(sa.text(_CHECKS)):
         checks.setdefault(ColumnName(_named(here, schema, table), column), []).append((name, text, is_valid))
-    stored = {}
+    stored, users = {}, dict[TableName, tuple[ColumnName, ...]]()
     for row in connection.execute(sa.text(_COLUMNS)):
         column = ColumnName(_named(here, row.nspname, row.relname), row.attname)
         if column in wanted:
             stored[column] = _stored_in_postgres(column, row, here, types, checks.get(column, []))
-    return stored, types
+        if row.is_enum:
+            type_ = _named(here, row.type_schema, row.type)
+            users[type_] = (*users.get(type_, ()), column)
+    return stored, types, users
 
 
 def _stored_in_postgres(
@@ -182,17 +184,6 @@ def _stored_in_postgres(
 
 def _named(here: str | None, schema: str, name: str) -> TableName:
     return TableName(name, None if schema == here else schema)
-
-
-def _users(connection: Connection) -> dict[TableName, tuple[ColumnName, ...]]:
-    """The columns of each enum type, lists of it among them."""
-    here = connection.dialect.default_schema_name
-    found: dict[TableName, list[ColumnName]] = {}
-    for row in connection.execute(sa.text(_COLUMNS)):
-        if row.is_enum:
-            column = ColumnName(_named(here, row.nspname, row.relname), row.attname)
-            found.setdefault(_named(here, row.type_schema, row.type), []).append(column)
-    return {type_: tuple(columns) for type_, columns in found.items()}
 
 
 def _dependents(connection: Connection, stored: StoredEnum) -> tuple[str, ...]:
