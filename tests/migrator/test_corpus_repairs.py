@@ -6,11 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from sqlalchemy import Engine, NullPool, create_engine
 
 from handrail.databases.postgres.database import PostgresDatabase
@@ -19,8 +16,9 @@ from handrail.facts import DatabaseAddress, DatabaseFacts
 from handrail.lint.settings import LintSettings
 from handrail.migrator.script_files import ScriptFile, read_files
 from handrail.workflows.lint_scripts import repair
-from migrator.test_corpus_runs import BEFORE, EXPECTED, FOLDER
+from migrator.test_corpus_runs import EXPECTED, FOLDER, prepare
 from support.postgres import PostgresServer
+from support.steps import module_of, run_steps
 
 #: `make test-long` runs it on every server.
 ONLY_NEWEST_SERVER = True
@@ -40,19 +38,9 @@ def changed(engine: str) -> list[str]:
 
 def upgrade(engine: Engine, name: str, source: str) -> str:
     """Run upgrade() on tables made for the corpus; why it failed, "" when it did not."""
-    module = ModuleType(name)
-    exec(compile(source, name, "exec"), module.__dict__)  # noqa: S102 - our own scripts
-    statements = (FOLDER / f"{engine.dialect.name}.sql").read_text().split(";")
-    with engine.begin() as connection:
-        for statement in [*statements[:-1], *filter(None, [BEFORE.get(name)])]:
-            connection.exec_driver_sql(statement)
+    prepare(engine, name)
     try:
-        with engine.connect() as connection:
-            context = MigrationContext.configure(connection)
-            # As Alembic does it for a script: without a transaction of its own, SQLite's would not be committed.
-            per_script = not context.impl.transactional_ddl
-            with Operations.context(context), context.begin_transaction(_per_migration=per_script):
-                module.upgrade()
+        run_steps(engine, module_of(name, source), "upgrade")
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""

@@ -6,14 +6,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from sqlalchemy import Engine, NullPool, create_engine
 
 from support.postgres import PostgresServer
+from support.steps import module_of, run_steps
 
 #: `make test-long` runs it on every server.
 ONLY_NEWEST_SERVER = True
@@ -45,27 +43,19 @@ def names(kind: str, engine: str) -> list[str]:
     return [name for name in found if name not in NOT_RUN and set(EXPECTED[name].get("codes", [])) <= FAILING[engine]]
 
 
-def load(name: str) -> ModuleType:
-    module = ModuleType(name)
-    path = FOLDER / f"{name}.py"
-    exec(compile(path.read_text(), str(path), "exec"), module.__dict__)  # noqa: S102 - our own scripts
-    return module
-
-
-def run(engine: Engine, name: str, *steps: str) -> None:
-    """Run functions of a script on tables made for it, each in a transaction as Alembic does."""
-    script = load(name)
+def prepare(engine: Engine, name: str) -> None:
+    """The tables that the corpus starts from, and what the script of this name finds done."""
     statements = (FOLDER / f"{engine.dialect.name}.sql").read_text().split(";")
     with engine.begin() as connection:
         for statement in [*statements[:-1], *filter(None, [BEFORE.get(name)])]:
             connection.exec_driver_sql(statement)
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection)
-        for step in steps:
-            # As Alembic does it for a script: without a transaction of its own, SQLite's would not be committed.
-            per_script = not context.impl.transactional_ddl
-            with Operations.context(context), context.begin_transaction(_per_migration=per_script):
-                getattr(script, step)()
+
+
+def run(engine: Engine, name: str, *steps: str) -> None:
+    """Run functions of a script on tables made for it."""
+    prepare(engine, name)
+    path = FOLDER / f"{name}.py"
+    run_steps(engine, module_of(str(path), path.read_text()), *steps)
 
 
 def on_sqlite(folder: Path) -> Engine:

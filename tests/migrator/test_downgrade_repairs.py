@@ -8,8 +8,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from sqlalchemy import Engine, NullPool, create_engine
 
 from handrail.databases.database import Database
@@ -26,6 +24,7 @@ from handrail.migrations.revision import Direction
 from handrail.migrator.script_files import read_files
 from handrail.workflows.lint_scripts import repair
 from support.postgres import PostgresServer
+from support.steps import module_of, run_steps
 
 SETUP = (
     "CREATE TABLE rooms (id INTEGER NOT NULL, name VARCHAR(20) NOT NULL, PRIMARY KEY (id))",
@@ -117,19 +116,12 @@ def repaired(lines: list[str], engine: str, folder: Path) -> ModuleType:
             assert heavy == [], done.source
         else:
             assert "HR-PR104" not in {one.rule for one in found}
-    module = ModuleType("script")
-    exec(compile(done.source, str(path), "exec"), module.__dict__)  # noqa: S102 - written above
-    return module
+    return module_of(str(path), done.source)
 
 
 def there_and_back(engine: Engine, script: ModuleType, database: Database) -> None:
     def run(step: str) -> object:
-        with engine.connect() as connection:
-            context = MigrationContext.configure(connection)
-            # As Alembic does it for a script: without a transaction of its own, SQLite's would not be committed.
-            per_script = not context.impl.transactional_ddl
-            with Operations.context(context), context.begin_transaction(_per_migration=per_script):
-                getattr(script, step)()
+        run_steps(engine, script, step)
         facts = database.facts()
         return facts.tables, facts.objects
 

@@ -6,14 +6,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
 from sqlalchemy import Engine, NullPool, create_engine
 
 from handrail.lint.settings import LintSettings
 from handrail.migrator.script_files import read_files
 from handrail.workflows.lint_scripts import repair
 from support.postgres import PostgresServer
+from support.steps import module_of, run_steps
 
 HEAD = "from alembic import op\nimport sqlalchemy as sa\nrevision = '1a'\ndown_revision = None\n\n\n"
 SETUP = (
@@ -64,20 +63,10 @@ def renamed(body: str, engine: str, folder: Path) -> ModuleType:
     path.write_text(HEAD + body)
     (done,) = repair(read_files([path], folder), LintSettings(), frozenset({engine}), confirm=lambda _finding: True)
     assert "HR-DL103" in {one.rule for one in done.gone}
-    module = ModuleType("script")
-    exec(compile(done.source, str(path), "exec"), module.__dict__)  # noqa: S102 - written above
-    return module
+    return module_of(str(path), done.source)
 
 
 def there_and_back(engine: Engine, script: ModuleType, new: str) -> None:
-    def run(step: str) -> None:
-        with engine.connect() as connection:
-            context = MigrationContext.configure(connection)
-            # As Alembic does it for a script: without a transaction of its own, SQLite's would not be committed.
-            per_script = not context.impl.transactional_ddl
-            with Operations.context(context), context.begin_transaction(_per_migration=per_script):
-                getattr(script, step)()
-
     def rows(query: str) -> list[tuple[object, ...]]:
         with engine.connect() as connection:
             return [tuple(row) for row in connection.exec_driver_sql(f"{query} ORDER BY id")]
@@ -85,11 +74,11 @@ def there_and_back(engine: Engine, script: ModuleType, new: str) -> None:
     with engine.begin() as connection:
         for statement in SETUP:
             connection.exec_driver_sql(statement)
-    run("upgrade")
+    run_steps(engine, script, "upgrade")
     assert rows(new) == ROWS
-    run("downgrade")
+    run_steps(engine, script, "downgrade")
     assert rows("SELECT id, topic FROM bookings") == ROWS
-    run("upgrade")
+    run_steps(engine, script, "upgrade")
     assert rows(new) == ROWS
 
 

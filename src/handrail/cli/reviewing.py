@@ -138,7 +138,7 @@ def _lint_files(
     from handrail.workflows.lint_scripts import lint_files
     from handrail.workflows.repair_scripts import repair_all
 
-    weights = _weights(config, files)
+    weights = weights_of(config, files)
     if confirm is not None:
         repairs = repair_all(files, history(config), *weights, confirm=confirm)
         write(repairs)
@@ -176,7 +176,7 @@ def told(repairs: Repairs) -> Iterator[str]:
     yield from (f"not repaired: {line}" for line in repairs.left)
 
 
-def _weights(config: Config, files: tuple[ScriptFile, ...]) -> tuple[LintSettings, frozenset[str]]:
+def weights_of(config: Config, files: tuple[ScriptFile, ...]) -> tuple[LintSettings, frozenset[str]]:
     """The project's weights of rules, and the engines that its scripts are judged for."""
     from handrail.wiring import engines_of, lint_settings
 
@@ -190,7 +190,7 @@ def _show_diff(output: Output, config: Config, files: tuple[ScriptFile, ...], co
 
     confirm = confirmation(codes, None, "handrail lint --fix")
     command = " ".join(["handrail lint --fix", *(f"--confirm {code}" for code in sorted(confirm.codes))])
-    _show_repairs(output, repair_all(files, history(config), *_weights(config, files), confirm=confirm), command)
+    _show_repairs(output, repair_all(files, history(config), *weights_of(config, files), confirm=confirm), command)
 
 
 def _show_repairs(output: Output, repairs: Repairs, command: str) -> None:
@@ -251,7 +251,7 @@ class _Pending:
         pending = {script.id for script in self.path.revisions}
         chosen = [one for one in files if one.revision.id in pending]
         judged = judge_path(self.project, self.path, self.kit.database, self.facts, self.settings)
-        return repair_all(chosen, files, *_weights(self.config, files), judged=judged)
+        return repair_all(chosen, files, *weights_of(self.config, files), judged=judged)
 
 
 def _show(output: Output, findings: tuple[Finding, ...], sources: dict[str, str], form: Format) -> None:

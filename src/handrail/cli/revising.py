@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.cli.documents import Revised
-from handrail.cli.reviewing import history, refuse, show_text
+from handrail.cli.reviewing import history, refuse, show_text, weights_of
 from handrail.errors import LintRefused
 from handrail.migrator.script_files import read_files, write_together
-from handrail.wiring import engines_of, lint_settings
 from handrail.workflows.lint_scripts import lint_files, nobody
 from handrail.workflows.repair_scripts import Repairs, repair_all
 
@@ -39,7 +38,7 @@ def write_and_review(
     written = project.migrator.revise(new)
     paths = [Path(path) for path in written.paths]
     files = read_files(paths, config.root)
-    settings, engines = lint_settings(config), engines_of(config, [one.revision.source for one in files])
+    settings, engines = weights_of(config, files)
     repairs = Repairs()
     if fixes:
         others = history(config)

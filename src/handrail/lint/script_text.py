@@ -6,8 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from handrail.lint.finding import source_line, source_text
-from handrail.lint.repairs import one_line
-from handrail.migrations.module_scope import op_names
+from handrail.lint.repairs import one_line, op_name
 from handrail.migrations.values import call_name
 
 
@@ -35,9 +34,8 @@ class ScriptText:
             for alias in one.names
             if alias.name == "sqlalchemy"
         }
-        op = next(iter(sorted((op_names(module) & top) - {"op"})), "op")
         has_double_quotes = source.count('("') + source.count(' "') > source.count("('") + source.count(" '")
-        return cls(source, module, op, top - inner, "sa" in imported, has_double_quotes)
+        return cls(source, module, op_name(source), top - inner, "sa" in imported, has_double_quotes)
 
     def function(self, name: str) -> ast.FunctionDef | None:
         """The function of this name at the top."""
