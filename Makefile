@@ -2,7 +2,10 @@
 # Everything is set up on first use; PYTHON=/path/to/python3 chooses the interpreter, ARGS=... goes to pytest.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-matrix check format bench docs clean
+.PHONY: help setup demo test test-servers test-long test-matrix check format bench docs clean
+
+# Where it is set, every process of the tests would compile handrail anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 PY := .venv/bin/python
 PYTEST := -m pytest -q
@@ -20,9 +23,12 @@ demo: setup ## play the guide's story on SQLite, and on PostgreSQL where its bin
 test: setup ## run the tests, PostgreSQL included, without the campaigns
 	$(PY) $(PYTEST) -n 2 --dist loadfile -m "not long" $(ARGS)
 
+test-servers: setup ## run on older PostgreSQL servers what `make test` runs on the newest only
+	HANDRAIL_SERVERS=older $(PY) $(PYTEST) -n 2 --dist loadfile -m "postgres and not long" $(ARGS)
+
 test-long: setup ## run the campaigns: kills at random moments, planted changes, large databases
 	$(PY) $(PYTEST) -m long $(ARGS)
-	HANDRAIL_EVERY_SERVER=1 $(PY) $(PYTEST) -m "not long" -k "rule or corpus or enum" tests/migrator
+	HANDRAIL_SERVERS=every $(PY) $(PYTEST) -m "not long" -k "rule or corpus or enum" tests/migrator
 	$(PY) $(PYTEST) --hypothesis-profile=thorough -m "not long" tests/unit
 
 test-matrix: setup ## run the unit, model, workflow and migrator tests on the oldest and the newest libraries and Python

@@ -11,22 +11,38 @@ pytest.register_assert_rewrite("support.enum_walks")
 SERVER = "postgres_server"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+#: "every": no module is spared; "older": what `make test` leaves out, and nothing else.
+SERVERS = os.environ.get("HANDRAIL_SERVERS", "")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if SERVER in getattr(item, "fixturenames", ()):
             item.add_marker("postgres")
+    if SERVERS == "older":
+        left = [
+            one
+            for one in items
+            if not (one.get_closest_marker("postgres") and _is_spared(one.getparent(pytest.Module)))
+        ]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [one for one in items if one not in set(left)]
+
+
+def _is_spared(module: object) -> bool:
+    return bool(getattr(getattr(module, "obj", module), "ONLY_NEWEST_SERVER", False))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test that uses a server runs on each one that can be had; with none it fails and says how to get one. A
-    module with ONLY_NEWEST_SERVER runs on the newest, unless HANDRAIL_EVERY_SERVER is set (make test-long)."""
+    module with ONLY_NEWEST_SERVER runs on the newest, and on the others in `make test-servers`."""
     if SERVER not in metafunc.fixturenames:
         return
     from support.postgres import obtain_server_binaries
 
     binaries = sorted(obtain_server_binaries(), key=lambda one: one.version)
-    if getattr(metafunc.module, "ONLY_NEWEST_SERVER", False) and not os.environ.get("HANDRAIL_EVERY_SERVER"):
-        binaries = binaries[-1:]
+    if _is_spared(metafunc.module) and SERVERS != "every":
+        binaries = binaries[:-1] if SERVERS == "older" else binaries[-1:]
     servers = [pytest.param(one, id=f"pg{one.version}") for one in binaries]
     metafunc.parametrize(SERVER, servers or [pytest.param(None, id="no-server")], indirect=True, scope="session")
 

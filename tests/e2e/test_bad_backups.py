@@ -10,6 +10,8 @@ import pytest
 from support.calling import NEXT, ROWS, Said, assert_postgres_at_b2, at_b2, handrail, postgres_at_b2, rows
 from support.postgres import PostgresServer
 
+ONLY_NEWEST_SERVER = True
+
 DAMAGED = "HR520 the backup file {key} is damaged"
 NEXT_STEP = "  next: choose another backup (handrail backup list); make a new one with handrail backup create"
 

@@ -13,6 +13,8 @@ from support.calling import NEXT, SECRET, assert_postgres_at_b2, handrail, postg
 from support.postgres import PostgresServer
 from support.projects import BOOKINGS, STATUS, Script, make_project
 
+ONLY_NEWEST_SERVER = True
+
 NAMES = ('with "quotes"', "with ' quote", "two words", "100% sure", "한글표", "UPPER", "select", "a.b", "semi;colon")
 
 

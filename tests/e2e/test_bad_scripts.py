@@ -12,6 +12,8 @@ from support.calling import NEXT, ROWS, Said, assert_postgres_at_b2, at_b2, hand
 from support.postgres import PostgresServer
 from support.projects import Script
 
+ONLY_NEWEST_SERVER = True
+
 BROUGHT_BACK = " The database was brought back: the transaction was rolled back; no row written by others was lost."
 OWN = 'engine = sa.create_engine(op.get_context().config.get_main_option("sqlalchemy.url"))\n'
 OWN_WRITE = replace(NEXT, upgrade=f'{OWN}with engine.begin() as own:\n    own.execute(sa.text("DELETE FROM bookings"))')

@@ -11,7 +11,7 @@ import pytest
 from support.enum_projects import GUIDE, EnumProject, enum_project, field, model
 from support.postgres import PostgresServer
 
-#: `make test-long` runs it on every server, and all strategies.
+#: `make test-servers` runs it on the others; `make test-long` all strategies.
 ONLY_NEWEST_SERVER = True
 LONG = pytest.mark.long
 

@@ -20,6 +20,8 @@ from support.postgres import PostgresServer
 from support.served import Load, served
 from support.story import SECOND, THIRD, Story, on_postgres
 
+ONLY_NEWEST_SERVER = True
+
 NULLABLE, WITH_DEFAULT = "sa.Text(), nullable=True", "sa.Text(), nullable=False, server_default='없음'"
 BOOKINGS, USERS = 3000, 500
 ONLY_LIVE = """

@@ -12,6 +12,8 @@ from support.guided import Guided
 from support.postgres import PostgresServer
 from support.story import Story, on_postgres
 
+ONLY_NEWEST_SERVER = True
+
 
 class TestOnPostgreSQL(Guided):
     @pytest.fixture

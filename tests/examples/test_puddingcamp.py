@@ -21,6 +21,8 @@ from sqlalchemy.pool import NullPool
 
 from support.postgres import PostgresServer
 
+ONLY_NEWEST_SERVER = True
+
 SOURCE = Path(__file__).parents[2] / "examples" / "puddingcamp"
 FIRST, SECOND, THIRD, FOURTH = "5a1f0c3d2b4e", "8c2d47e9b1a0", "d2f60b71a8c5", "e81c3f92d0b6"
 SECOND_SCRIPT = f"{SECOND}_add_attendance_status_to_bookings.py"

@@ -20,7 +20,7 @@ from migrator.test_corpus_runs import EXPECTED, FOLDER, prepare
 from support.postgres import PostgresServer
 from support.steps import module_of, run_steps
 
-#: `make test-long` runs it on every server.
+#: `make test-servers` runs it on the others.
 ONLY_NEWEST_SERVER = True
 
 SCRIPTS = {script.file.stem: script for script in read_files([FOLDER], FOLDER)}

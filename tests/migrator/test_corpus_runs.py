@@ -13,7 +13,7 @@ from sqlalchemy import Engine, NullPool, create_engine
 from support.postgres import PostgresServer
 from support.steps import module_of, run_steps
 
-#: `make test-long` runs it on every server.
+#: `make test-servers` runs it on the others.
 ONLY_NEWEST_SERVER = True
 
 FOLDER = Path(__file__).parents[1] / "corpus"

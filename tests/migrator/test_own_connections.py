@@ -17,6 +17,8 @@ from handrail.migrator.migrator import Limits, MigrationFailed
 from support.postgres import PostgresServer
 from support.projects import BOOKINGS, STATUS, Script, database_at_b2, make_project, path_of
 
+ONLY_NEWEST_SERVER = True
+
 QUICK = Limits(lock_timeout=0.1, lock_retry=0.5, statement_timeout=30)
 TOPICS = [(1, "파이썬 학습"), (2, "API 개발")]
 OWN = 'engine = sa.create_engine(op.get_context().config.get_main_option("sqlalchemy.url"))\n'

@@ -21,7 +21,7 @@ from handrail.lint.rules import RULES
 from support.postgres import PostgresServer
 from unit.building import path_of, revision
 
-#: `make test-long` runs it on every server.
+#: `make test-servers` runs it on the others.
 ONLY_NEWEST_SERVER = True
 
 CODES = ("HR-DL101", "HR-DL102", "HR-DL104", "HR-MF102", "HR-MF103", "HR-MF104", "HR-MF105")

@@ -24,7 +24,7 @@ from handrail.migrator.migrator import Limits, MigrationFailed
 from support.postgres import PostgresServer
 from support.projects import SYNC_ENV, make_project
 
-#: `make test-long` runs it on every server.
+#: `make test-servers` runs it on the others.
 ONLY_NEWEST_SERVER = True
 
 LIMITS = Limits(lock_timeout=0.5, lock_retry=2, statement_timeout=30)

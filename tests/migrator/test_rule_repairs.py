@@ -19,7 +19,7 @@ from handrail.migrations.revision import Revision
 from migrator.test_rule_harm import STAMP, run_case
 from support.postgres import PostgresServer
 
-#: `make test-long` runs it on every server.
+#: `make test-servers` runs it on the others.
 ONLY_NEWEST_SERVER = True
 
 

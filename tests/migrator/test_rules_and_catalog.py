@@ -19,7 +19,7 @@ from handrail.migrations.reading import read_script
 from handrail.migrations.revision import Revision
 from support.postgres import PostgresServer
 
-#: `make test-long` runs it on every server.
+#: `make test-servers` runs it on the others.
 ONLY_NEWEST_SERVER = True
 
 SCHEMA = (

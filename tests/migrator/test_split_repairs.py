@@ -29,6 +29,8 @@ from support.calling import handrail
 from support.postgres import PostgresServer
 from support.projects import SYNC_ENV, Script, make_project
 
+ONLY_NEWEST_SERVER = True
+
 LIMITS = Limits(lock_timeout=2, lock_retry=2, statement_timeout=30)
 FIRST = Script(
     "a1",

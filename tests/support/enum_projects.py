@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from support.calling import Said, handrail
 from support.postgres import PostgresServer
@@ -61,10 +65,10 @@ def field(strategy: str, options: str = "") -> str:
 
 @dataclass(frozen=True)
 class EnumProject:
-    """The project in `folder`, on SQLite or on a database of `server`."""
+    """The project in `folder`, on SQLite or on a `database` of a server."""
 
     folder: Path
-    server: PostgresServer | None = None
+    url: str
     database: str = ""
 
     def models(self, text: str) -> None:
@@ -84,14 +88,17 @@ class EnumProject:
         """Bring the database to these models."""
         self.models(text)
         self.done("revision", "--autogenerate", "-m", "as the models are")
-        self.done("upgrade", "--yes")
+        self._python("-m", "alembic", "upgrade", "head")
 
     def python(self, code: str) -> str:
         """What a piece of Python prints that works with the models and an `engine`."""
         ini = "import re; url = re.search(r'sqlalchemy.url = (.*)', open('alembic.ini').read())[1].replace('%%', '%')"
         head = f"{ini}\nimport sqlalchemy as sa\nfrom sqlmodel import Session, select\nimport models\nengine = sa.create_engine(url)\n"
+        return self._python("-c", head + code)
+
+    def _python(self, *words: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-B", "-c", head + code],
+            [sys.executable, "-B", *words],
             cwd=self.folder,
             env=dict(os.environ),
             capture_output=True,
@@ -104,13 +111,22 @@ class EnumProject:
 
     def execute(self, *statements: str) -> None:
         """SQL past the models."""
-        lines = "".join(f"    c.execute(sa.text({sql!r}))\n" for sql in statements)
-        self.python(f"with engine.begin() as c:\n{lines}")
+        with self._connected() as connection:
+            for sql in statements:
+                connection.execute(sa.text(sql))
 
     def texts(self, column: str = "status") -> list[str]:
         """The stored texts in the order of the ids."""
         query = f"SELECT CAST({column} AS VARCHAR) FROM bookings ORDER BY id"
-        return self.python(f"with engine.begin() as c:\n    print(*c.execute(sa.text({query!r})).scalars())").split()
+        with self._connected() as connection:
+            return " ".join(map(str, connection.execute(sa.text(query)).scalars())).split()
+
+    @contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
+        engine = sa.create_engine(self.url)
+        with engine.begin() as connection:
+            yield connection
+        engine.dispose()
 
     def script(self) -> str:
         """The newest script."""
@@ -122,8 +138,9 @@ def enum_project(folder: Path, server: PostgresServer | None = None) -> EnumProj
     """A project without scripts and tables, on SQLite unless a server is given."""
     if server is None:
         make_project(folder, revisions=(), env=ENV)
-        return EnumProject(folder)
+        return EnumProject(folder, f"sqlite:///{folder / 'local.db'}")
     address = server.clone()
     where = f"{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
-    make_project(folder, revisions=(), env=ENV, url=f"postgresql+psycopg://{where}")
-    return EnumProject(folder, server, address.database or "")
+    url = f"postgresql+psycopg://{where}"
+    make_project(folder, revisions=(), env=ENV, url=url)
+    return EnumProject(folder, url, address.database)

@@ -20,6 +20,8 @@ from handrail.workflows.upgrade import Outcome, Request, guarded_run
 from support.postgres import PostgresServer
 from support.projects import Script, make_project, write_script
 
+ONLY_NEWEST_SERVER = True
+
 CREATE = [
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
     "INSERT INTO alembic_version VALUES ('a1')",

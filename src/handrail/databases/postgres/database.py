@@ -178,7 +178,7 @@ class PostgresDatabase:
     def end_leftovers(self, run_id: str) -> tuple[str, ...]:
         """The caller holds the lock: a replacement never put in place is then nobody's, whatever run began it."""
         with maintenance(self._address, self._application) as query:
-            ended = _end(query, run_id, lifecycle.unfinished(query, self._address.database))
+            ended = _end(query, run_id, unfinished_of=self._address.database)
         if self._scratch_server is not None:
             try:
                 with maintenance(self._scratch_server, self._application) as query:
@@ -215,10 +215,13 @@ class PostgresDatabase:
         return at
 
 
-def _end(query: Query, run_id: str, more: Iterable[str] = ()) -> list[str]:
-    """End sessions of a run and drop its scratch databases, and more of them."""
+def _end(query: Query, run_id: str, *, unfinished_of: str | None = None) -> list[str]:
+    """End sessions of a run, then drop its scratch databases and the replacements of a database never put in place.
+
+    In this order: a session still inside CREATE DATABASE when it is looked for leaves its database to no one."""
     ended = list(sessions.end_sessions_of_run(query, run_id))
-    for name in (*lifecycle.scratches(query, run_id), *more):
+    unfinished = () if unfinished_of is None else lifecycle.unfinished(query, unfinished_of)
+    for name in (*lifecycle.scratches(query, run_id), *unfinished):
         lifecycle.drop(query, name)
         ended.append(f"database {name}")
     return ended
