@@ -55,7 +55,10 @@ def rule_pages() -> Iterator[tuple[str, str]]:
             fix = f"{fix}, also in several revisions".removeprefix(", also ")
         rows.append(f"| [{rule.code}](rules/{rule.code}.md) | {rule.title} | {_engines(rule)} | {fix} |")
         yield f"rules/{rule.code}.md", _rule_page(rule)
-    head = "Written by `make docs` from the rules' classes. Every case is a test; most run on real databases."
+    head = (
+        "Written by `make docs` from the rules' classes. Every case is a test; most run on real databases. Waits that a"
+        " rule calls measured are of [one run](../bench/results/latest-rules.md) of `make bench ARGS=rules`."
+    )
     yield "rules.md", f"# Lint rules\n\n{head}\n\n" + "\n".join(rows) + "\n"
 
 

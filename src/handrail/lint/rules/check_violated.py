@@ -37,7 +37,7 @@ class RowsAgainstCheck(ChangeRule):
     code: ClassVar[str] = "HR-MF104"
     title: ClassVar[str] = "rows that a new CHECK refuses"
     why: ClassVar[str] = (
-        "The database tests every row when the CHECK is added (0.5 s per GB, with readers and writers locked out): one "
+        "The database tests every row when the CHECK is added (with readers and writers locked out): one "
         "row for which the condition is false and the upgrade fails. Only counting in the live data can tell."
     )
     BAD: ClassVar[tuple[Case, ...]] = (

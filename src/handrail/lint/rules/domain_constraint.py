@@ -25,7 +25,7 @@ class DomainConstraint(ChangeRule):
     title: ClassVar[str] = "constraint on a domain"
     why: ClassVar[str] = (
         "A constraint that is added to a domain is checked in every row of every table that uses it, with all writers "
-        "of these tables locked out (0.5 s per GB). A column of a domain with a constraint cannot be added without a "
+        "of these tables locked out. A column of a domain with a constraint cannot be added without a "
         "rewrite of its table."
     )
     engines = POSTGRES

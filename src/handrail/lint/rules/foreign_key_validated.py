@@ -27,8 +27,8 @@ class ForeignKeyValidated(ChangeRule):
     code: ClassVar[str] = "HR-LK108"
     title: ClassVar[str] = "foreign key checked with writers locked out"
     why: ClassVar[str] = (
-        "Every old row is looked up in the other table while nobody may write to either of the two (measured: 1.3 s "
-        "for 3 million rows, 2 to 3 s per GB; NOT VALID first and VALIDATE in another transaction: 0.018 s)."
+        "Every old row is looked up in the other table while nobody may write to either of the two (measured: "
+        "0.3 s for 3 million rows; NOT VALID first and VALIDATE in another transaction: under 0.01 s)."
     )
     engines = POSTGRES
     BAD: ClassVar[tuple[Case, ...]] = (

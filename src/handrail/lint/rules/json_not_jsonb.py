@@ -22,7 +22,7 @@ class JsonNotJsonb(ChangeRule):
     why: ClassVar[str] = (
         'PostgreSQL knows no equality for json: SELECT DISTINCT, GROUP BY and UNION over the table fail ("could not '
         'identify an equality operator for type json"), and no GIN index fits. jsonb has both; changing it later '
-        "rewrites the table under ACCESS EXCLUSIVE (15 s per GB)."
+        "rewrites the table under ACCESS EXCLUSIVE."
     )
     engines = POSTGRES
     BAD: ClassVar[tuple[Case, ...]] = (

@@ -28,7 +28,7 @@ class LockingStatement(ChangeRule):
     title: ClassVar[str] = "LOCK TABLE, storage changed, trigger created"
     why: ClassVar[str] = (
         "LOCK TABLE holds others off to the end of the transaction; SET LOGGED, SET UNLOGGED, SET ACCESS METHOD and "
-        "SET TABLESPACE write the whole table anew under a lock (8 to 15 s per GB); CREATE TRIGGER waits for every "
+        "SET TABLESPACE write the whole table anew under a lock; CREATE TRIGGER waits for every "
         "writer and makes all later ones wait behind it."
     )
     engines = POSTGRES

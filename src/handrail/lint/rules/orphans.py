@@ -27,7 +27,7 @@ class OrphansBeforeForeignKey(ChangeRule):
     code: ClassVar[str] = "HR-MF103"
     title: ClassVar[str] = "orphans before a foreign key"
     why: ClassVar[str] = (
-        "The database looks for the parent of every row when the foreign key is added (2 to 3 s per GB, with writers "
+        "The database looks for the parent of every row when the foreign key is added (with writers "
         "of both tables locked out): one row without a parent and the upgrade fails. Only counting in the live data "
         "can tell."
     )

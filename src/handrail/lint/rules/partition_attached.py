@@ -31,7 +31,7 @@ class PartitionAttached(ChangeRule):
     code: ClassVar[str] = "HR-LK116"
     title: ClassVar[str] = "partition attached or detached under a lock"
     why: ClassVar[str] = (
-        "ATTACH PARTITION reads every row of the new partition while nobody may use it (0.5 s per GB), unless a CHECK "
+        "ATTACH PARTITION reads every row of the new partition while nobody may use it, unless a CHECK "
         "proves where they belong; DETACH PARTITION needs the whole partitioned table for itself, and all others wait "
         "behind it."
     )

@@ -26,7 +26,7 @@ class PrimaryKeyAdded(ChangeRule):
     title: ClassVar[str] = "primary key builds its index under a lock"
     why: ClassVar[str] = (
         "The index of the key is built, and columns that may hold NULL are searched for one, while nobody may read or "
-        "write the table (8 s per GB for the index, 0.6 s for the search). A unique index built CONCURRENTLY becomes "
+        "write the table. A unique index built CONCURRENTLY becomes "
         "the key in a moment."
     )
     engines = POSTGRES

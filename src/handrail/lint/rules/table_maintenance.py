@@ -26,7 +26,7 @@ class TableMaintenance(ChangeRule):
     code: ClassVar[str] = "HR-LK105"
     title: ClassVar[str] = "REINDEX, VACUUM FULL or CLUSTER"
     why: ClassVar[str] = (
-        "They build a table or its indexes anew, 8 to 15 s per GB, and lock it all that time: VACUUM FULL and CLUSTER "
+        "They build a table or its indexes anew, and lock it all that time: VACUUM FULL and CLUSTER "
         "against everything, REINDEX against writes and against reads by the index. VACUUM is refused inside a "
         "transaction."
     )
