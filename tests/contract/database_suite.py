@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 import pytest
 
+from handrail.backups.methods import WAYS, request_of
+from handrail.backups.verification import compare_restored
 from handrail.databases.database import Database
 from handrail.errors import BackupError, LockNotObtained
 from handrail.facts import ColumnCompleteness, Fingerprint, ObjectKind, Question, TableFingerprint, TableName
@@ -238,6 +240,30 @@ class DatabaseSuite(ABC):
             assert scratch.revisions() == report.revisions
             assert scratch.facts().tables == report.facts.tables
             assert scratch.facts().objects == report.facts.objects
+
+    def test_every_way_to_back_up_restores(self, filled: Database) -> None:
+        for way in WAYS[filled.address.engine]:
+            out, request = io.BytesIO(), request_of(way)
+            report = filled.dump(out, request)
+            out.seek(0)
+            assert (report.format, report.revisions) == (way.format, ("a1b2c3",))
+            with filled.scratch("run-1") as scratch:
+                scratch.load(out, request)
+                facts, restored = scratch.facts(), scratch.fingerprint()
+            assert compare_restored(report.fingerprint, restored, report.facts, facts) == ()
+
+    def test_a_dump_of_any_way_that_was_cut_is_a_backup_error(self, filled: Database) -> None:
+        for way in WAYS[filled.address.engine]:
+            out, request = io.BytesIO(), request_of(way)
+            filled.dump(out, request)
+            for size in (0, 600, len(out.getvalue()) // 2):
+                with filled.scratch("run-1") as scratch, pytest.raises(BackupError):
+                    scratch.load(io.BytesIO(out.getvalue()[:size]), request)
+
+    def test_a_full_disk_while_dumping_in_any_way_is_a_backup_error(self, filled: Database) -> None:
+        for way in WAYS[filled.address.engine]:
+            with pytest.raises(BackupError):
+                filled.dump(FullDisk(), request_of(way))  # type: ignore[arg-type]  # see below
 
     def test_a_dump_takes_a_fingerprint_request(self, filled: Database) -> None:
         request = {CUSTOMERS: (("id",),)}

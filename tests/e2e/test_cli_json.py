@@ -50,6 +50,8 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("backup create", 0, True),
     ("backup create --env nosuch", 2, False),
     ("backup list --env nosuch", 2, False),
+    ("backup explain", 0, True),
+    ("backup explain --env nosuch", 2, False),
     ("backup verify", 0, True),
     ("backup verify nosuch", 5, False),
     ("backup show", 0, True),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from handrail.facts import DatabaseFacts, Fingerprint
+from handrail.backups.methods import DumpRequest, known_format
+from handrail.facts import DatabaseFacts, Fingerprint, TableName
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,18 @@ class BackupRecord:
     git_commit: str
     handrail_version: str
     verifications: tuple[Verification, ...] = ()
+    #: Of a part of the database: the tables whose rows it holds, or none of any.
+    tables: tuple[TableName, ...] = ()
+    schema_only: bool = False
+
+    @property
+    def request(self) -> DumpRequest:
+        """What the dump was asked for: how to read it again. BackupError when its format is of a newer handrail."""
+        return DumpRequest(known_format(self.format), self.tables, self.schema_only)
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.tables and not self.schema_only
 
     @property
     def is_verified(self) -> bool:

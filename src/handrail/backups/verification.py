@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from handrail.backups.methods import WHOLE, DumpRequest
 from handrail.facts import DatabaseFacts, Fingerprint, ObjectKind, TableFingerprint
 
 
 def compare_restored(
-    source: Fingerprint, restored: Fingerprint, source_facts: DatabaseFacts, restored_facts: DatabaseFacts
+    source: Fingerprint,
+    restored: Fingerprint,
+    source_facts: DatabaseFacts,
+    restored_facts: DatabaseFacts,
+    request: DumpRequest = WHOLE,
 ) -> tuple[str, ...]:
     """Differences between the source at the dump's snapshot and what was restored; () when there are none.
+
+    Of a part of a database only the rows of its tables are compared, and foreign keys may be missing.
 
     Sequences are not transactional on PostgreSQL (documentation, "Sequence Manipulation Functions"): a dump may hold
     a later value than the snapshot saw, so only a value that went back is a difference.
     """
     if source.algorithm != restored.algorithm:
         return (f"fingerprints cannot be compared: {source.algorithm} against {restored.algorithm}",)
+    if not request.is_whole:
+        held = {table.table for table in source.tables}
+        restored = replace(restored, tables=tuple(table for table in restored.tables if table.table in held))
+        source = replace(source, sequences=()) if request.schema_only else source
     return (
         *_table_differences(source, restored),
         *_sequence_differences(source, restored),
         *_column_differences(source_facts, restored_facts),
-        *_object_differences(source_facts, restored_facts),
+        *_object_differences(source_facts, restored_facts, may_lack_keys=not request.is_whole),
     )
 
 
@@ -66,7 +79,7 @@ def _column_differences(source: DatabaseFacts, restored: DatabaseFacts) -> list[
     return differences
 
 
-def _object_differences(source: DatabaseFacts, restored: DatabaseFacts) -> list[str]:
+def _object_differences(source: DatabaseFacts, restored: DatabaseFacts, *, may_lack_keys: bool) -> list[str]:
     """An INVALID index holds no data, nobody can use it, and pg_dump leaves it out: that one may be missing."""
     differences = []
     is_same_wording = source.is_worded_as(restored)
@@ -74,7 +87,8 @@ def _object_differences(source: DatabaseFacts, restored: DatabaseFacts) -> list[
     for item in source.objects:
         other = have.pop((item.kind, item.table, item.name), None)
         if other is None:
-            if item.kind is not ObjectKind.INDEX or item.is_valid:
+            is_dead = item.kind is ObjectKind.INDEX and not item.is_valid
+            if not is_dead and not (may_lack_keys and item.definition.startswith("FOREIGN KEY")):
                 differences.append(f"{item.kind} {item.name} is missing")
         elif is_same_wording and other.definition != item.definition:
             differences.append(f"{item.kind} {item.name} differs from the source")

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handrail.amounts import size
+from handrail.backups.methods import WAYS, Method, part_of, request_of, way_to
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, Json, Root, Yes, asker, confirmed, equipped
+from handrail.cli.call import HERE, Env, Json, Root, Yes, asker, confirmed, equipped, looked
 from handrail.errors import BackupError, UsageError
 from handrail.migrations.revision import named
 
 if TYPE_CHECKING:
     from handrail.backups.record import BackupRecord
+    from handrail.facts import TableName
     from handrail.workflows.run import Equipment
 
 app = typer.Typer(help="Make, list, verify and restore backups.", no_args_is_help=True, rich_markup_mode=None)
@@ -27,9 +29,22 @@ def _chosen(kit: Equipment, which: str) -> BackupRecord:
     return choose(read_catalog(kit).records, which)
 
 
+def _table(text: str) -> TableName:
+    from handrail.migrations.sql_names import read_table
+
+    try:
+        return read_table(text)
+    except ValueError as error:
+        raise UsageError(str(error), hint='write name, schema.name, or "a name.with dots"') from None
+
+
 @app.command()
 def create(
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove at once that it restores.")] = True,
+    method: Annotated[Method | None, typer.Option(help="How; handrail backup explain tells them apart.")] = None,
+    table: Annotated[list[str] | None, typer.Option(help="Hold this table's rows only; may be repeated.")] = None,
+    schema_only: Annotated[bool, typer.Option("--schema-only", help="Hold definitions and no rows.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Sessions that work at once, where a layout allows it.")] = 2,
     env: Env = None,
     root: Root = HERE,
     json: Json = False,
@@ -43,13 +58,33 @@ def create(
 
         if facts.database_missing or not kit.database.exists():
             raise BackupError(f"{facts.address} is not there yet", hint="handrail upgrade creates it")
+        way = way_to(kit.database.address.engine, method)
+        request = request_of(way, tables=tuple(map(_table, table or ())), schema_only=schema_only, jobs=jobs)
         with locked_run(kit, output.progress, "backup create") as run:
-            record = make_backup(run, "by hand")
+            record = make_backup(run, "by hand", request)
             if verify:
                 with verified_copy(run, record):
                     pass
         output.lines(f"{record.id}{', proven to restore' if verify else ''}")
         output.document(BackupSummary.of(_chosen(kit, record.id)))
+
+
+@app.command()
+def explain(env: Env = None, root: Root = HERE, json: Json = False) -> None:
+    """Tell the ways to back this database up apart, and which one is taken unless told."""
+    with answering("backup explain", json) as output:
+        _, facts = looked(root, env)
+        from handrail.cli.documents import BackupWays
+
+        ways = WAYS[facts.address.engine]
+        for way in ways:
+            output.lines(
+                f"{way.method}{' (the default)' if way is ways[0] else ''}: {way.what}",
+                f"  good for   {way.good_for}",
+                f"  mind       {way.limits}",
+                f"  to make it handrail backup create --method {way.method}",
+            )
+        output.document(BackupWays(facts.address.engine, ways[0].method, ways))
 
 
 @app.command("list")
@@ -68,7 +103,7 @@ def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None
                 named(record.revisions),
                 size(record.artifact.size),
                 f"{record.verified_at:%Y-%m-%d %H:%M}" if record.verified_at else "no",
-                record.reason,
+                "; ".join(filter(None, (record.reason, part_of(record.tables, record.schema_only)))),
             )
             for record in catalog.records
         ]
@@ -93,6 +128,7 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
             f"database   {record.database} ({record.engine} {record.server_version})",
             f"revision   {named(record.revisions)}",
             f"git commit {record.git_commit or 'none'}",
+            f"holds      {part_of(record.tables, record.schema_only) or 'the whole database'}, as {record.format}",
             f"artifact   {kit.store.place}/{record.artifact.key}",
             f"           {size(record.artifact.size)}, {record.artifact.compression}, BLAKE3 {record.artifact.digest}",
             f"verified   {record.verified_at or 'no'}",
@@ -151,7 +187,7 @@ def restore(
             run = Run(record.run_id, kit, output.progress)
             run.say("restore", f"loading {record.id} into {target.address}", "started")
             with content_of(run, record, "restore") as content:
-                target.load(content)
+                target.load(content, record.request)
             output.lines(f"restored {record.id} into {target.address}")
             output.document(Restored(record.id, str(target.address), None))
             return

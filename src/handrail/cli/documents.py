@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from handrail.backups.methods import Method, Way
 from handrail.backups.record import BackupRecord
 from handrail.databases.database import Probe
 from handrail.enums.listing import EnumColumn
@@ -257,7 +258,8 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True)
 class BackupSummary:
-    """One backup. `size` is of the stored bytes; `verified_at` is null until it was proven to restore."""
+    """One backup. `size` is of the stored bytes; `verified_at` is null until it was proven to restore. `tables` are
+    those whose rows it holds, none of them named for all; with `schema_only` it holds no rows."""
 
     id: str
     created_at: datetime
@@ -268,6 +270,9 @@ class BackupSummary:
     rows: int
     verified_at: datetime | None
     reason: str
+    format: str
+    tables: tuple[str, ...]
+    schema_only: bool
 
     @classmethod
     def of(cls, record: BackupRecord) -> BackupSummary:
@@ -281,6 +286,9 @@ class BackupSummary:
             record.fingerprint.rows,
             record.verified_at,
             record.reason,
+            record.format,
+            tuple(map(str, record.tables)),
+            record.schema_only,
         )
 
 
@@ -290,6 +298,15 @@ class BackupList:
 
     backups: tuple[BackupSummary, ...]
     unreadable: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BackupWays:
+    """The ways to back up a database of this engine, in words; `default` is the method that is taken unless told."""
+
+    engine: str
+    default: Method
+    ways: tuple[Way, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +339,7 @@ RESULTS: Mapping[str, type] = {
     "stamp": Stamped,
     "recover": Recovered,
     "backup create": BackupSummary,
+    "backup explain": BackupWays,
     "backup list": BackupList,
     "backup show": BackupRecord,
     "backup verify": BackupSummary,

@@ -23,6 +23,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from handrail.backups.methods import WHOLE, DumpRequest
 from handrail.facts import (
     AddedColumns,
     BrokenReference,
@@ -69,16 +70,21 @@ class Probe:
 class Dumps(Protocol):
     """An engine whose content can be written out as a stream of bytes and loaded from one."""
 
-    def dump(self, out: BinaryIO, *, fingerprint_request: FingerprintRequest | None = None) -> DumpReport:
-        """Write the content, uncompressed, to `out`. Raises BackupError; what was written then is worthless."""
+    def dump(
+        self, out: BinaryIO, request: DumpRequest = WHOLE, *, fingerprint_request: FingerprintRequest | None = None
+    ) -> DumpReport:
+        """Write the content, uncompressed, to `out`. Raises BackupError; what was written then is worthless.
+
+        The fingerprint of a dump of some tables, or of none, speaks of these only."""
         ...
 
-    def load(self, source: BinaryIO) -> None:
-        """Fill this (empty) database from a dump. Raises BackupError when the dump cannot be read whole."""
+    def load(self, source: BinaryIO, request: DumpRequest = WHOLE) -> None:
+        """Fill this (empty) database from a dump that was made by `request`. Raises BackupError when the dump cannot be
+        read whole. Of a part of a database, foreign keys that its rows break are left out."""
         ...
 
-    def replace(self, source: BinaryIO, *, aside: str) -> str:
-        """Replace this database's content by a dump; the old content is kept under a name made from `aside`.
+    def replace(self, source: BinaryIO, request: DumpRequest = WHOLE, *, aside: str) -> str:
+        """Replace this database's content by a whole dump; the old content is kept under a name made from `aside`.
 
         Returns what the old content is called now. All or nothing. Other sessions are disconnected or made to wait.
         """

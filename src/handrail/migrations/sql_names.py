@@ -21,6 +21,7 @@ RESERVED: Final = frozenset({
     "trailing", "true", "union", "unique", "user", "using", "variadic", "verbose", "when", "where", "window",
     "with", "index", "transaction", "values",
 })  # fmt: skip
+_TABLE = re.compile(r'(?:("(?:[^"]|"")+"|[^".]+)\.)?("(?:[^"]|"")+"|[^".]+)')
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -33,3 +34,16 @@ def quoted(name: str) -> str:
 
 def quoted_table(table: TableName) -> str:
     return quoted(table.name) if table.schema is None else f"{quoted(table.schema)}.{quoted(table.name)}"
+
+
+def read_table(text: str) -> TableName:
+    """The table that a person named: name or schema.name, each in double quotes where it holds a dot. ValueError."""
+    found = _TABLE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no name of a table")
+    schema, name = (part if part is None else _bare(part) for part in found.groups())
+    return TableName(name or "", schema)
+
+
+def _bare(part: str) -> str:
+    return part[1:-1].replace('""', '"') if part.startswith('"') else part

@@ -16,6 +16,7 @@ from handrail.backups.manifest import (
     write_manifest,
     write_verification,
 )
+from handrail.backups.methods import WHOLE, DumpRequest
 from handrail.backups.record import BackupRecord, Verification
 from handrail.backups.verification import compare_restored
 from handrail.databases.database import Database
@@ -28,7 +29,7 @@ from handrail.workflows.run import Equipment, Run
 _DUMP_ROOM = 1.1
 
 
-def make_backup(run: Run, reason: str) -> BackupRecord:
+def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE) -> BackupRecord:
     """Dump the database into the store. The manifest is written last: a backup without one does not exist."""
     kit = run.equipment
     needed = kit.database.facts().size_bytes
@@ -37,7 +38,7 @@ def make_backup(run: Run, reason: str) -> BackupRecord:
     with run.step("backup", f"backing up to {kit.store.place}") as done:
         started = kit.clock()
         with kit.store.open_write(key) as out, writing(out, key, kit.compression) as writer:
-            report = kit.database.dump(counted(run, "backup", writer.sink, needed))
+            report = kit.database.dump(counted(run, "backup", writer.sink, needed), request)
             writer.finish()
             artifact = writer.artifact()
         record = BackupRecord(
@@ -58,6 +59,8 @@ def make_backup(run: Run, reason: str) -> BackupRecord:
             reason=reason,
             git_commit=kit.git_commit(),
             handrail_version=kit.handrail_version,
+            tables=request.tables,
+            schema_only=request.schema_only,
         )
         with kit.store.open_write(manifest_key(kit.environment, run.id)) as out:
             out.write(write_manifest(record))
@@ -89,7 +92,7 @@ def restored(run: Run, record: BackupRecord) -> Iterator[Database]:
     kit = run.equipment
     with kit.database.scratch(run.id) as scratch:
         with content_of(run, record, "restore copy") as content:
-            scratch.load(content)
+            scratch.load(content, record.request)
         yield scratch
 
 
@@ -110,7 +113,7 @@ def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: 
     kit = run.equipment
     with run.step("verify", "comparing the restored copy with the source") as done:
         found = scratch.fingerprint(on_table=rows_done(run, "verify", record.fingerprint.rows))
-        differences = compare_restored(record.fingerprint, found, record.facts, scratch.facts())
+        differences = compare_restored(record.fingerprint, found, record.facts, scratch.facts(), record.request)
         verification = Verification(kit.clock(), run.id, seconds, differences)
         with kit.store.open_write(verification_key(kit.environment, record.id, run.id)) as out:
             out.write(write_verification(verification))
@@ -135,7 +138,7 @@ def verified_copy(run: Run, record: BackupRecord) -> Iterator[Database]:
         started = kit.clock()
         with run.step("restore copy", "restoring the backup into a scratch database") as done:
             with content_of(run, record, "restore copy") as content:
-                scratch.load(content)
+                scratch.load(content, record.request)
             seconds = (kit.clock() - started).total_seconds()
             done["text"] = f"restored into a scratch database in {seconds:.1f} s"
         verify_restored(run, record, scratch, seconds)

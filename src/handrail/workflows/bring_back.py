@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from handrail.backups.methods import require_replacement
 from handrail.backups.record import BackupRecord
 from handrail.errors import BroughtBack, HandrailError, NotBroughtBack
 from handrail.facts import Fingerprint
@@ -132,12 +133,13 @@ def may_restore(run: Run, undo: tuple[Undo, ...], backup: BackupRecord, ask: Ask
 
 def restore_in_place(run: Run, backup: BackupRecord) -> tuple[str, str]:
     """Replace the live content by the backup; returns the name of what was kept aside, and what was lost in words."""
-    kit = run.equipment
+    kit, request = run.equipment, backup.request
+    require_replacement(request, backup.id)
     lost = written_since(backup.fingerprint, kit.database.fingerprint()) if kit.database.exists() else "nothing lost"
     run.note(EventKind.UNDO_STARTED, "restore", {"backup": backup.id})
     run.say("undo", f"restoring backup {backup.id}", "started")
     with content_of(run, backup, "undo") as content:
-        kept = kit.database.replace(content, aside=f"failed_{run.id}")
+        kept = kit.database.replace(content, request, aside=f"failed_{run.id}")
     run.try_note(EventKind.UNDO_DONE, "restore", {"aside": kept})
     run.say("undo", f"restored backup {backup.id}; the failed database is kept as {kept}", "done")
     return kept, lost

@@ -55,6 +55,18 @@ class Tools:
     def pg_restore(self) -> str:
         return str(self.bin_dir / "pg_restore")
 
+    @property
+    def psql(self) -> str:
+        """BackupError when it is not beside the others."""
+        path = self.bin_dir / "psql"
+        if not path.is_file():
+            raise BackupError(
+                f"psql was not found in {self.bin_dir}.",
+                why="It reads dumps in plain SQL.",
+                hint=f"apt-get install postgresql-client-{self.version}",
+            )
+        return str(path)
+
 
 def cache_folder() -> Path:
     """Where unpacked servers are kept: $HANDRAIL_PG_CACHE, else ~/.cache/handrail/postgresql."""

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from handrail.backups.methods import WHOLE, DumpRequest
 from handrail.databases.database import DumpReport, Probe
 from handrail.databases.postgres import catalog, digest, dump, lifecycle, lock, restore, scratch, sessions, swap
 from handrail.databases.postgres.binaries import major, tools_for
@@ -121,30 +122,25 @@ class PostgresDatabase:
         with opened(self._address, self._application) as query:
             return sessions.other_writers(query)
 
-    def dump(self, out: BinaryIO, *, fingerprint_request: FingerprintRequest | None = None) -> DumpReport:
+    def dump(
+        self, out: BinaryIO, request: DumpRequest = WHOLE, *, fingerprint_request: FingerprintRequest | None = None
+    ) -> DumpReport:
         release = self._server_version()
-        return dump.dump(
-            self._address,
-            out,
-            tools=tools_for(major(release), release, bin_dirs=self._bin_dirs),
-            application=self._application,
-            version_table=self._version_table,
-            request=fingerprint_request,
-        )
+        tools = tools_for(major(release), release, bin_dirs=self._bin_dirs)
+        source = dump.Source(self._address, tools, self._application, self._version_table)
+        return dump.dump(source, out, request, fingerprint_request)
 
-    def load(self, source: BinaryIO) -> None:
+    def load(self, source: BinaryIO, request: DumpRequest = WHOLE) -> None:
         """Owners and rights in the dump are left out: this role owns what it loads. Tables must not be there yet."""
-        restore.load(
-            self._address,
-            source,
-            server=self._server_version(),
-            application=self._application,
-            keep_owners=False,
-            bin_dirs=self._bin_dirs,
-        )
+        restore.load(self._target(), source, request)
 
-    def replace(self, source: BinaryIO, *, aside: str) -> str:
-        return swap.replace(self._address, source, aside=aside, application=self._application, bin_dirs=self._bin_dirs)
+    def replace(self, source: BinaryIO, request: DumpRequest = WHOLE, *, aside: str) -> str:
+        return swap.replace(self._target(keep_owners=True), source, request, aside=aside)
+
+    def _target(self, *, keep_owners: bool = False) -> restore.Target:
+        with maintenance(self._address, self._application) as query:
+            release = catalog.server_version(query)
+        return restore.Target(self._address, release, self._application, keep_owners, self._bin_dirs)
 
     def lock(self, run_id: str, *, wait: float) -> AbstractContextManager[None]:
         return lock.hold_lock(self._address, self._version_table, run_id, wait)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
+from handrail.backups.methods import DumpRequest, Format
 from handrail.databases.database import DumpReport
-from handrail.databases.postgres import catalog, digest
+from handrail.databases.postgres import catalog, digest, partial
 from handrail.databases.postgres.binaries import Tools
 from handrail.databases.postgres.connection import (
     LOCK_WAIT_MS,
@@ -31,10 +34,15 @@ from handrail.facts import DatabaseAddress, DatabaseFacts, Fingerprint, Fingerpr
 if TYPE_CHECKING:
     import psycopg
 
-FORMAT = "pg_dump-custom"
 CHUNK = 1 << 20
 #: Tables locked by one statement.
 _BATCH = 200
+#: Compressed is by whoever stores it: zstd is several times faster than what pg_dump has everywhere.
+_LAYOUTS = {
+    Format.PG_CUSTOM: ("--format=custom", "--compress=0"),
+    Format.PG_PLAIN: ("--format=plain", "--no-owner", "--no-privileges"),
+    Format.PG_DIRECTORY: ("--format=directory", "--compress=0"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,55 +87,94 @@ def hold_snapshot(address: DatabaseAddress, application: str, version_table: Tab
             connection.close()
 
 
-def read_beside(snapshot: Snapshot, request: FingerprintRequest | None, version_table: TableName) -> Seen:
-    """Facts, fingerprint and revisions of the snapshot."""
+def read_beside(
+    snapshot: Snapshot, request: FingerprintRequest | None, version_table: TableName, *, named_only: bool = False
+) -> Seen:
+    """Facts, fingerprint and revisions of the snapshot. `named_only`: the fingerprint speaks of what is asked only."""
     query, schema = snapshot.query, snapshot.default_schema
-    fingerprint = digest.fingerprint(query, request, default_schema=schema, version_table=version_table)
+    fingerprint = digest.fingerprint(
+        query, request, default_schema=schema, version_table=version_table, named_only=named_only
+    )
+    tables = tuple(one for one in fingerprint.tables if not named_only or one.table in (request or {}))
     return Seen(
         catalog.facts(query, default_schema=schema, version_table=version_table),
-        replace(fingerprint, sequences=snapshot.sequences),
+        replace(fingerprint, tables=tables, sequences=snapshot.sequences),
         catalog.revisions(query, default_schema=schema, version_table=version_table),
     )
 
 
-def dump(
-    address: DatabaseAddress,
-    out: BinaryIO,
-    *,
-    tools: Tools,
-    application: str,
-    version_table: TableName,
-    request: FingerprintRequest | None,
-) -> DumpReport:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is dumped, with what, and how its sessions are known on the server."""
+
+    address: DatabaseAddress
+    tools: Tools
+    application: str
+    version_table: TableName
+
+
+def dump(source: Source, out: BinaryIO, request: DumpRequest, wanted: FingerprintRequest | None) -> DumpReport:
     """Write the dump to `out` in pieces of CHUNK bytes; facts and fingerprint are read meanwhile in another thread."""
-    with hold_snapshot(address, application, version_table) as snapshot, ThreadPoolExecutor(1) as thread:
-        reading = thread.submit(read_beside, snapshot, request, version_table)
-        try:
-            with _pg_dump(address, snapshot.id, tools, application) as (process, errors):
-                _copy(process, out, reading)
-                _check(process, errors, address)
-            seen = reading.result()
-        except BaseException:
-            with suppress(Exception):
-                snapshot.connection.cancel()
-            raise
-    return DumpReport(FORMAT, tools.release, seen.facts.version, seen.facts, seen.fingerprint, seen.revisions)
+    format_ = request.format or Format.PG_CUSTOM
+    address, version_table = source.address, source.version_table
+    with hold_snapshot(address, source.application, version_table) as snapshot:
+        part = partial.part_of(snapshot.query, snapshot.default_schema, version_table, request)
+        with ThreadPoolExecutor(1) as thread:
+            wanted = wanted if request.is_whole else part.digested
+            reading = thread.submit(read_beside, snapshot, wanted, version_table, named_only=not request.is_whole)
+            try:
+                arguments = [*_LAYOUTS[format_], f"--snapshot={snapshot.id}", *part.arguments]
+                if format_ is Format.PG_DIRECTORY:
+                    _dump_folder(source, out, [*arguments, f"--jobs={request.jobs}"], reading)
+                else:
+                    _stream(source, out, arguments, reading)
+                seen = reading.result()
+            except BaseException:
+                with suppress(Exception):
+                    snapshot.connection.cancel()
+                raise
+    return DumpReport(format_, source.tools.release, seen.facts.version, seen.facts, seen.fingerprint, seen.revisions)
+
+
+def _stream(source: Source, out: BinaryIO, arguments: Sequence[str], reading: Future[Seen]) -> None:
+    with _pg_dump(source, arguments) as (process, errors):
+        _copy(process, out, reading)
+        _check(process, errors, source.address)
+
+
+def _dump_folder(source: Source, out: BinaryIO, arguments: Sequence[str], reading: Future[Seen]) -> None:
+    """Several sessions write a folder that only this user can read; it goes into `out` as a tar."""
+    with tempfile.TemporaryDirectory(prefix="handrail-dump-") as place:
+        folder = Path(place, "dump")
+        with _pg_dump(source, [*arguments, f"--file={folder}"]) as (process, errors):
+            _check(process, errors, source.address)
+        if reading.done():
+            reading.result()
+        with written(), tarfile.open(fileobj=out, mode="w|", bufsize=CHUNK) as tar:
+            for path in sorted(folder.iterdir()):
+                tar.add(path, path.name, filter=_anonymous)
+                path.unlink()
+
+
+def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mode = 0o600
+    return entry
 
 
 @contextmanager
-def _pg_dump(
-    address: DatabaseAddress, snapshot: str, tools: Tools, application: str
-) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+def _pg_dump(source: Source, arguments: Sequence[str]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """pg_dump, running; killed when the block fails."""
-    arguments = ["--format=custom", "--compress=0", "--no-password", f"--lock-wait-timeout={LOCK_WAIT_MS}"]
+    always = ["--no-password", f"--lock-wait-timeout={LOCK_WAIT_MS}", f"--dbname={conninfo(source.address)}"]
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
-            [tools.pg_dump, *arguments, f"--snapshot={snapshot}", f"--dbname={conninfo(address)}"],
+            [source.tools.pg_dump, *always, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=tool_environment(address, application),
+            env=tool_environment(source.address, source.application),
             bufsize=CHUNK,
         ) as process,
     ):
@@ -143,12 +190,19 @@ def _copy(process: subprocess.Popen[bytes], out: BinaryIO, reading: Future[Seen]
     while chunk := process.stdout.read(CHUNK):
         if reading.done():
             reading.result()  # raises what made the fingerprint fail, before gigabytes are written for nothing
-        try:
+        with written():
             out.write(chunk)
-        except OSError as error:
-            raise BackupError(
-                "The dump could not be written.", why=str(error), hint="Make room, or choose another store."
-            ) from error
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """Say what an OSError of the sink means."""
+    try:
+        yield
+    except OSError as error:
+        raise BackupError(
+            "The dump could not be written.", why=str(error), hint="Make room, or choose another store."
+        ) from error
 
 
 def _check(process: subprocess.Popen[bytes], errors: IO[bytes], address: DatabaseAddress) -> None:

@@ -4,30 +4,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO
 
+from handrail.backups.methods import DumpRequest
 from handrail.databases.postgres import lifecycle, sessions
-from handrail.databases.postgres.catalog import server_version
 from handrail.databases.postgres.connection import elsewhere, maintenance, require_primary, translated
 from handrail.databases.postgres.quoting import Query, identifier, literal
-from handrail.databases.postgres.restore import load
+from handrail.databases.postgres.restore import Target, load
 from handrail.errors import BackupError, DatabaseUnavailable
 from handrail.facts import DatabaseAddress
 
 _SECONDS_BETWEEN = 0.05
 
 
-def replace(
-    address: DatabaseAddress, source: BinaryIO, *, aside: str, application: str, bin_dirs: Sequence[Path] = ()
-) -> str:
-    """Replace the content of `address` by a dump, with owners, rights and settings; returns the old content's new name.
+def replace(target: Target, source: BinaryIO, request: DumpRequest, *, aside: str) -> str:
+    """Replace the content of the target's database by a dump, with owners, rights and settings; returns what the old
+    content is called now.
 
     Whatever happens before the last transaction leaves the database as it was; a database that was loaded but not
     put in its place is dropped, after a kill by `end_leftovers`."""
+    address, application = target.address, target.application
     live, new = address.database, lifecycle.new_name(address.database, aside)
     with maintenance(address, application) as query:
         _check_rights(query, live)
@@ -35,10 +35,7 @@ def replace(
         lifecycle.drop(query, new)
         lifecycle.create(query, new, locale=kept.locale, owner=kept.owner)
         try:
-            load(
-                elsewhere(address, new), source,
-                server=server_version(query), application=application, keep_owners=True, bin_dirs=bin_dirs,
-            )  # fmt: skip
+            load(dataclasses.replace(target, address=elsewhere(address, new)), source, request)
             lifecycle.give(query, new, kept)
             return _swap(query, address, application, new=new, aside=aside)
         except BaseException:

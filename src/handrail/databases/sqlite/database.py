@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from handrail.backups.methods import WHOLE, DumpRequest, Format
 from handrail.databases.database import DumpReport, Probe
 from handrail.databases.sqlite import catalog, digest
 from handrail.databases.sqlite.completeness import completeness
@@ -28,10 +29,20 @@ from handrail.databases.sqlite.connection import (
     translated,
 )
 from handrail.databases.sqlite.counting import count_rows
-from handrail.databases.sqlite.files import INCOMING, incoming, overwrite, pieces, put_in_place, swap_damaged
+from handrail.databases.sqlite.files import (
+    INCOMING,
+    Filling,
+    incoming,
+    overwrite,
+    pieces,
+    put_in_place,
+    swap_damaged,
+    write_pages,
+)
 from handrail.databases.sqlite.lock import hold_lock
 from handrail.databases.sqlite.pages import Snapshot, hold_snapshot
 from handrail.databases.sqlite.probes import probe
+from handrail.databases.sqlite.sql_text import load_sql, write_sql
 from handrail.databases.sqlite.unchanged import ContentDigest, Memory
 from handrail.errors import BackupError, DatabaseUnavailable
 from handrail.facts import (
@@ -48,8 +59,6 @@ from handrail.facts import (
     WriteActivity,
     unheard,
 )
-
-FORMAT = "sqlite-pages"
 
 
 class SqliteDatabase:
@@ -150,18 +159,22 @@ class SqliteDatabase:
     def lock(self, run_id: str, *, wait: float) -> AbstractContextManager[None]:
         return hold_lock(self._file, run_id, wait)
 
-    def dump(self, out: BinaryIO, *, fingerprint_request: FingerprintRequest | None = None) -> DumpReport:
-        """The raw pages; the fingerprint is computed on the snapshot's connection while they stream."""
+    def dump(
+        self, out: BinaryIO, request: DumpRequest = WHOLE, *, fingerprint_request: FingerprintRequest | None = None
+    ) -> DumpReport:
+        """The raw pages, or SQL text; the fingerprint is computed on the snapshot's connection."""
         check_file(self._file)
+        format_ = request.format or Format.SQLITE_PAGES
+        write = self._write_sql if format_ is Format.SQLITE_SQL else self._stream
         try:
             with translated(self._file), hold_snapshot(self._file) as snapshot:
                 facts = catalog.facts(snapshot.raw, version_table=self._version_table)
                 revisions = catalog.revisions(snapshot.raw, self._version_table)
-                fingerprint = self._stream(snapshot, out, fingerprint_request)
+                fingerprint = write(snapshot, out, fingerprint_request)
         except OSError as error:
             raise _dump_failed(self._file, error) from error
         version = sqlite3.sqlite_version
-        return DumpReport(FORMAT, f"sqlite {version}", version, facts, fingerprint, revisions)
+        return DumpReport(format_, f"sqlite {version}", version, facts, fingerprint, revisions)
 
     def _stream(self, snapshot: Snapshot, out: BinaryIO, request: FingerprintRequest | None) -> Fingerprint:
         content = ContentDigest()
@@ -175,20 +188,25 @@ class SqliteDatabase:
                 raise
             return replace(digesting.result(), content=content.hexdigest())
 
-    def load(self, source: BinaryIO) -> None:
+    def _write_sql(self, snapshot: Snapshot, out: BinaryIO, request: FingerprintRequest | None) -> Fingerprint:
+        for piece in write_sql(snapshot.raw):
+            out.write(piece)
+        return digest.fingerprint(snapshot.raw, request, version_table=self._version_table)
+
+    def load(self, source: BinaryIO, request: DumpRequest = WHOLE) -> None:
         file = self._file
         if file.exists() and not self._is_empty():
             raise BackupError(
                 f"{file} is not empty.", hint="Restore with `handrail backup restore`, which keeps it aside."
             )
-        with incoming(file, pieces(source)) as new:
+        with incoming(file, _filling(source, request)) as new:
             put_in_place(new, file)
 
     def _is_empty(self) -> bool:
         with reading(self._file) as raw:
             return not raw.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
 
-    def replace(self, source: BinaryIO, *, aside: str) -> str:
+    def replace(self, source: BinaryIO, request: DumpRequest = WHOLE, *, aside: str) -> str:
         """The old content goes to `<file>.<aside>`, the new one into the live file by SQLite's own transaction.
 
         Returns "" when there was no file. A live file that SQLite cannot read is renamed instead of copied.
@@ -197,7 +215,7 @@ class SqliteDatabase:
         kept = Path(f"{file}.{aside}")
         if kept.exists():
             raise BackupError(f"{kept} is there already.", hint="Move it away, or end the run with `handrail recover`.")
-        with incoming(Path(f"{kept}.new"), pieces(source)) as new:
+        with incoming(Path(f"{kept}.new"), _filling(source, request)) as new:
             if not file.exists():
                 put_in_place(new, file)
                 return ""
@@ -266,8 +284,15 @@ class SqliteDatabase:
         return probe(Path(self._address.database), self._work_dir)
 
 
+def _filling(source: BinaryIO, request: DumpRequest) -> Filling:
+    """How a dump becomes a file."""
+    if request.format is Format.SQLITE_SQL:
+        return lambda path: load_sql(path, source)
+    return lambda path: write_pages(path, pieces(source))
+
+
 def _keep(content: Iterable[bytes], kept: Path, mode: int) -> None:
-    with incoming(kept, content, mode) as copy:
+    with incoming(kept, lambda path: write_pages(path, content), mode) as copy:
         put_in_place(copy, kept)
 
 

@@ -6,7 +6,7 @@ import errno
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -26,6 +26,8 @@ from handrail.databases.sqlite.pages import CHUNK
 from handrail.errors import BackupError, LockNotObtained
 
 INCOMING = ".incoming"
+#: Writes a database into a new, empty file.
+Filling = Callable[[Path], None]
 #: How long the content of a live file may wait for other programs' transactions to end.
 _REPLACE_SECONDS = 30.0
 
@@ -36,12 +38,14 @@ def pieces(source: BinaryIO) -> Iterator[bytes]:
 
 
 @contextmanager
-def incoming(target: Path, content: Iterable[bytes], mode: int = 0o600) -> Iterator[Path]:
-    """Write `content` to a file beside `target`, checked to be a whole database; removed at exit unless renamed."""
+def incoming(target: Path, fill: Filling, mode: int = 0o600) -> Iterator[Path]:
+    """A file beside `target` that `fill` wrote, checked to be a whole database; removed at exit unless renamed."""
     path = Path(f"{target}{INCOMING}")
     try:
         remove_file(path)
-        _write(path, content, mode)
+        os.close(make_file(path))
+        fill(path)
+        _settle(path, mode)
         _check(path)
         yield path
     except OSError as error:
@@ -108,14 +112,23 @@ def swap_damaged(live: Path, new: Path, aside: Path) -> None:
     put_in_place(new, live)
 
 
-def _write(path: Path, content: Iterable[bytes], mode: int) -> None:
-    with os.fdopen(make_file(path), "wb", buffering=0) as file:
+def write_pages(path: Path, content: Iterable[bytes]) -> None:
+    """Fill a new file with the pages of a database."""
+    with path.open("r+b", buffering=0) as file:
         for piece in content:
             view = memoryview(piece)
             while view:
                 view = view[file.write(view) :]
-        os.fchmod(file.fileno(), mode)
-        os.fsync(file.fileno())
+
+
+def _settle(path: Path, mode: int) -> None:
+    """Give a file that is written its mode; it is on the disk then."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _check(path: Path) -> None:

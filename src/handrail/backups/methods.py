@@ -1,0 +1,172 @@
+"""The ways to make a backup: what each is good for, which one an engine takes unless told, and what was asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from handrail.errors import BackupError, UsageError
+from handrail.facts import TableName
+
+
+class Method(StrEnum):
+    """How the content is taken: the pages themselves, or what makes them again. `dump` is the engine's usual one."""
+
+    COPY = "copy"
+    DUMP = "dump"
+    DUMP_DIRECTORY = "dump-directory"
+    DUMP_PLAIN = "dump-plain"
+
+
+class Format(StrEnum):
+    """How the bytes of an artifact are to be read, once they are decompressed; what a manifest says."""
+
+    SQLITE_PAGES = "sqlite-pages"
+    SQLITE_SQL = "sqlite-sql"
+    PG_CUSTOM = "pg_dump-custom"
+    PG_PLAIN = "pg_dump-plain"
+    #: The folder that pg_dump wrote, as a tar.
+    PG_DIRECTORY = "pg_dump-directory"
+
+
+@dataclass(frozen=True, slots=True)
+class DumpRequest:
+    """What a dump is to hold and how it is written. `format` None: as the engine does unless told.
+
+    With `tables` it holds every definition, but only the rows of these; with `schema_only` no rows at all. `jobs`:
+    how many sessions may work at once, where the format allows it.
+    """
+
+    format: Format | None = None
+    tables: tuple[TableName, ...] = ()
+    schema_only: bool = False
+    jobs: int = 2
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.tables and not self.schema_only
+
+
+WHOLE: Final = DumpRequest()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to back an engine up, in words for who has to choose."""
+
+    method: Method
+    format: Format
+    what: str
+    good_for: str
+    limits: str
+    #: Whether it may hold only some tables' rows, or none.
+    may_be_partial: bool = False
+
+
+#: By engine, the default first.
+WAYS: Final[Mapping[str, tuple[Way, ...]]] = {
+    "sqlite": (
+        Way(
+            Method.COPY,
+            Format.SQLITE_PAGES,
+            "the file's pages at one instant, its WAL included",
+            "everything: the fastest to make and to restore; readers and (in WAL mode) writers go on",
+            "read by SQLite only; the whole database or nothing",
+        ),
+        Way(
+            Method.DUMP,
+            Format.SQLITE_SQL,
+            "SQL text, one line for each row",
+            "reading and comparing by people, other versions of SQLite, long keeping",
+            "restoring runs every statement: several times slower than a copy",
+        ),
+    ),
+    "postgresql": (
+        Way(
+            Method.DUMP,
+            Format.PG_CUSTOM,
+            "pg_dump's own archive",
+            "everything up to some 100 GB: newer versions, other machines, single tables, two sessions restore it",
+            "restoring builds every index again",
+            may_be_partial=True,
+        ),
+        Way(
+            Method.DUMP_DIRECTORY,
+            Format.PG_DIRECTORY,
+            "the same as a folder, written by several sessions",
+            "large tables on a server with idle processors",
+            "needs room for a whole uncompressed dump in the temporary folder, when made and when restored",
+            may_be_partial=True,
+        ),
+        Way(
+            Method.DUMP_PLAIN,
+            Format.PG_PLAIN,
+            "SQL text for psql, without owners and rights",
+            "reading and comparing by people; restoring where only psql is",
+            "one session restores it; not in place, since it does not know who owns what",
+            may_be_partial=True,
+        ),
+    ),
+}
+
+
+def way_to(engine: str, method: Method | None) -> Way:
+    """The way that is asked for on this engine, or its default; UsageError names those that there are."""
+    ways = WAYS[engine]
+    found = next((way for way in ways if method in (None, way.method)), None)
+    if found is None:
+        known = ", ".join(way.method for way in ways)
+        raise UsageError(
+            f"{engine} has no backup by {method}", why=f"there are: {known}", hint="handrail backup explain"
+        )
+    return found
+
+
+def request_of(
+    way: Way, *, tables: tuple[TableName, ...] = (), schema_only: bool = False, jobs: int = 2
+) -> DumpRequest:
+    """What to ask of the engine. UsageError for a part of what can only be taken whole."""
+    if tables and schema_only:
+        raise UsageError("--table and --schema-only exclude each other", hint="leave one out")
+    if (tables or schema_only) and not way.may_be_partial:
+        raise UsageError(
+            f"{way.method} takes the whole database",
+            why="--table and --schema-only are for pg_dump",
+            hint="leave them out",
+        )
+    return DumpRequest(way.format, tables, schema_only, jobs)
+
+
+def part_of(tables: tuple[TableName, ...], schema_only: bool) -> str:
+    """What a backup of a part holds; "" for a whole one."""
+    if schema_only:
+        return "definitions and no rows"
+    return f"the rows of {', '.join(map(str, tables))} only" if tables else ""
+
+
+def require_replacement(request: DumpRequest, backup: str) -> None:
+    """UsageError for a backup that cannot take the place of a whole live database."""
+    if not request.is_whole:
+        part = part_of(request.tables, request.schema_only)
+        raise UsageError(f"backup {backup} cannot replace the database", why=f"it holds {part}", hint=_INTO)
+    if request.format is Format.PG_PLAIN:
+        raise UsageError(
+            f"backup {backup} cannot replace the database", why="plain SQL does not say who owns what", hint=_INTO
+        )
+
+
+_INTO: Final = "restore it into a new database: --into NAME"
+
+
+def known_format(text: str) -> Format:
+    """The format that a manifest names; BackupError when a newer handrail wrote it."""
+    try:
+        return Format(text)
+    except ValueError:
+        raise BackupError(
+            f"the backup's format {text!r} is not known",
+            why="a newer handrail made it",
+            hint="upgrade handrail: pip install -U handrail",
+        ) from None

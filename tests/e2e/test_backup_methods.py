@@ -1,0 +1,121 @@
+"""Every way to make a backup through the command line: made, proven, shown, restored; and what a part cannot do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.calling import ROWS, at_b2, handrail, postgres_at_b2, rows
+from support.postgres import PostgresServer
+
+ONLY_NEWEST_SERVER = True
+
+
+def backups(folder: Path) -> list[tuple[str, bool]]:
+    """Format of each, and whether it was proven to restore."""
+    found = json.loads(handrail(folder, "backup", "list", "--json").out)["result"]["backups"]
+    return [(one["format"], one["verified_at"] is not None) for one in found]
+
+
+def test_sqlite(tmp_path: Path) -> None:
+    at_b2(tmp_path)
+    for number, method in enumerate(("copy", "dump")):
+        made = handrail(tmp_path, "backup", "create", "--method", method)
+        assert made.code == 0, made
+        assert made.out.endswith(", proven to restore\n")
+        new = tmp_path / f"new{number}"
+        new.mkdir()
+        assert handrail(tmp_path, "backup", "restore", "latest", "--into", str(new / "local.db")).code == 0
+        assert rows(new) == ROWS
+    assert backups(tmp_path) == [("sqlite-sql", True), ("sqlite-pages", True)]
+    assert "holds      the whole database, as sqlite-sql\n" in handrail(tmp_path, "backup", "show").out
+    replaced = handrail(tmp_path, "backup", "restore", "latest", "--in-place", "--yes")
+    assert replaced.code == 0, replaced
+    assert rows(tmp_path) == ROWS
+
+
+def test_explain_on_sqlite(tmp_path: Path) -> None:
+    at_b2(tmp_path)
+    assert handrail(tmp_path, "backup", "explain").out == (
+        "copy (the default): the file's pages at one instant, its WAL included\n"
+        "  good for   everything: the fastest to make and to restore; readers and (in WAL mode) writers go on\n"
+        "  mind       read by SQLite only; the whole database or nothing\n"
+        "  to make it handrail backup create --method copy\n"
+        "dump: SQL text, one line for each row\n"
+        "  good for   reading and comparing by people, other versions of SQLite, long keeping\n"
+        "  mind       restoring runs every statement: several times slower than a copy\n"
+        "  to make it handrail backup create --method dump\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (
+            ["--method", "dump-plain"],
+            "HR200 sqlite has no backup by dump-plain\n  why: there are: copy, dump\n  next: handrail backup explain",
+        ),
+        (
+            ["--table", "bookings"],
+            "HR200 copy takes the whole database\n"
+            "  why: --table and --schema-only are for pg_dump\n"
+            "  next: leave them out",
+        ),
+        (
+            ["--table", "a.b.c"],
+            "HR200 'a.b.c' is no name of a table\n  next: write name, schema.name, or \"a name.with dots\"",
+        ),
+    ],
+)
+def test_what_sqlite_has_not(tmp_path: Path, words: list[str], error: str) -> None:
+    at_b2(tmp_path)
+    said = handrail(tmp_path, "backup", "create", *words)
+    assert (said.code, said.out, said.error) == (2, "", error)
+    assert backups(tmp_path) == []
+
+
+def test_postgres(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    address = postgres_at_b2(tmp_path, postgres_server)
+    for method in ("dump", "dump-directory", "dump-plain"):
+        made = handrail(tmp_path, "backup", "create", "--method", method, "--jobs", "3")
+        assert made.code == 0, made
+        assert made.out.endswith(", proven to restore\n")
+    assert backups(tmp_path) == [("pg_dump-plain", True), ("pg_dump-directory", True), ("pg_dump-custom", True)]
+    said = handrail(tmp_path, "backup", "restore", "latest", "--in-place", "--yes")
+    backup = json.loads(handrail(tmp_path, "backup", "show", "--json").out)["result"]["id"]
+    assert (said.code, said.error) == (
+        2,
+        f"HR200 backup {backup} cannot replace the database\n"
+        "  why: plain SQL does not say who owns what\n"
+        "  next: restore it into a new database: --into NAME",
+    )
+    name = f"{address.database}_new"
+    assert handrail(tmp_path, "backup", "restore", "latest", "--into", name).code == 0
+    postgres_server.drop(name)
+    postgres_server.drop(address.database)
+
+
+def test_a_part_of_postgres(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    address = postgres_at_b2(tmp_path, postgres_server)
+    made = handrail(tmp_path, "backup", "create", "--table", "bookings")
+    assert made.code == 0, made
+    assert "holds      the rows of bookings only, as pg_dump-custom\n" in handrail(tmp_path, "backup", "show").out
+    said = handrail(tmp_path, "backup", "restore", "latest", "--in-place", "--yes")
+    assert said.code == 2
+    assert said.error.splitlines()[1:] == [
+        "  why: it holds the rows of bookings only",
+        "  next: restore it into a new database: --into NAME",
+    ]
+    assert handrail(tmp_path, "backup", "create", "--schema-only").code == 0
+    listed = handrail(tmp_path, "backup", "list").out
+    assert "by hand; definitions and no rows" in listed
+    assert "by hand; the rows of bookings only" in listed
+    said = handrail(tmp_path, "backup", "create", "--table", "booking")
+    assert (said.code, said.error) == (
+        2,
+        "HR200 there is no table booking with rows of its own\n  next: did you mean --table bookings?",
+    )
+    assert [proven for _, proven in backups(tmp_path)] == [True, True]
+    postgres_server.drop(address.database)
