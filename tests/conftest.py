@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from support.postgres import PostgresServer
 
 pytest.register_assert_rewrite("support.enum_walks")
 SERVER = "postgres_server"
@@ -56,4 +60,15 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[object]:
     if request.param is None:
         pytest.fail(HOW_TO_GET_ONE, pytrace=False)
     with ThrowawayCluster(request.param) as cluster:
+        yield PostgresServer(cluster)
+
+
+@pytest.fixture(scope="module")
+def replica_server(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
+    """One more server of the same version, of which base backups can be taken."""
+    from handrail.databases.postgres.cluster import ThrowawayCluster
+    from support.postgres import PostgresServer
+
+    settings = ("wal_level=replica", "max_wal_senders=4", "full_page_writes=on")
+    with ThrowawayCluster(postgres_server.cluster.binaries, settings=settings) as cluster:
         yield PostgresServer(cluster)

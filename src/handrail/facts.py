@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -205,6 +205,10 @@ class Fingerprint:
     tables: tuple[TableFingerprint, ...]
     sequences: tuple[tuple[str, int], ...] = ()
     content: str = field(default="", compare=False)
+
+    def without(self, tables: Collection[TableName]) -> Fingerprint:
+        """The same, silent about these tables."""
+        return replace(self, tables=tuple(one for one in self.tables if one.table not in tables))
 
     def table(self, name: TableName) -> TableFingerprint | None:
         return next((table for table in self.tables if table.table == name), None)

@@ -119,3 +119,23 @@ def test_a_part_of_postgres(tmp_path: Path, postgres_server: PostgresServer) -> 
     )
     assert [proven for _, proven in backups(tmp_path)] == [True, True]
     postgres_server.drop(address.database)
+
+
+def test_the_files_of_a_server(tmp_path: Path, replica_server: PostgresServer) -> None:
+    address = postgres_at_b2(tmp_path, replica_server)
+    made = handrail(tmp_path, "backup", "create", "--method", "base")
+    assert made.code == 0, made
+    assert made.out.endswith(", proven to restore\n")
+    folder = tmp_path / "data"
+    said = handrail(tmp_path, "backup", "restore", "latest", "--into", str(folder))
+    assert said.code == 0, said
+    assert said.out.endswith(f" into {folder}\n")
+    assert (folder / "PG_VERSION").read_text().strip() == str(replica_server.cluster.binaries.version)
+    said = handrail(tmp_path, "backup", "restore", "latest", "--in-place", "--yes")
+    assert said.error.splitlines()[1:] == [
+        "  why: it is a whole server's files",
+        "  next: restore it into a new folder, and start a server on it: --into FOLDER",
+    ]
+    said = handrail(tmp_path, "backup", "create", "--method", "base", "--table", "bookings")
+    assert (said.code, said.error.splitlines()[0]) == (2, "HR200 base takes the whole database")
+    replica_server.drop(address.database)

@@ -18,6 +18,7 @@ class Method(StrEnum):
     DUMP = "dump"
     DUMP_DIRECTORY = "dump-directory"
     DUMP_PLAIN = "dump-plain"
+    BASE = "base"
 
 
 class Format(StrEnum):
@@ -29,6 +30,8 @@ class Format(StrEnum):
     PG_PLAIN = "pg_dump-plain"
     #: The folder that pg_dump wrote, as a tar.
     PG_DIRECTORY = "pg_dump-directory"
+    #: The files of a whole server, as a tar with the manifest that pg_verifybackup reads.
+    PG_BASE = "pg_basebackup-tar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,13 @@ WAYS: Final[Mapping[str, tuple[Way, ...]]] = {
             "one session restores it; not in place, since it does not know who owns what",
             may_be_partial=True,
         ),
+        Way(
+            Method.BASE,
+            Format.PG_BASE,
+            "the files of the whole server, all its databases, by pg_basebackup",
+            "large databases: restoring is an unpack instead of building every index; disasters",
+            "the same major version; a role with REPLICATION; no tablespaces; what others write is not compared",
+        ),
     ),
 }
 
@@ -151,12 +161,17 @@ def require_replacement(request: DumpRequest, backup: str) -> None:
     if not request.is_whole:
         part = part_of(request.tables, request.schema_only)
         raise UsageError(f"backup {backup} cannot replace the database", why=f"it holds {part}", hint=_INTO)
+    if request.format is Format.PG_BASE:
+        raise UsageError(
+            f"backup {backup} cannot replace the database", why="it is a whole server's files", hint=_FOLDER
+        )
     if request.format is Format.PG_PLAIN:
         raise UsageError(
             f"backup {backup} cannot replace the database", why="plain SQL does not say who owns what", hint=_INTO
         )
 
 
+_FOLDER: Final = "restore it into a new folder, and start a server on it: --into FOLDER"
 _INTO: Final = "restore it into a new database: --into NAME"
 
 

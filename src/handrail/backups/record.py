@@ -63,6 +63,8 @@ class BackupRecord:
     #: Of a part of the database: the tables whose rows it holds, or none of any.
     tables: tuple[TableName, ...] = ()
     schema_only: bool = False
+    #: Tables that were written to while files were copied: not compared when it is proven.
+    changed_meanwhile: tuple[TableName, ...] = ()
 
     @property
     def request(self) -> DumpRequest:

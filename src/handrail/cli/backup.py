@@ -160,7 +160,7 @@ def verify(which: Which = "latest", env: Env = None, root: Root = HERE, json: Js
 @app.command()
 def restore(
     which: Which,
-    into: Annotated[str, typer.Option("--into", help="Name (SQLite: path) of a new database.")] = "",
+    into: Annotated[str, typer.Option("--into", help="A new database: name, path (SQLite), folder (base).")] = "",
     in_place: Annotated[bool, typer.Option("--in-place", help="Over the live database; it is kept aside.")] = False,
     yes: Yes = False,
     env: Env = None,
@@ -173,23 +173,15 @@ def restore(
             raise UsageError("where to restore to is not clear", hint="--into NAME for a new database, or --in-place")
         _, facts, kit = equipped(root, env)
         from handrail.cli.documents import Restored
-        from handrail.stores.encoding import check
-        from handrail.workflows.backup import content_of
+        from handrail.workflows.backup import restore_new
         from handrail.workflows.bring_back import restore_in_place
         from handrail.workflows.run import Run, locked_run
 
         record = _chosen(kit, which)
         if into:
-            with kit.store.open_read(record.artifact.key) as source:
-                check(source, record.artifact)  # before anything is made
-            target = kit.database.sibling(into)
-            target.create()
-            run = Run(record.run_id, kit, output.progress)
-            run.say("restore", f"loading {record.id} into {target.address}", "started")
-            with content_of(run, record, "restore") as content:
-                target.load(content, record.request)
-            output.lines(f"restored {record.id} into {target.address}")
-            output.document(Restored(record.id, str(target.address), None))
+            place = restore_new(Run(record.run_id, kit, output.progress), record, into)
+            output.lines(f"restored {record.id} into {place}")
+            output.document(Restored(record.id, place, None))
             return
         confirmed(
             asker(output, yes), f"replace {facts.address} by backup {record.id} of {record.created_at:%Y-%m-%d %H:%M}?"

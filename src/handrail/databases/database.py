@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from handrail.backups.methods import WHOLE, DumpRequest
@@ -37,6 +38,7 @@ from handrail.facts import (
     Question,
     RowWrites,
     SessionState,
+    TableName,
     WriteActivity,
     unheard,
 )
@@ -55,6 +57,8 @@ class DumpReport:
     facts: DatabaseFacts
     fingerprint: Fingerprint
     revisions: tuple[str, ...]
+    #: Tables that others wrote to while files were copied, so that no single fingerprint is right for them.
+    changed_meanwhile: tuple[TableName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +153,18 @@ class Database(Dumps, Protocol):
         the holder. Released at exit and by the death of this process."""
         ...
 
-    def scratch(self, run_id: str) -> AbstractContextManager[Database]:
-        """An empty database of the same engine, version, encoding and collation, dropped at exit."""
+    def scratch(
+        self, run_id: str, request: DumpRequest = WHOLE, *, server: str = ""
+    ) -> AbstractContextManager[Database]:
+        """An empty database of the same engine, version, encoding and collation, dropped at exit.
+
+        It takes a dump that was made by `request` on a server of that version; for the files of a whole server it is a
+        server of its own, and there only when it is loaded."""
+        ...
+
+    def restore_cluster(self, source: BinaryIO, folder: Path, *, server: str) -> None:
+        """Make a server's data folder of the files of a whole server, which was of that version. BackupError when the
+        folder is not empty, or an engine has no such files."""
         ...
 
     @property

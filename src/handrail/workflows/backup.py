@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import BinaryIO
 
 from handrail.amounts import count, size
@@ -16,12 +17,12 @@ from handrail.backups.manifest import (
     write_manifest,
     write_verification,
 )
-from handrail.backups.methods import WHOLE, DumpRequest
+from handrail.backups.methods import WHOLE, DumpRequest, Format
 from handrail.backups.record import BackupRecord, Verification
 from handrail.backups.verification import compare_restored
 from handrail.databases.database import Database
 from handrail.errors import BackupError
-from handrail.stores.encoding import reading, writing
+from handrail.stores.encoding import check, reading, writing
 from handrail.stores.store import StoreError
 from handrail.workflows.counting import counted, rows_done
 from handrail.workflows.run import Equipment, Run
@@ -61,6 +62,7 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE) -> BackupRe
             handrail_version=kit.handrail_version,
             tables=request.tables,
             schema_only=request.schema_only,
+            changed_meanwhile=report.changed_meanwhile,
         )
         with kit.store.open_write(manifest_key(kit.environment, run.id)) as out:
             out.write(write_manifest(record))
@@ -71,6 +73,12 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE) -> BackupRe
 
 def _extent(record: BackupRecord) -> str:
     return f"{count(len(record.fingerprint.tables), 'table')}, {count(record.fingerprint.rows, 'row')}"
+
+
+def _apart(record: BackupRecord) -> str:
+    """What was not compared, in words."""
+    apart = ", ".join(map(str, record.changed_meanwhile))
+    return f"; not compared, since others wrote to it meanwhile: {apart}" if apart else ""
 
 
 def _check_room(kit: Equipment, needed: int) -> None:
@@ -90,7 +98,7 @@ def _check_room(kit: Equipment, needed: int) -> None:
 def restored(run: Run, record: BackupRecord) -> Iterator[Database]:
     """A scratch database that holds the backup's content, dropped at exit."""
     kit = run.equipment
-    with kit.database.scratch(run.id) as scratch:
+    with kit.database.scratch(run.id, record.request, server=record.server_version) as scratch:
         with content_of(run, record, "restore copy") as content:
             scratch.load(content, record.request)
         yield scratch
@@ -108,12 +116,32 @@ def content_of(run: Run, record: BackupRecord, step: str) -> Iterator[BinaryIO]:
         yield content
 
 
+def restore_new(run: Run, record: BackupRecord, into: str) -> str:
+    """Restore into a new database of this name, or the files of a whole server into a new folder; returns the place.
+    Nothing is made when the stored bytes are damaged."""
+    kit = run.equipment
+    with kit.store.open_read(record.artifact.key) as source:
+        check(source, record.artifact)
+    if record.request.format is Format.PG_BASE:
+        run.say("restore", f"unpacking {record.id} into {into}", "started")
+        with content_of(run, record, "restore") as content:
+            kit.database.restore_cluster(content, Path(into), server=record.server_version)
+        return into
+    target = kit.database.sibling(into)
+    target.create()
+    run.say("restore", f"loading {record.id} into {target.address}", "started")
+    with content_of(run, record, "restore") as content:
+        target.load(content, record.request)
+    return str(target.address)
+
+
 def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: float) -> Verification:
     """Compare the restored copy with what the manifest says of the source; the result is stored beside it."""
     kit = run.equipment
     with run.step("verify", "comparing the restored copy with the source") as done:
         found = scratch.fingerprint(on_table=rows_done(run, "verify", record.fingerprint.rows))
-        differences = compare_restored(record.fingerprint, found, record.facts, scratch.facts(), record.request)
+        source, restored = (one.without(record.changed_meanwhile) for one in (record.fingerprint, found))
+        differences = compare_restored(source, restored, record.facts, scratch.facts(), record.request)
         verification = Verification(kit.clock(), run.id, seconds, differences)
         with kit.store.open_write(verification_key(kit.environment, record.id, run.id)) as out:
             out.write(write_verification(verification))
@@ -124,7 +152,7 @@ def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: 
                 hint="the live database is untouched; make another backup: handrail backup create",
                 code="HR521",
             )
-        done["text"] = f"restored in {seconds:.1f} s and equal to the source: {_extent(record)}"
+        done["text"] = f"restored in {seconds:.1f} s and equal to the source: {_extent(record)}{_apart(record)}"
     return verification
 
 
@@ -132,7 +160,7 @@ def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: 
 def verified_copy(run: Run, record: BackupRecord) -> Iterator[Database]:
     """Restore, compare, and lend the copy: what was just proven is what is rehearsed on."""
     kit = run.equipment
-    with run.equipment.database.scratch(run.id) as scratch:
+    with kit.database.scratch(run.id, record.request, server=record.server_version) as scratch:
         for remark in scratch.remarks:
             run.warn("restore copy", remark)
         started = kit.clock()

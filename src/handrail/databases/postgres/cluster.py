@@ -131,13 +131,17 @@ class ThrowawayCluster:
             for path in (self._folder, self.socket_folder, secret):
                 os.chown(path, self._account.pw_uid, self._account.pw_gid)
         self._bin = self._reachable_programs()
+        self._fill(secret)
+        secret.unlink()
+
+    def _fill(self, secret: Path) -> None:
+        """Make the data folder; the file `secret` holds the password."""
         settings = ["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C.UTF-8", f"--username={USER}"]
         access = ["--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={secret}"]
         made = subprocess.run(
             [str(self._bin / "initdb"), *settings, *access, str(self._folder / "d")],
             capture_output=True, text=True, check=False, cwd=self._folder, **self._as_account(),
         )  # fmt: skip
-        secret.unlink()
         if made.returncode:
             raise self._failed("initdb failed", made.stderr)
 

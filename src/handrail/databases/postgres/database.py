@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from handrail.backups.methods import WHOLE, DumpRequest
+from handrail.backups.methods import WHOLE, DumpRequest, Format
 from handrail.databases.database import DumpReport, Probe
-from handrail.databases.postgres import catalog, digest, dump, lifecycle, lock, restore, scratch, sessions, swap
+from handrail.databases.postgres import base, catalog, digest, dump, lifecycle, lock, restore, scratch, sessions, swap
 from handrail.databases.postgres.binaries import major, tools_for
 from handrail.databases.postgres.completeness import completeness
 from handrail.databases.postgres.connection import elsewhere, maintenance, opened, reading, require_primary
@@ -128,6 +128,8 @@ class PostgresDatabase:
         release = self._server_version()
         tools = tools_for(major(release), release, bin_dirs=self._bin_dirs)
         source = dump.Source(self._address, tools, self._application, self._version_table)
+        if request.format is Format.PG_BASE:
+            return base.back_up(source, out)
         return dump.dump(source, out, request, fingerprint_request)
 
     def load(self, source: BinaryIO, request: DumpRequest = WHOLE) -> None:
@@ -145,15 +147,22 @@ class PostgresDatabase:
     def lock(self, run_id: str, *, wait: float) -> AbstractContextManager[None]:
         return lock.hold_lock(self._address, self._version_table, run_id, wait)
 
+    def restore_cluster(self, source: BinaryIO, folder: Path, *, server: str) -> None:
+        base.restore_cluster(source, folder, major(server))
+
     @contextmanager
-    def scratch(self, run_id: str) -> Iterator[PostgresDatabase]:
-        name, application, server = lifecycle.scratch_name(run_id), application_name(run_id), self._scratch_server
-        if server is None:
+    def scratch(self, run_id: str, request: DumpRequest = WHOLE, *, server: str = "") -> Iterator[PostgresDatabase]:
+        if request.format is Format.PG_BASE:
+            with base.restored_cluster(major(server or self._server_version()), self._address) as cluster:
+                yield _ScratchCluster(cluster, self._version_table)
+            return
+        name, application, other = lifecycle.scratch_name(run_id), application_name(run_id), self._scratch_server
+        if other is None:
             with scratch.beside(self._address, name, application):
                 yield self._at(elsewhere(self._address, name), run_id=run_id)
         else:
-            with scratch.elsewhere(self._address, server, name, application) as remarks:
-                yield self._at(elsewhere(server, name), run_id=run_id, remarks=remarks)
+            with scratch.elsewhere(self._address, other, name, application) as remarks:
+                yield self._at(elsewhere(other, name), run_id=run_id, remarks=remarks)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -209,6 +218,18 @@ class PostgresDatabase:
         )
         at._remarks = remarks
         return at
+
+
+class _ScratchCluster(PostgresDatabase):
+    """A server of its own that a base backup is loaded into; its database can be used after that."""
+
+    def __init__(self, cluster: base.RestoredCluster, version_table: TableName) -> None:
+        super().__init__(cluster.address, version_table=version_table)
+        self._cluster = cluster
+
+    def load(self, source: BinaryIO, request: DumpRequest = WHOLE) -> None:
+        self._cluster.load(source)
+        self._address = self._cluster.address
 
 
 def _end(query: Query, run_id: str, *, unfinished_of: str | None = None) -> list[str]:

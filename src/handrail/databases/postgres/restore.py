@@ -124,7 +124,7 @@ def _only(tolerated: Sequence[str], errors: IO[bytes]) -> bool:
 
 def _run_sql(target: Target, source: BinaryIO, request: DumpRequest) -> None:
     """Have psql read SQL text. It ends at the first error: what followed a failed COPY would be read as statements."""
-    psql = target.tools().psql
+    psql = target.tools().beside("psql")
     words = ["--no-psqlrc", "--no-password", "--quiet", f"--dbname={conninfo(target.address)}"]
     words += ["--set=ON_ERROR_STOP=1"]
     with (

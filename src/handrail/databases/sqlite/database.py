@@ -232,7 +232,7 @@ class SqliteDatabase:
         return str(kept)
 
     @contextmanager
-    def scratch(self, run_id: str) -> Iterator[SqliteDatabase]:
+    def scratch(self, run_id: str, request: DumpRequest = WHOLE, *, server: str = "") -> Iterator[SqliteDatabase]:
         self._work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._work_dir.resolve() / f"handrail-scratch.{_safe(run_id)}.{secrets.token_hex(4)}.sqlite"
         address = replace(self._address, database=str(path))
@@ -243,6 +243,9 @@ class SqliteDatabase:
         finally:
             remove_file(path)
             remove_file(Path(f"{path}{INCOMING}"))
+
+    def restore_cluster(self, source: BinaryIO, folder: Path, *, server: str) -> None:
+        raise BackupError("SQLite has no servers.", hint="Restore with --into FILE.")
 
     @property
     def remarks(self) -> tuple[str, ...]:

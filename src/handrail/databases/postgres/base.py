@@ -1,0 +1,208 @@
+"""Base backups: the files of a whole server by pg_basebackup, and what is made of them again.
+
+What is proven. pg_verifybackup compares every file with the manifest that the server wrote; the server's own programs
+start on the files and recover to the moment at which the backup ended. That moment has no snapshot that a digest could
+be taken in, so tables are digested before and after: one that did not change in between must be equal in the copy, to
+the bit; one that others wrote to meanwhile is not compared, and is named.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from handrail.backups.methods import Format
+from handrail.databases.database import DumpReport
+from handrail.databases.postgres import catalog, digest
+from handrail.databases.postgres.binaries import ServerBinaries, extract, find_server_binaries
+from handrail.databases.postgres.cluster import ThrowawayCluster
+from handrail.databases.postgres.connection import conninfo, opened, reading, tool_environment
+from handrail.databases.postgres.dump import CHUNK, Source, said, written
+from handrail.databases.postgres.quoting import identifier, literal
+from handrail.errors import BackupError, HandrailError
+from handrail.facts import DatabaseAddress, DatabaseFacts, Fingerprint
+
+_FORMAT = ("--format=tar", "--pgdata=-", "--wal-method=fetch", "--checkpoint=fast", "--no-password")
+#: What says that a folder belongs to a standby or recovers from an archive, and what ALTER SYSTEM set on the source.
+_OF_THE_SOURCE = ("standby.signal", "recovery.signal", "postgresql.auto.conf")
+_ACCESS = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+
+
+def back_up(source: Source, out: BinaryIO) -> DumpReport:
+    """Write the tar of the server's files to `out`, in pieces of CHUNK bytes."""
+    before, facts, _ = _seen(source)
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            [source.tools.beside("pg_basebackup"), *_FORMAT, f"--dbname={conninfo(source.address)}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, bufsize=CHUNK,
+            env=tool_environment(source.address, source.application),
+        ) as process,
+    ):  # fmt: skip
+        assert process.stdout is not None  # noqa: S101 - opened with a pipe
+        try:
+            while chunk := process.stdout.read(CHUNK):
+                with written():
+                    out.write(chunk)
+        except BaseException:
+            process.kill()
+            raise
+        if process.wait():
+            raise _failed(errors, source.address)
+    after, now, revisions = _seen(source)
+    if (facts.tables, facts.objects) != (now.tables, now.objects):
+        raise BackupError(
+            "The schema was changed while the backup was made.",
+            why="What was backed up then is neither of the two.",
+            hint="Try again when nobody migrates.",
+        )
+    changed = tuple(one.table for one in after.tables if before.table(one.table) != one)
+    fingerprint = replace(after, sequences=before.sequences)
+    return DumpReport(Format.PG_BASE, source.tools.release, now.version, now, fingerprint, revisions, changed)
+
+
+def _seen(source: Source) -> tuple[Fingerprint, DatabaseFacts, tuple[str, ...]]:
+    with reading(source.address, source.application) as (query, schema):
+        skipped = source.version_table
+        return (
+            digest.fingerprint(query, None, default_schema=schema, version_table=skipped),
+            catalog.facts(query, default_schema=schema, version_table=skipped),
+            catalog.revisions(query, default_schema=schema, version_table=skipped),
+        )
+
+
+def _failed(errors: IO[bytes], address: DatabaseAddress) -> BackupError:
+    why = said(errors, address)
+    hint = "Run `handrail doctor`."
+    if "single tablespace" in why:
+        hint = "A server with tablespaces needs another way: handrail backup create --method dump"
+    elif any(word in why for word in ("replication", "walsender", "wal_sender", "wal_level")):
+        hint = (
+            "It needs ALTER ROLE … REPLICATION, a line `host replication …` in pg_hba.conf, wal_level = replica,"
+            " max_wal_senders > 0."
+        )
+    return BackupError(f"pg_basebackup of {address} failed.", why=why, hint=hint)
+
+
+def unpack(source: BinaryIO, folder: Path, binaries: ServerBinaries) -> None:
+    """Make a server's data folder from a base backup, every file compared with its manifest. BackupError."""
+    try:
+        with tarfile.open(fileobj=source, mode="r|", bufsize=CHUNK) as tar:
+            extract(tar, str(folder))
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise BackupError("This is not a whole base backup.", why=str(error), hint=_HINT) from error
+    except OSError as error:
+        raise BackupError(
+            f"The base backup could not be unpacked into {folder}.", why=str(error), hint="Make room or rights there."
+        ) from error
+    while source.read(CHUNK):  # only at its end is it known that the stored bytes are whole
+        pass
+    verifier = binaries.bin_dir / "pg_verifybackup"
+    done = subprocess.run([str(verifier), str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BackupError("The base backup is damaged.", why=" ".join(done.stderr.split())[:500], hint=_HINT)
+
+
+_HINT = "Choose another one: `handrail backup list`."
+
+
+def restore_cluster(source: BinaryIO, folder: Path, version: int) -> None:
+    """Make a data folder that a server can be started on. BackupError when there is anything in it already."""
+    binaries = programs(version)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        is_empty = not any(folder.iterdir())
+    except OSError as error:
+        raise BackupError(f"{folder} cannot be made.", why=error.strerror or str(error)) from error
+    if not is_empty:
+        raise BackupError(f"{folder} is not empty.", why="A server's files need a folder of their own.", hint=_OTHER)
+    try:
+        unpack(source, folder, binaries)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+_OTHER = "Choose another folder: --into FOLDER"
+
+
+def programs(version: int) -> ServerBinaries:
+    """The server's programs of one major version: files of another one cannot be read. BackupError."""
+    found = find_server_binaries(version)
+    if found:
+        return found[0]
+    raise BackupError(
+        f"The programs of a PostgreSQL {version} server were not found.",
+        why="Only they can read a base backup of that version.",
+        hint=f"apt-get install postgresql-{version}, or set HANDRAIL_PG_BIN to the folder of its programs.",
+    )
+
+
+class RestoredCluster(ThrowawayCluster):
+    """A throwaway server on the files of a base backup. `address` leads to the database that was asked for, as the role
+    of the source, whose password is another one here. Nothing of the source's configuration is taken over: libraries
+    that it preloads are missing, and it archives nowhere."""
+
+    def __init__(self, binaries: ServerBinaries, origin: DatabaseAddress) -> None:
+        super().__init__(binaries)
+        access = {name: f"{self._folder / name}.conf" for name in ("hba", "ident", "config")}
+        self._settings = (*(f"{name}_file={path}" for name, path in access.items()), "archive_mode=off")
+        self._origin = origin
+        self._source: BinaryIO | None = None
+        self._word = secrets.token_urlsafe(18)
+
+    @property
+    def address(self) -> DatabaseAddress:
+        return replace(self._origin, host="127.0.0.1", port=self.port, password=self._word, options=())
+
+    def load(self, source: BinaryIO) -> None:
+        """Unpack, start, recover. BackupError when that cannot be done."""
+        self._source = source
+        try:
+            self._make()
+            self._start()
+            by_socket = replace(self.address, host=str(self.socket_folder))
+            with opened(by_socket, "handrail") as query:
+                role = identifier(str(query("SELECT current_user::text")[0][0]))
+                query(f"ALTER ROLE {role} PASSWORD {literal(self._word)}")
+        except HandrailError as error:
+            if isinstance(error, BackupError):
+                raise
+            raise BackupError(
+                "The base backup was unpacked, but no server runs on it.",
+                why=f"{error.message} {error.why}",
+                hint=_HINT,
+            ) from error
+
+    def _fill(self, secret: Path) -> None:
+        assert self._source is not None  # noqa: S101 - `load` set it
+        folder = self._folder / "d"
+        folder.mkdir(mode=0o700)
+        unpack(self._source, folder, self.binaries)
+        for name in _OF_THE_SOURCE:
+            (folder / name).unlink(missing_ok=True)
+        for name, text in {"hba": _ACCESS, "ident": "", "config": ""}.items():
+            (self._folder / f"{name}.conf").write_text(text)
+        if self._account is not None:
+            for path in (self._folder, *self._folder.rglob("*")):
+                os.chown(path, self._account.pw_uid, self._account.pw_gid, follow_symlinks=False)
+
+
+@contextmanager
+def restored_cluster(version: int, origin: DatabaseAddress) -> Iterator[RestoredCluster]:
+    """A cluster to load, ended and removed at exit."""
+    cluster = RestoredCluster(programs(version), origin)
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
