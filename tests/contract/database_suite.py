@@ -11,8 +11,8 @@ import pytest
 
 from handrail.backups.methods import WAYS, request_of
 from handrail.backups.verification import compare_restored
-from handrail.databases.database import Database
-from handrail.errors import BackupError, LockNotObtained
+from handrail.databases.database import Database, SideTable
+from handrail.errors import BackupError, LockNotObtained, UsageError
 from handrail.facts import ColumnCompleteness, Fingerprint, ObjectKind, Question, TableFingerprint, TableName
 
 MakeDatabase = Callable[[], Database]
@@ -264,6 +264,42 @@ class DatabaseSuite(ABC):
         for way in WAYS[filled.address.engine]:
             with pytest.raises(BackupError):
                 filled.dump(FullDisk(), request_of(way))  # type: ignore[arg-type]  # see below
+
+    def test_a_table_is_brought_beside_the_live_one_and_compared(self, filled: Database) -> None:
+        source = self.dumped(filled)
+        big, key = STRANGE.name.replace('"', '""'), "PRIMARY KEY (id)"
+        changes = [
+            "DELETE FROM orders WHERE id = 1",
+            "UPDATE orders SET amount = amount + 1 WHERE id = 2",
+            "INSERT INTO orders VALUES (7, 2, 1), (8, 2, 1)",
+            "DROP TABLE no_key",
+            f'INSERT INTO "{big}" VALUES (3, NULL)',
+            f"CREATE TABLE later (id INTEGER NOT NULL, {key})",
+        ]
+        self.execute(filled, changes)
+        with filled.scratch("run-9") as copy:
+            copy.load(source)
+            assert filled.bring(copy, ORDERS, "orders_restored") == SideTable("orders_restored", 3, 4, 1, 2, 1)
+            assert filled.bring(copy, NO_KEY, "no_key_restored") == SideTable("no_key_restored", 3, None)
+            assert filled.bring(copy, STRANGE, 'a "b') == SideTable('a "b', 2, 3)
+            assert filled.bring(copy, CUSTOMERS, "c") == SideTable("c", 3, 3, 0, 0, 0)
+            assert filled.bring(copy, EMPTY, "e") == SideTable("e", 0, 0, 0, 0, 0)
+            for table, name, message in (
+                (ORDERS, "customers", "the table customers is there already"),
+                (TableName("nosuch"), "new_one", "the backup has no table nosuch"),
+            ):
+                before = filled.fingerprint()
+                with pytest.raises(UsageError) as raised:
+                    filled.bring(copy, table, name)
+                assert raised.value.message == message
+                assert filled.fingerprint() == before
+            brought, was = filled.fingerprint().table(TableName("orders_restored")), copy.fingerprint().table(ORDERS)
+        assert brought is not None
+        assert was is not None
+        assert brought.digests == was.digests
+        facts = filled.facts().table(TableName("orders_restored"))
+        assert facts is not None
+        assert facts.primary_key == ("id",)
 
     def test_a_dump_takes_a_fingerprint_request(self, filled: Database) -> None:
         request = {CUSTOMERS: (("id",),)}

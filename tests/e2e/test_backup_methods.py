@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,34 @@ def test_the_files_of_a_server(tmp_path: Path, replica_server: PostgresServer) -
     said = handrail(tmp_path, "backup", "create", "--method", "base", "--table", "bookings")
     assert (said.code, said.error.splitlines()[0]) == (2, "HR200 base takes the whole database")
     replica_server.drop(address.database)
+
+
+def test_one_table_beside_the_live_one(tmp_path: Path) -> None:
+    at_b2(tmp_path)
+    assert handrail(tmp_path, "backup", "create").code == 0
+    with closing(sqlite3.connect(tmp_path / "local.db")) as connection, connection:
+        connection.execute("DELETE FROM bookings WHERE id = (SELECT min(id) FROM bookings)")
+        connection.execute("UPDATE bookings SET topic = 'other'")
+    said = handrail(tmp_path, "backup", "restore", "latest", "--table", "bookings")
+    assert (said.code, said.out) == (
+        0,
+        f"bookings_restored holds the backup's {len(ROWS)} rows of bookings\n"
+        f"bookings has {len(ROWS) - 1} row{'' if len(ROWS) == 2 else 's'}: {len(ROWS) - 1} changed since, 0 new, 1 gone\n"
+        "when you are done with it, drop bookings_restored: the models do not know it\n",
+    )
+    said = handrail(tmp_path, "backup", "restore", "latest", "--table", "bookings")
+    assert (said.code, said.error) == (
+        2,
+        "HR200 the table bookings_restored is there already\n  next: choose another name: --into NAME",
+    )
+    said = handrail(tmp_path, "backup", "restore", "latest", "--table", "bookings", "--into", "again", "--json")
+    assert json.loads(said.out)["result"]["side"] == {
+        "name": "again", "rows": len(ROWS), "live_rows": len(ROWS) - 1, "lost": 1, "new": 0, "changed": len(ROWS) - 1,
+    }  # fmt: skip
+    said = handrail(tmp_path, "backup", "restore", "latest", "--table", "nosuch")
+    assert said.error == "HR200 the backup has no table nosuch\n  next: handrail backup show lists its tables"
+    said = handrail(tmp_path, "backup", "restore", "latest", "--table", "bookings", "--in-place")
+    assert said.error == (
+        "HR200 where to restore to is not clear\n"
+        "  next: --into NAME for a new database, --in-place, or --table NAME alone"
+    )

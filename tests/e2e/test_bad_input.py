@@ -281,7 +281,7 @@ CASES: tuple[Case, ...] = (
         "backup restore latest",
         2,
         """HR200 where to restore to is not clear
-  next: --into NAME for a new database, or --in-place""",
+  next: --into NAME for a new database, --in-place, or --table NAME alone""",
     ),
     (
         at_b2,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handrail.amounts import size
+from handrail.amounts import count, size
 from handrail.backups.methods import WAYS, Method, part_of, request_of, way_to
 from handrail.cli.answering import answering
 from handrail.cli.call import HERE, Env, Json, Root, Yes, asker, confirmed, equipped, looked
@@ -14,7 +14,10 @@ from handrail.errors import BackupError, UsageError
 from handrail.migrations.revision import named
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from handrail.backups.record import BackupRecord
+    from handrail.databases.database import SideTable
     from handrail.facts import TableName
     from handrail.workflows.run import Equipment
 
@@ -157,27 +160,50 @@ def verify(which: Which = "latest", env: Env = None, root: Root = HERE, json: Js
         output.document(BackupSummary.of(_chosen(kit, record.id)))
 
 
+def _compared(table: str, side: SideTable) -> Iterator[str]:
+    """How the live table differs from what was restored beside it."""
+    yield f"{side.name} holds the backup's {count(side.rows, 'row')} of {table}"
+    if side.live_rows is None:
+        yield f"{table} is not in the live database any more"
+    elif side.changed is None:
+        yield f"{table} has {count(side.live_rows, 'row')}; it has no primary key to tell rows by"
+    else:
+        differs = f"{side.changed:,} changed since, {side.new:,} new, {side.lost:,} gone"
+        yield f"{table} has {count(side.live_rows, 'row')}: {differs}"
+    yield f"when you are done with it, drop {side.name}: the models do not know it"
+
+
 @app.command()
 def restore(
     which: Which,
     into: Annotated[str, typer.Option("--into", help="A new database: name, path (SQLite), folder (base).")] = "",
     in_place: Annotated[bool, typer.Option("--in-place", help="Over the live database; it is kept aside.")] = False,
+    table: Annotated[str, typer.Option(help="One table, into a new one beside it; --into names that.")] = "",
     yes: Yes = False,
     env: Env = None,
     root: Root = HERE,
     json: Json = False,
 ) -> None:
-    """Restore a backup into a new database, or in place. In place the live database is replaced, and kept aside."""
+    """Restore a backup into a new database, in place, or one table beside the live one. In place the live database is
+    replaced, and kept aside."""
     with answering("backup restore", json) as output:
-        if bool(into) == in_place:
-            raise UsageError("where to restore to is not clear", hint="--into NAME for a new database, or --in-place")
+        if in_place if table else bool(into) == in_place:
+            hint = "--into NAME for a new database, --in-place, or --table NAME alone"
+            raise UsageError("where to restore to is not clear", hint=hint)
         _, facts, kit = equipped(root, env)
         from handrail.cli.documents import Restored
-        from handrail.workflows.backup import restore_new
+        from handrail.workflows.backup import restore_new, restore_table
         from handrail.workflows.bring_back import restore_in_place
         from handrail.workflows.run import Run, locked_run
 
         record = _chosen(kit, which)
+        if table:
+            side = _table(into or f"{_table(table).name}_restored").name
+            with locked_run(kit, output.progress, "backup restore") as run:
+                found = restore_table(run, record, _table(table), side)
+            output.lines(*_compared(table, found))
+            output.document(Restored(record.id, side, None, found))
+            return
         if into:
             place = restore_new(Run(record.run_id, kit, output.progress), record, into)
             output.lines(f"restored {record.id} into {place}")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from handrail.backups.methods import Method, Way
 from handrail.backups.record import BackupRecord
-from handrail.databases.database import Probe
+from handrail.databases.database import Probe, SideTable
 from handrail.enums.listing import EnumColumn
 from handrail.enums.words import Drift, DriftKind
 from handrail.guard.plan import Step
@@ -311,11 +311,13 @@ class BackupWays:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Which backup was restored where; `aside` names what was there before, null for a new database."""
+    """Which backup was restored where; `aside` names what was there before, null for a new database. `side` is how the
+    live table compares with the one restored beside it, where it was one table."""
 
     backup: str
     into: str
     aside: str | None
+    side: SideTable | None = None
 
 
 #: The result of each command.

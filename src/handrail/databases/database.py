@@ -62,6 +62,21 @@ class DumpReport:
 
 
 @dataclass(frozen=True, slots=True)
+class SideTable:
+    """A table of a backup beside the live one, whose rows are None when it is not there any more.
+
+    By the live table's primary key: `lost` rows are in the backup only, `new` ones in the live table only, `changed`
+    ones in both with other values. They are None where there is no key to tell rows by."""
+
+    name: str
+    rows: int
+    live_rows: int | None
+    lost: int | None = None
+    new: int | None = None
+    changed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """One line of `handrail doctor` about this database: `ok` is None for a remark that is neither good nor bad."""
 
@@ -165,6 +180,12 @@ class Database(Dumps, Protocol):
     def restore_cluster(self, source: BinaryIO, folder: Path, *, server: str) -> None:
         """Make a server's data folder of the files of a whole server, which was of that version. BackupError when the
         folder is not empty, or an engine has no such files."""
+        ...
+
+    def bring(self, copy: Database, table: TableName, name: str) -> SideTable:
+        """Copy the rows of a table of a restored copy into a new table of that name beside the live one, all or
+        nothing. It keeps types and primary key, no other constraint. UsageError when the name is taken or there is no
+        such table."""
         ...
 
     @property

@@ -20,8 +20,9 @@ from handrail.backups.manifest import (
 from handrail.backups.methods import WHOLE, DumpRequest, Format
 from handrail.backups.record import BackupRecord, Verification
 from handrail.backups.verification import compare_restored
-from handrail.databases.database import Database
+from handrail.databases.database import Database, SideTable
 from handrail.errors import BackupError
+from handrail.facts import TableName
 from handrail.stores.encoding import check, reading, writing
 from handrail.stores.store import StoreError
 from handrail.workflows.counting import counted, rows_done
@@ -133,6 +134,16 @@ def restore_new(run: Run, record: BackupRecord, into: str) -> str:
     with content_of(run, record, "restore") as content:
         target.load(content, record.request)
     return str(target.address)
+
+
+def restore_table(run: Run, record: BackupRecord, table: TableName, into: str) -> SideTable:
+    """Bring one table of a backup beside the live one, under the name `into`, by way of a restored copy."""
+    with run.step("restore table", f"restoring {record.id} into a scratch database") as done:
+        with restored(run, record) as copy:
+            run.say("restore table", f"copying {table} into {into}")
+            found = run.equipment.database.bring(copy, table, into)
+        done["text"] = f"{table} of {record.id} is now {into}: {count(found.rows, 'row')}"
+    return found
 
 
 def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: float) -> Verification:

@@ -8,8 +8,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 from handrail.backups.methods import WHOLE, DumpRequest, Format
-from handrail.databases.database import DumpReport, Probe
-from handrail.databases.postgres import base, catalog, digest, dump, lifecycle, lock, restore, scratch, sessions, swap
+from handrail.databases.database import Database, DumpReport, Probe, SideTable
+from handrail.databases.postgres import (
+    base,
+    catalog,
+    digest,
+    dump,
+    lifecycle,
+    lock,
+    restore,
+    scratch,
+    sessions,
+    side_table,
+    swap,
+)
 from handrail.databases.postgres.binaries import major, tools_for
 from handrail.databases.postgres.completeness import completeness
 from handrail.databases.postgres.connection import elsewhere, maintenance, opened, reading, require_primary
@@ -163,6 +175,9 @@ class PostgresDatabase:
         else:
             with scratch.elsewhere(self._address, other, name, application) as remarks:
                 yield self._at(elsewhere(other, name), run_id=run_id, remarks=remarks)
+
+    def bring(self, copy: Database, table: TableName, name: str) -> SideTable:
+        return side_table.bring(copy.address, self._address, self._application, table, name)
 
     @property
     def remarks(self) -> tuple[str, ...]:

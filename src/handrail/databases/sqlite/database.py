@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from handrail.backups.methods import WHOLE, DumpRequest, Format
-from handrail.databases.database import DumpReport, Probe
-from handrail.databases.sqlite import catalog, digest
+from handrail.databases.database import Database, DumpReport, Probe, SideTable
+from handrail.databases.sqlite import catalog, digest, side_table
 from handrail.databases.sqlite.completeness import completeness
 from handrail.databases.sqlite.connection import (
     check_file,
@@ -56,6 +56,7 @@ from handrail.facts import (
     FingerprintRequest,
     OnTable,
     Question,
+    TableName,
     WriteActivity,
     unheard,
 )
@@ -246,6 +247,10 @@ class SqliteDatabase:
 
     def restore_cluster(self, source: BinaryIO, folder: Path, *, server: str) -> None:
         raise BackupError("SQLite has no servers.", hint="Restore with --into FILE.")
+
+    def bring(self, copy: Database, table: TableName, name: str) -> SideTable:
+        check_file(self._file)
+        return side_table.bring(Path(copy.address.database), self._file, table.name, name)
 
     @property
     def remarks(self) -> tuple[str, ...]:
