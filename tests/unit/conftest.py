@@ -25,7 +25,7 @@ PURE = tuple(
     str(ROOT / room)
     for room in (
         *("errors.py", "facts.py", "labelled_enum.py"),
-        *("migrations/", "backups/", "enums/", "lint/", "rehearsal/", "guard/"),
+        *("migrations/", "backups/", "enums/", "lint/", "rehearsal/", "guard/", "retention/"),
     )
 )
 WATCHED = (

@@ -1,0 +1,44 @@
+"""What the policy has to know about a backup: a view of its record, small enough to be made by the thousand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from handrail.backups.record import BackupRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A person's wish that a backup stays, until a moment or (None) until it is taken back."""
+
+    reason: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One backup. `target` is the database it is of (its address), `milestones` what a person called it."""
+
+    id: str
+    created_at: datetime
+    target: str = ""
+    size: int = 0
+    revisions: tuple[str, ...] = ()
+    is_verified: bool = False
+    is_pre_migration: bool = False
+    milestones: frozenset[str] = frozenset()
+    pins: tuple[Pin, ...] = ()
+
+
+def candidate_of(record: BackupRecord) -> Candidate:
+    """The view of a record."""
+    return Candidate(
+        id=record.id,
+        created_at=record.created_at,
+        target=record.database,
+        size=record.artifact.size,
+        revisions=record.revisions,
+        is_verified=record.is_verified,
+        is_pre_migration=record.reason.startswith(("upgrade to ", "downgrade to ")),
+    )
