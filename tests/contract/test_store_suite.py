@@ -163,6 +163,13 @@ def test_deleted_is_gone_and_can_be_written_again(store: Store) -> None:
     assert get(store, "a/1/x") == b"3"
 
 
+def test_a_prefix_that_is_no_key_chooses_nothing(store: Store) -> None:
+    put(store, "a/1/x", b"1")
+    found = [store.keys(prefix) for prefix in ("../", "a/../a/", "/", "a//", "a/1/x/", "gone/")]
+    assert found == [()] * 6
+    assert store.keys("a/1/x") == ("a/1/x",)
+
+
 def test_free_bytes_is_a_number_or_unknown(store: Store) -> None:
     free = store.free_bytes()
     assert free is None or free > 0
@@ -210,6 +217,26 @@ def test_file_and_folders_are_flushed_before_the_object_appears(
     monkeypatch.setattr(os, "link", watched_link)
     put(FileStore(tmp_path / "store"), "a/1/x", b"-")
     assert done == [".", "store", "store/a", "object", "link", "store/a/1"]
+
+
+def test_a_deletion_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FileStore(tmp_path / "store")
+    put(store, "a/1/x", b"-")
+    done: list[str] = []
+    fsync, unlink = os.fsync, Path.unlink
+
+    def watched_fsync(descriptor: int) -> None:
+        done.append(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(tmp_path).as_posix())
+        fsync(descriptor)
+
+    def watched_unlink(path: Path, missing_ok: bool = False) -> None:
+        done.append(f"unlink {path.name}")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(Path, "unlink", watched_unlink)
+    store.delete("a/1/x")
+    assert done == ["unlink x", "store/a/1"]
 
 
 def test_a_large_object_goes_to_the_disk_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _PARTIAL = ".partial-"
+_ATTEMPTS = 20
 
 
 class FileStore:
@@ -42,10 +43,9 @@ class FileStore:
         message = f"cannot write {key} to the store {self._root}"
         with self._explained(message):
             self._sweep()
-            _make_folders(target.parent)
             if target.exists():
                 raise StoreError(f"{key} is already in the store {self._root}", why="objects are written once")
-            temporary, descriptor = _make_partial(target.parent)
+            temporary, descriptor = _begin(target.parent)
         try:
             with _NewObject(descriptor, "wb", lambda: self._explained(message)) as out:
                 yield cast("BinaryIO", out)
@@ -63,25 +63,31 @@ class FileStore:
     def open_read(self, key: str) -> Iterator[BinaryIO]:
         path = self._existing(key)
         message = f"cannot read {key} from the store {self._root}"
-        with self._explained(message):
+        with self._explained(message), self._or_missing(key):
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         with _ObjectFile(descriptor, "rb", lambda: self._explained(message)) as source:
             yield cast("BinaryIO", source)
 
     def size(self, key: str) -> int:
         path = self._existing(key)
-        with self._explained(f"cannot read {key} from the store {self._root}"):
+        with self._explained(f"cannot read {key} from the store {self._root}"), self._or_missing(key):
             return path.stat().st_size
 
     def keys(self, prefix: str = "") -> tuple[str, ...]:
+        folder = prefix.rpartition("/")[0]
+        below = self._root / folder if folder and is_key(folder) else self._root
         with self._explained(f"cannot list the store {self._root}"):
-            found = [path.relative_to(self._root).as_posix() for path in _files(self._root)]
+            is_there = below == self._root or below.is_dir()
+            found = [path.relative_to(self._root).as_posix() for path in _files(below)] if is_there else []
         return tuple(sorted(key for key in found if key.startswith(prefix) and is_key(key)))
 
     def delete(self, key: str) -> None:
         path = self._existing(key)
         with self._explained(f"cannot delete {key} from the store {self._root}"):
-            path.unlink()
+            with self._or_missing(key):
+                path.unlink()
+            with suppress(FileNotFoundError):  # another one has removed the folder, empty by then
+                _fsync_folder(path.parent)
         with suppress(OSError):
             path.parent.rmdir()
 
@@ -103,10 +109,20 @@ class FileStore:
         with self._explained(f"cannot read {key} from the store {self._root}"):
             is_there = path.is_file()
         if not is_there:
-            raise MissingObject(
-                f"{key} is not in the store {self._root}", hint="handrail backup list shows what the store holds"
-            )
+            raise self._missing(key)
         return path
+
+    def _missing(self, key: str) -> MissingObject:
+        hint = "handrail backup list shows what the store holds"
+        return MissingObject(f"{key} is not in the store {self._root}", hint=hint)
+
+    @contextmanager
+    def _or_missing(self, key: str) -> Iterator[None]:
+        """Another one may have deleted the object a moment ago."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise self._missing(key) from error
 
     @contextmanager
     def _explained(self, message: str) -> Iterator[None]:
@@ -177,10 +193,21 @@ def _files(root: Path) -> Iterator[Path]:
         return
 
     def refuse(error: OSError) -> None:
-        raise error
+        if not isinstance(error, FileNotFoundError):  # it was removed meanwhile
+            raise error
 
     for folder, _, names in os.walk(root, onerror=refuse):
         yield from (Path(folder, name) for name in names)
+
+
+def _begin(folder: Path) -> tuple[Path, int]:
+    """A new temporary file in a folder that is made if need be; anew, when another one removes it while it is empty."""
+    for _ in range(_ATTEMPTS):
+        _make_folders(folder)
+        with suppress(FileNotFoundError):
+            return _make_partial(folder)
+    _make_folders(folder)
+    return _make_partial(folder)
 
 
 def _make_partial(folder: Path) -> tuple[Path, int]:
@@ -210,8 +237,9 @@ def _make_folders(folder: Path) -> None:
     """Make `folder` and the missing ones above it, each 0700 and durable."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     for one in reversed(missing):
-        one.mkdir(mode=0o700, exist_ok=True)
-        _fsync_folder(one.parent)
+        with suppress(FileNotFoundError):  # the one above was removed meanwhile: see _begin
+            one.mkdir(mode=0o700, exist_ok=True)
+            _fsync_folder(one.parent)
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -4,7 +4,7 @@
   StoreError: a key read from a manifest is never trusted.
 * **Write-once and atomic.** `open_write` makes the object visible only when its block ends without an exception; what
   a failed or killed writer left is never seen by `keys` or `open_read`. An existing key raises StoreError.
-* **Durable.** When the block has ended, the bytes survive a power cut.
+* **Durable.** When the block has ended, the bytes survive a power cut; when `delete` returns, so does the deletion.
 * **Private.** Objects can be read only by the user who wrote them.
 * A missing key raises MissingObject, in `open_read`, `size` and `delete` alike.
 """
