@@ -23,6 +23,7 @@ COMMANDS = (
     *("downgrade", "stamp", "recover"),
     *("enum", "enum list", "enum check", "enum rename", "enum convert"),
     *("backup", "backup create", "backup list", "backup show", "backup verify", "backup restore"),
+    *("backup prune", "backup calendar", "backup cost", "backup pin", "backup unpin", "backup note"),
 )
 
 

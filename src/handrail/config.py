@@ -17,8 +17,9 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from handrail.config_retention import Price, Retention
 from handrail.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,6 +76,13 @@ class _Seconds:
 
     least: float = 0.0
 
+    def schema(self) -> CoreSchema:
+        from pydantic_core import core_schema as core
+
+        return core.no_info_before_validator_function(
+            parse_duration, core.float_schema(ge=self.least, allow_inf_nan=False)
+        )
+
 
 Duration = Annotated[float, _Seconds()]
 #: PostgreSQL reads a lock_timeout of 0 ms as "wait for ever": there is no way to ask for that here.
@@ -108,6 +116,7 @@ class Environment:
     restore: RestorePolicy = RestorePolicy.ASK
     lint: LintLevel = LintLevel.ERROR
     store: str = ".handrail/store"
+    store_price: Price | None = None
     compression: Literal["zstd", "none"] = "zstd"
     lock_timeout: LockTimeout = 0.1
     lock_retry: Duration = 60.0
@@ -117,6 +126,7 @@ class Environment:
     maintenance: bool = False
     rehearse_server: str | None = None
     health: Health | None = None
+    retention: Retention | None = None
 
 
 #: The guide's defaults per environment (G6): optional on a laptop, mandatory elsewhere.
@@ -148,6 +158,7 @@ class _Document:
     alembic: str | None = None
     section: str = "alembic"
     lint: Lint = field(default_factory=Lint)
+    retention: Retention = field(default_factory=Retention)
     environments: dict[str, Environment] = field(default_factory=dict)
 
 
@@ -167,6 +178,8 @@ class Config:
     lint: Lint = field(default_factory=Lint)
     #: The URLs of all environments, as they are written.
     urls: tuple[str, ...] = ()
+    #: The environment's own table, else the one of all.
+    retention: Retention = field(default_factory=Retention)
 
     def url(self, environ: Mapping[str, str]) -> str | None:
         """The configured database URL with `env:NAME` looked up. ConfigError when the variable is not set."""
@@ -214,7 +227,8 @@ def load_config(start: Path, *, env: str | None, environ: Mapping[str, str]) -> 
     names = tuple(document.environments) or tuple(_KNOWN)
     urls = tuple(one.url for one in document.environments.values() if one.url)
     alembic_ini = ini if ini.is_file() else None
-    return Config(root, source, name, settings, names, alembic_ini, document.section, named, document.lint, urls)
+    lint, retention = document.lint, settings.retention or document.retention
+    return Config(root, source, name, settings, names, alembic_ini, document.section, named, lint, urls, retention)
 
 
 def _check_name(name: str) -> None:
@@ -276,13 +290,13 @@ def _schema(kind: Any) -> CoreSchema:
 
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        number = core.float_schema(ge=inner[1].least, allow_inf_nan=False)
-        return core.no_info_before_validator_function(parse_duration, number)
+        read: CoreSchema = inner[1].schema()
+        return read
     if origin is Literal:
         return core.literal_schema(list(inner))
     if origin is dict:
         return core.dict_schema(core.str_schema(), _schema(inner[1]))
-    if origin is UnionType:
+    if origin in (Union, UnionType):
         return core.nullable_schema(_schema(inner[0]))
     if is_dataclass(kind):
         return _table(kind)
@@ -344,11 +358,13 @@ def _unusable(error: ValidationError, source: Path | None) -> ConfigError:
     )
 
 
-def _model_of(path: Sequence[str]) -> type[_Document | Lint | Environment | Health]:
+def _model_of(path: Sequence[str]) -> type[_Document | Lint | Retention | Environment | Health]:
     if not path:
         return _Document
     if path[0] == "lint":
         return Lint
+    if "retention" in (path[0], *path[2:]):
+        return Retention
     return Environment if len(path) == 2 else Health
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from handrail.lint.settings import LintSettings
     from handrail.migrator.forkserver import ForkServer
     from handrail.migrator.migrator import Limits, Migrator, ProjectFacts
+    from handrail.retention.cost import Price
+    from handrail.retention.policy import RetentionPolicy
     from handrail.stores.store import Store
     from handrail.workflows.run import Equipment
 
@@ -155,6 +157,45 @@ def lint_settings(config: Config) -> LintSettings:
     rules = {code: level.value for code, level in lint.rules.items()}
     paths = {path: {code: level.value for code, level in levels.items()} for path, levels in lint.paths.items()}
     return LintSettings(rules, paths, lint.since)
+
+
+def retention_policy(config: Config) -> RetentionPolicy:
+    """The environment's policy. Raises ConfigError when its time zone is not known."""
+    from zoneinfo import ZoneInfo
+
+    from handrail.retention.policy import RetentionPolicy
+
+    keep = config.retention
+    try:
+        zone = ZoneInfo(keep.timezone)
+    except (KeyError, ValueError, OSError) as error:  # not found, not a name, a folder
+        raise ConfigError(
+            f"the time zone {keep.timezone!r} is not known",
+            why=f"`retention.timezone` in {config.source} names it",
+            hint='write it like "Europe/Berlin"; where the system has no time zones: pip install tzdata',
+        ) from error
+    return RetentionPolicy(
+        last=keep.last,
+        hourly=keep.hourly,
+        daily=keep.daily,
+        weekly=keep.weekly,
+        monthly=keep.monthly,
+        yearly=keep.yearly,
+        within=keep.within or timedelta(),
+        pre_migration=keep.pre_migration or timedelta(),
+        milestones=tuple(keep.milestones.items()),
+        minimum_verified=keep.minimum_verified,
+        zone=zone,
+    )
+
+
+def store_price(config: Config) -> Price | None:
+    """What the environment's store costs, when the configuration says it."""
+    from handrail.config_retention import parse_price
+    from handrail.retention.cost import Price
+
+    written = config.settings.store_price
+    return None if written is None else Price(*parse_price(written))
 
 
 def state_folder(config: Config) -> Path:

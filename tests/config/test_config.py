@@ -5,7 +5,9 @@ from __future__ import annotations
 import tomllib
 import traceback
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -20,7 +22,11 @@ from handrail.config import (
     load_config,
     parse_duration,
 )
+from handrail.config_retention import Retention, parse_price
 from handrail.errors import ConfigError, ExitCode
+from handrail.retention.cost import Price
+from handrail.retention.policy import FOREVER, RetentionPolicy
+from handrail.wiring import retention_policy, store_price
 
 
 def load(
@@ -78,6 +84,9 @@ since = "a1"
 rules = {"HR-LK" = "error", "HR-DL101" = "off"}
 paths = {"versions/old_*" = {"HR-PR" = "info"}}
 
+[retention]
+last = 3
+
 [environments.blue]
 url = "env:BLUE_URL"
 backup = "off"
@@ -85,6 +94,7 @@ rehearse = "optional"
 restore = "never"
 lint = "info"
 store = "/srv/backups"
+store_price = "0.023 USD"
 compression = "none"
 lock_timeout = "250ms"
 lock_retry = "2min"
@@ -97,7 +107,37 @@ rehearse_server = "env:SCRATCH_URL"
 [environments.blue.health]
 command = "python manage.py check"
 timeout = "90s"
+
+[environments.blue.retention]
+last = 1
+hourly = 24
+daily = 7
+weekly = 5
+monthly = 12
+yearly = 3
+within = "36h"
+pre_migration = "12w"
+milestones = {"month-end" = "1y", legal = "forever"}
+minimum_verified = 2
+timezone = "Europe/Berlin"
+every = "6h"
 """
+
+
+RETENTION = Retention(
+    last=1,
+    hourly=24,
+    daily=7,
+    weekly=5,
+    monthly=12,
+    yearly=3,
+    within=timedelta(hours=36),
+    pre_migration=timedelta(weeks=12),
+    milestones={"month-end": timedelta(days=365), "legal": timedelta.max},
+    minimum_verified=2,
+    timezone="Europe/Berlin",
+    every=timedelta(hours=6),
+)
 
 
 def test_every_key(tmp_path: Path) -> None:
@@ -115,6 +155,7 @@ def test_every_key(tmp_path: Path) -> None:
             restore=RestorePolicy.NEVER,
             lint=LintLevel.INFO,
             store="/srv/backups",
+            store_price="0.023 USD",
             compression="none",
             lock_timeout=0.25,
             lock_retry=120.0,
@@ -124,6 +165,7 @@ def test_every_key(tmp_path: Path) -> None:
             maintenance=True,
             rehearse_server="env:SCRATCH_URL",
             health=Health(command="python manage.py check", timeout=90.0),
+            retention=RETENTION,
         ),
         names=("blue",),
         alembic_ini=tmp_path / "db" / "alembic.ini",
@@ -135,7 +177,11 @@ def test_every_key(tmp_path: Path) -> None:
             paths={"versions/old_*": {"HR-PR": LintLevel.INFO}},
         ),
         urls=("env:BLUE_URL",),
+        retention=RETENTION,
     )
+    assert set(tomllib.loads(EVERYTHING)["environments"]["blue"]["retention"]) == {
+        one.name for one in fields(Retention)
+    }
     assert set(tomllib.loads(EVERYTHING)["environments"]["blue"]) == {one.name for one in fields(Environment)}
     environ = {"BLUE_URL": "sqlite:///b.db", "SCRATCH_URL": "postgresql://s/"}
     assert (config.url(environ), config.rehearse_server(environ)) == ("sqlite:///b.db", "postgresql://s/")
@@ -210,17 +256,21 @@ def test_a_variable_that_is_not_set(tmp_path: Path, environ: dict[str, str]) -> 
     )
 
 
+PROJECT_KEYS = "default, alembic, section, lint, retention, environments"
 ENVIRONMENT_KEYS = (
-    "url, backup, rehearse, restore, lint, store, compression, lock_timeout, lock_retry, lock_wait, "
-    "statement_timeout, prove_budget, maintenance, rehearse_server, health"
+    "url, backup, rehearse, restore, lint, store, store_price, compression, lock_timeout, lock_retry, lock_wait, "
+    "statement_timeout, prove_budget, maintenance, rehearse_server, health, retention"
+)
+RETENTION_KEYS = (
+    "last, hourly, daily, weekly, monthly, yearly, within, pre_migration, milestones, minimum_verified, timezone, every"
 )
 
 
 @pytest.mark.parametrize(
     ("text", "where", "known", "hint"),
     [
-        ('defualt = "x"', "defualt", "default, alembic, section, lint, environments", "did you mean `default`?"),
-        ("zzz = 1", "zzz", "default, alembic, section, lint, environments", "remove it, or see docs/configuration.md"),
+        ('defualt = "x"', "defualt", PROJECT_KEYS, "did you mean `default`?"),
+        ("zzz = 1", "zzz", PROJECT_KEYS, "remove it, or see docs/configuration.md"),
         ('[lint]\nsicne = "x"', "lint.sicne", "since, rules, paths", "did you mean `since`?"),
         (
             "[environments.production]\nlock_time = 1",
@@ -245,6 +295,19 @@ ENVIRONMENT_KEYS = (
             "environments.production.health.ulr",
             "url, command, timeout",
             "did you mean `url`?",
+        ),
+        ("[retention]\ndayly = 7", "retention.dayly", RETENTION_KEYS, "did you mean `daily`?"),
+        (
+            "[environments.production.retention]\nmonths = 7",
+            "environments.production.retention.months",
+            RETENTION_KEYS,
+            "did you mean `monthly`?",
+        ),
+        (
+            "[environments.retention]\nbakcup = 1",
+            "environments.retention.bakcup",
+            ENVIRONMENT_KEYS,
+            "did you mean `backup`?",
         ),
     ],
 )
@@ -283,6 +346,88 @@ def test_an_unusable_value_is_told(tmp_path: Path, line: str, key: str, why: str
     message, told, hint = refused(tmp_path, f"[environments.production]\n{line}")
     assert message == f"`environments.production.{key}` in FILE cannot be used"
     assert (told.replace("not 0,", "not 0.0,").replace("not -1,", "not -1.0,"), hint) == (why, LIST)
+
+
+AGE = 'it is written like "36h", "30d", "12w" or "2y"'
+PRICE = 'a price for a GB and a month is written like "0.023 USD"'
+ONLY_ADD = (
+    "`pre_migration` and `milestones` only add to what other rules keep: say how many others are kept (`last`, `daily`, …)"
+    " or for how long (`within`)"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "why"),
+    [
+        ("daily = -1", "retention.daily", "Input should be greater than or equal to 0, not -1"),
+        ('daily = "7"', "retention.daily", "Input should be a valid integer, not '7'"),
+        ("daily = true", "retention.daily", "Input should be a valid integer, not True"),
+        ('within = "7 days"', "retention.within", f"{AGE}, not '7 days'"),
+        ("within = 7", "retention.within", f"{AGE}, not 7"),
+        ('within = "forever"', "retention.within", f"{AGE}, not 'forever'"),
+        ('last = 1\nmilestones = {legal = "x"}', "retention.milestones.legal", f"{AGE} or \"forever\", not 'x'"),
+        ('last = 1\nmilestones = {"Year End" = "1y"}', "retention", "the milestone 'Year End' is not written in small letters, digits and dashes"),
+        ('pre_migration = "30d"', "retention", ONLY_ADD),
+        ('milestones = {legal = "forever"}', "retention", ONLY_ADD),
+        ('last = 1\nevery = "0h"', "retention", "`every` is longer than nothing"),
+        ('[environments.blue]\nstore_price = "cheap"', "environments.blue.store_price", f"{PRICE}, not 'cheap'"),
+        ("[environments.blue]\nstore_price = 0.02", "environments.blue.store_price", f"{PRICE}, not 0.02"),
+    ],
+)  # fmt: skip
+def test_unusable_words_about_what_is_kept(tmp_path: Path, text: str, key: str, why: str) -> None:
+    assert refused(tmp_path, f"[retention]\n{text}") == (f"`{key}` in FILE cannot be used", why, LIST)
+
+
+def test_an_environments_own_table_takes_the_place_of_the_common_one(tmp_path: Path) -> None:
+    text = "[retention]\ndaily = 7\n[environments.production.retention]\nlast = 3\n[environments.staging]\n"
+    assert [load(tmp_path, text, name).retention for name in ("production", "staging", "development")] == [
+        Retention(last=3),
+        Retention(daily=7),
+        Retention(daily=7),
+    ]
+    assert load(
+        tmp_path, "[retention]\nlast = 1\n[environments.production]\nretention = {}", "production"
+    ).retention == (Retention())
+
+
+def test_policy_and_price_from_the_configuration(tmp_path: Path) -> None:
+    config = load(tmp_path, EVERYTHING.replace('alembic = "db/alembic.ini"\n', ""))
+    assert retention_policy(config) == RetentionPolicy(
+        last=1,
+        hourly=24,
+        daily=7,
+        weekly=5,
+        monthly=12,
+        yearly=3,
+        within=timedelta(hours=36),
+        pre_migration=timedelta(weeks=12),
+        milestones=(("month-end", timedelta(days=365)), ("legal", FOREVER)),
+        minimum_verified=2,
+        zone=ZoneInfo("Europe/Berlin"),
+    )
+    assert store_price(config) == Price(0.023, "USD")
+    nothing = load(tmp_path, "")
+    assert (retention_policy(nothing).is_empty, store_price(nothing)) == (True, None)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Nowhere", "", "../etc/passwd", "/etc/passwd", "Europe", "a\\u0000b"])
+def test_a_time_zone_that_is_not_known(tmp_path: Path, zone: str) -> None:
+    config = load(tmp_path, f'[retention]\nlast = 1\ntimezone = "{zone}"')
+    with pytest.raises(ConfigError) as caught:
+        retention_policy(config)
+    error = caught.value
+    assert (error.message, error.why, error.hint) == (
+        f"the time zone {config.retention.timezone!r} is not known",
+        f"`retention.timezone` in {tmp_path / 'handrail.toml'} names it",
+        'write it like "Europe/Berlin"; where the system has no time zones: pip install tzdata',
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("0.095 USD", (0.095, "USD")), ("38000 KRW", (38000.0, "KRW")), ("0.02 €", (0.02, "€")), ("1", (1.0, ""))]
+)  # fmt: skip
+def test_prices(written: str, read: tuple[float, str]) -> None:
+    assert parse_price(written) == read
 
 
 def test_a_url_in_the_wrong_place_is_not_repeated(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from handrail import config
 from handrail.config import Environment, Health, Lint, load_config, parse_duration
+from handrail.config_retention import Retention
 from handrail.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -46,7 +47,13 @@ DURATIONS = {"lock_timeout", "lock_retry", "lock_wait", "statement_timeout", "pr
 
 @pytest.mark.parametrize(
     ("section", "model"),
-    [("project", config._Document), ("environment", Environment), ("health", Health), ("lint", Lint)],
+    [
+        ("project", config._Document),
+        ("environment", Environment),
+        ("health", Health),
+        ("lint", Lint),
+        ("retention", Retention),
+    ],
 )
 def test_every_key_is_documented_with_its_default(section: str, model: type[DataclassInstance]) -> None:
     def comparable(values: dict[str, object]) -> dict[str, object]:

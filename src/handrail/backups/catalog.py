@@ -11,10 +11,16 @@ from handrail.errors import BackupError
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Backups, newest first, and what in the store could not be read (key → why)."""
+    """Backups, newest first, and what in the store could not be read (key → why).
+
+    `not_understood` are backups beside which something lies that this handrail does not know (id → what). `deleted` are
+    those whose deletion has begun and was not finished; they are not among the records.
+    """
 
     records: tuple[BackupRecord, ...]
     unreadable: tuple[tuple[str, str], ...] = ()
+    not_understood: tuple[tuple[str, str], ...] = ()
+    deleted: tuple[str, ...] = ()
 
 
 def artifact_key(environment: str, backup_id: str, compression: str) -> str:
@@ -28,6 +34,14 @@ def manifest_key(environment: str, backup_id: str) -> str:
 
 def verification_key(environment: str, backup_id: str, run_id: str) -> str:
     return f"{environment}/{backup_id}/verified-{run_id}.json"
+
+
+def mark_key(environment: str, backup_id: str, mark_id: str) -> str:
+    return f"{environment}/{backup_id}/mark-{mark_id}.json"
+
+
+def deletion_key(environment: str, backup_id: str) -> str:
+    return f"{environment}/{backup_id}/deleted.json"
 
 
 def choose(records: Sequence[BackupRecord], wanted: str) -> BackupRecord:

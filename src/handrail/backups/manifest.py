@@ -1,7 +1,8 @@
 """The manifest of a backup: versioned JSON beside the artifact, sealed by a digest of its own.
 
 Readable without handrail: `artifact` says which file, how it is compressed and its BLAKE3 digest, `format` how to
-read the content. A manifest is written last and once; later verifications are documents of their own beside it.
+read the content. A manifest is written last and once; later verifications and
+marks are documents of their own beside it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from handrail.backups.record import BackupRecord, Verification
+from handrail.backups.record import BackupRecord, Deletion, Mark, Verification
 from handrail.errors import BackupError
 
 SCHEMA_VERSION = 1
-_Document = TypeVar("_Document", BackupRecord, Verification)
+_Document = TypeVar("_Document", BackupRecord, Verification, Mark, Deletion)
 _adapters: dict[type, TypeAdapter[Any]] = {}
 
 
@@ -27,8 +28,10 @@ class ManifestError(BackupError):
 
 
 def write_manifest(record: BackupRecord) -> bytes:
-    """The record as manifest text, without its verifications (they have documents of their own)."""
-    return _write("backup", _plain(record, BackupRecord) | {"verifications": []})
+    """The record as manifest text, without its verifications and marks (they have documents of their own)."""
+    plain = _plain(record, BackupRecord) | {"verifications": []}
+    del plain["marks"]
+    return _write("backup", plain)
 
 
 def read_manifest(data: bytes, *, name: str) -> BackupRecord:
@@ -42,6 +45,22 @@ def write_verification(verification: Verification) -> bytes:
 
 def read_verification(data: bytes, *, name: str) -> Verification:
     return _read(data, "verification", Verification, name)
+
+
+def write_mark(mark: Mark) -> bytes:
+    return _write("mark", _plain(mark, Mark))
+
+
+def read_mark(data: bytes, *, name: str) -> Mark:
+    return _read(data, "mark", Mark, name)
+
+
+def write_deletion(deletion: Deletion) -> bytes:
+    return _write("deletion", _plain(deletion, Deletion))
+
+
+def read_deletion(data: bytes, *, name: str) -> Deletion:
+    return _read(data, "deletion", Deletion, name)
 
 
 def _adapter(kind: type[_Document]) -> TypeAdapter[_Document]:

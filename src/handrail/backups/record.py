@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from handrail.backups.methods import DumpRequest, known_format
 from handrail.facts import DatabaseFacts, Fingerprint, TableName
@@ -33,6 +34,39 @@ class Verification:
     @property
     def is_proof(self) -> bool:
         return not self.differences
+
+
+class MarkKind(StrEnum):
+    PIN = "pin"
+    UNPIN = "unpin"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a person said about a backup: a document of its own beside the manifest, written once.
+
+    A pin keeps the backup, until a moment or for good. An unpin names the pins that it takes back (`lifts`), so that no
+    clock decides which came last. A note may call the backup a `milestone`.
+    """
+
+    id: str
+    at: datetime
+    kind: MarkKind
+    text: str = ""
+    until: datetime | None = None
+    milestone: str = ""
+    lifts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Written into a backup's folder before anything of it is deleted, and deleted last: from then on it is no backup
+    any more, and whoever finds it finishes the deletion. `reasons` are words."""
+
+    run_id: str
+    at: datetime
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +99,7 @@ class BackupRecord:
     schema_only: bool = False
     #: Tables that were written to while files were copied: not compared when it is proven.
     changed_meanwhile: tuple[TableName, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
     @property
     def request(self) -> DumpRequest:
@@ -82,3 +117,18 @@ class BackupRecord:
     @property
     def verified_at(self) -> datetime | None:
         return max((item.at for item in self.verifications if item.is_proof), default=None)
+
+    @property
+    def pins(self) -> tuple[Mark, ...]:
+        """The pins that nobody has taken back; whether one has ended is a question of the time."""
+        lifted = {pin for mark in self.marks for pin in mark.lifts}
+        return tuple(mark for mark in self.marks if mark.kind is MarkKind.PIN and mark.id not in lifted)
+
+    @property
+    def notes(self) -> tuple[Mark, ...]:
+        """The notes that say something, oldest first."""
+        return tuple(mark for mark in self.marks if mark.kind is MarkKind.NOTE and mark.text)
+
+    @property
+    def milestones(self) -> frozenset[str]:
+        return frozenset(mark.milestone for mark in self.marks if mark.milestone)

@@ -1,4 +1,4 @@
-"""Commands about backups: create, list, show, verify, restore."""
+"""Commands that make, show, verify and restore backups; `keeping` and `marking` hold those about what is kept."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from handrail.facts import TableName
     from handrail.workflows.run import Equipment
 
-app = typer.Typer(help="Make, list, verify and restore backups.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Make, verify, restore, keep and prune backups.", no_args_is_help=True, rich_markup_mode=None)
 Which = Annotated[str, typer.Argument(help="A backup's id or its beginning, latest, or verified.")]
 
 
 def _chosen(kit: Equipment, which: str) -> BackupRecord:
     from handrail.backups.catalog import choose
-    from handrail.workflows.backup import read_catalog
+    from handrail.workflows.catalog import read_catalog
 
     return choose(read_catalog(kit).records, which)
 
@@ -39,6 +39,15 @@ def _table(text: str) -> TableName:
         return read_table(text)
     except ValueError as error:
         raise UsageError(str(error), hint='write name, schema.name, or "a name.with dots"') from None
+
+
+def _marks(record: BackupRecord) -> list[str]:
+    """Pins and milestones in words."""
+    pins = [
+        f"pinned{f' ({pin.text})' if pin.text else ''}{f' until {pin.until:%Y-%m-%d}' if pin.until else ''}"
+        for pin in record.pins
+    ]
+    return [*pins, *(f"milestone {name}" for name in sorted(record.milestones))]
 
 
 @app.command()
@@ -96,7 +105,7 @@ def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None
     with answering("backup list", json) as output:
         _, _, kit = equipped(root, env)
         from handrail.cli.documents import BackupList, BackupSummary
-        from handrail.workflows.backup import read_catalog
+        from handrail.workflows.catalog import read_catalog
 
         catalog = read_catalog(kit)
         rows = [
@@ -106,7 +115,7 @@ def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None
                 named(record.revisions),
                 size(record.artifact.size),
                 f"{record.verified_at:%Y-%m-%d %H:%M}" if record.verified_at else "no",
-                "; ".join(filter(None, (record.reason, part_of(record.tables, record.schema_only)))),
+                "; ".join(filter(None, (record.reason, part_of(record.tables, record.schema_only), *_marks(record)))),
             )
             for record in catalog.records
         ]
@@ -114,9 +123,12 @@ def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None
             output.table(("id", "made", "revision", "size", "verified", "for"), rows)
         else:
             output.lines(f"no backup yet in {kit.store.place}; make one: handrail backup create")
-        output.lines(*(f"unreadable: {key}: {why}" for key, why in catalog.unreadable))
+        output.lines(
+            *(f"unreadable: {key}: {why}" for key, why in catalog.unreadable),
+            *(f"half deleted: {backup_id}: handrail backup prune --apply" for backup_id in catalog.deleted),
+        )
         summaries = tuple(BackupSummary.of(record) for record in catalog.records)
-        output.document(BackupList(summaries, dict(catalog.unreadable)))
+        output.document(BackupList(summaries, dict(catalog.unreadable), catalog.deleted))
 
 
 @app.command()
@@ -135,6 +147,8 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
             f"artifact   {kit.store.place}/{record.artifact.key}",
             f"           {size(record.artifact.size)}, {record.artifact.compression}, BLAKE3 {record.artifact.digest}",
             f"verified   {record.verified_at or 'no'}",
+            *(f"kept       {mark}" for mark in _marks(record)),
+            *(f"note       {mark.at:%Y-%m-%d} {mark.text}" for mark in record.notes),
         )
         rows = [
             (str(t.table), f"{t.rows:,}", t.digests[0].digest if t.digests else "") for t in record.fingerprint.tables
@@ -154,7 +168,8 @@ def verify(which: Which = "latest", env: Env = None, root: Root = HERE, json: Js
         from handrail.workflows.run import locked_run
 
         record = _chosen(kit, which)
-        with locked_run(kit, output.progress, "backup verify") as run, verified_copy(run, record):
+        using = {"backup": record.id}
+        with locked_run(kit, output.progress, "backup verify", using) as run, verified_copy(run, record):
             pass
         output.lines(f"{record.id} restores, and what it restores is what the source was")
         output.document(BackupSummary.of(_chosen(kit, record.id)))
@@ -194,7 +209,7 @@ def restore(
         from handrail.cli.documents import Restored
         from handrail.workflows.backup import restore_new, restore_table
         from handrail.workflows.bring_back import restore_in_place
-        from handrail.workflows.run import Run, locked_run
+        from handrail.workflows.run import locked_run, reading_run
 
         record = _chosen(kit, which)
         if table:
@@ -205,14 +220,16 @@ def restore(
             output.document(Restored(record.id, side, None, found))
             return
         if into:
-            place = restore_new(Run(record.run_id, kit, output.progress), record, into)
+            # Neither touched nor locked; the journal says which backup is read, so that no prune deletes it meanwhile.
+            with reading_run(kit, output.progress, "backup restore", record.id, into) as run:
+                place = restore_new(run, record, into)
             output.lines(f"restored {record.id} into {place}")
             output.document(Restored(record.id, place, None))
             return
         confirmed(
             asker(output, yes), f"replace {facts.address} by backup {record.id} of {record.created_at:%Y-%m-%d %H:%M}?"
         )
-        with locked_run(kit, output.progress, "backup restore") as run:
+        with locked_run(kit, output.progress, "backup restore", {"backup": record.id}) as run:
             kept, lost = restore_in_place(run, record)
         output.lines(f"restored {record.id}; {lost}; the former database is kept as {kept}")
         output.document(Restored(record.id, str(facts.address), kept))

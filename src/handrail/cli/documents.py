@@ -8,6 +8,7 @@ from datetime import datetime
 
 from handrail.backups.methods import Method, Way
 from handrail.backups.record import BackupRecord
+from handrail.cli.retention_documents import Calendar, Cost, Pruning
 from handrail.databases.database import Probe, SideTable
 from handrail.enums.listing import EnumColumn
 from handrail.enums.words import Drift, DriftKind
@@ -18,6 +19,7 @@ from handrail.migrations.operations import RevisionRun
 from handrail.migrations.revision import Direction, Revision
 from handrail.rehearsal.proof import Verdict
 from handrail.rehearsal.report import RehearsalReport
+from handrail.retention.candidate import Pin
 from handrail.workflows.recover import Settled
 from handrail.workflows.upgrade import Outcome
 
@@ -259,7 +261,8 @@ class Recovered:
 @dataclass(frozen=True, slots=True)
 class BackupSummary:
     """One backup. `size` is of the stored bytes; `verified_at` is null until it was proven to restore. `tables` are
-    those whose rows it holds, none of them named for all; with `schema_only` it holds no rows."""
+    those whose rows it holds, none of them named for all; with `schema_only` it holds no rows. `pins` are those that
+    nobody has taken back."""
 
     id: str
     created_at: datetime
@@ -273,6 +276,8 @@ class BackupSummary:
     format: str
     tables: tuple[str, ...]
     schema_only: bool
+    pins: tuple[Pin, ...]
+    milestones: tuple[str, ...]
 
     @classmethod
     def of(cls, record: BackupRecord) -> BackupSummary:
@@ -289,15 +294,19 @@ class BackupSummary:
             record.format,
             tuple(map(str, record.tables)),
             record.schema_only,
+            tuple(Pin(pin.text, pin.until) for pin in record.pins),
+            tuple(sorted(record.milestones)),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class BackupList:
-    """The environment's backups, newest first; `unreadable` maps the key of a damaged manifest to the reason."""
+    """The environment's backups, newest first; `unreadable` maps the key of a damaged manifest to the reason;
+    `half_deleted` are ids of which an interrupted prune has left something."""
 
     backups: tuple[BackupSummary, ...]
     unreadable: Mapping[str, str]
+    half_deleted: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,4 +355,10 @@ RESULTS: Mapping[str, type] = {
     "backup show": BackupRecord,
     "backup verify": BackupSummary,
     "backup restore": Restored,
+    "backup prune": Pruning,
+    "backup calendar": Calendar,
+    "backup cost": Cost,
+    "backup pin": BackupSummary,
+    "backup unpin": BackupSummary,
+    "backup note": BackupSummary,
 }

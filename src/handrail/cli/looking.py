@@ -66,7 +66,7 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     with answering("status", json) as output:
         project, facts, kit = equipped(root, env, "heads")
         from handrail.cli.documents import Status
-        from handrail.workflows.backup import read_catalog
+        from handrail.workflows.catalog import read_catalog
 
         catalog = read_catalog(kit)
         pending = facts.path.revisions if facts.path else ()

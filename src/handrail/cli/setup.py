@@ -146,7 +146,7 @@ def _store_probe(store: Store) -> Probe:
 
 def _last_backup(kit: Equipment) -> Probe:
     from handrail.databases.database import Probe
-    from handrail.workflows.backup import read_catalog
+    from handrail.workflows.catalog import read_catalog
 
     records = read_catalog(kit).records
     if not records:

@@ -18,6 +18,7 @@ from handrail.retention.periods import Span, start_after
 from handrail.retention.policy import NOTHING_GUARDED, Guarded, RetentionPolicy, apply_policy
 
 PLANNED = "planned-"
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,10 @@ def moments_of(now: datetime, span: Span, days: int, policy: RetentionPolicy) ->
 
 
 def usual_interval(candidates: Iterable[Candidate], target: str, now: datetime) -> timedelta | None:
-    """The median time between two backups of a database; None when there are fewer than two."""
+    """The median time between two backups of a database, in whole hours; None when there are fewer than two."""
     times = sorted(one.created_at for one in candidates if one.target == target and one.created_at <= now)
     gaps = sorted(later - earlier for earlier, later in pairwise(times) if later > earlier)
-    return gaps[len(gaps) // 2] if gaps else None
+    return max(1, round(gaps[len(gaps) // 2] / _HOUR)) * _HOUR if gaps else None
 
 
 def _planned(there: list[Candidate], schedule: Schedule, now: datetime) -> Iterator[Candidate]:

@@ -41,4 +41,6 @@ def candidate_of(record: BackupRecord) -> Candidate:
         revisions=record.revisions,
         is_verified=record.is_verified,
         is_pre_migration=record.reason.startswith(("upgrade to ", "downgrade to ")),
+        milestones=record.milestones,
+        pins=tuple(Pin(pin.text, pin.until) for pin in record.pins),
     )

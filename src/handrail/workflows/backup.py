@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from handrail.amounts import count, size
-from handrail.backups.catalog import Catalog, artifact_key, manifest_key, verification_key
-from handrail.backups.manifest import (
-    ManifestError,
-    read_manifest,
-    read_verification,
-    write_manifest,
-    write_verification,
-)
+from handrail.backups.catalog import artifact_key, manifest_key, verification_key
+from handrail.backups.manifest import write_manifest, write_verification
 from handrail.backups.methods import WHOLE, DumpRequest, Format
 from handrail.backups.record import BackupRecord, Verification
 from handrail.backups.verification import compare_restored
@@ -182,25 +175,3 @@ def verified_copy(run: Run, record: BackupRecord) -> Iterator[Database]:
             done["text"] = f"restored into a scratch database in {seconds:.1f} s"
         verify_restored(run, record, scratch, seconds)
         yield scratch
-
-
-def read_catalog(kit: Equipment) -> Catalog:
-    """All backups of the environment, newest first, rebuilt from the manifests in the store."""
-    keys = kit.store.keys(f"{kit.environment}/")
-    records, unreadable = [], []
-    for key in (key for key in keys if key.endswith("/manifest.json")):
-        folder = key.removesuffix("manifest.json")
-        try:
-            record = read_manifest(_read(kit, key), name=key)
-            marks = [other for other in keys if other.startswith(f"{folder}verified-")]
-            verifications = tuple(read_verification(_read(kit, mark), name=mark) for mark in marks)
-            records.append(replace(record, verifications=verifications))
-        except ManifestError as error:
-            unreadable.append((key, f"{error.message}: {error.why}"))
-    records.sort(key=lambda record: record.created_at, reverse=True)
-    return Catalog(tuple(records), tuple(unreadable))
-
-
-def _read(kit: Equipment, key: str) -> bytes:
-    with kit.store.open_read(key) as source:
-        return source.read()

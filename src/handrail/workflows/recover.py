@@ -11,8 +11,8 @@ from handrail.guard.plan import Undo
 from handrail.journal.journal import EventKind, JournalledRun
 from handrail.migrations.revision import Direction, RevisionPath, named
 from handrail.migrator.migrator import ProjectFacts
-from handrail.workflows.backup import read_catalog
 from handrail.workflows.bring_back import Ask, WayBack, bring_back, restore_in_place, what_remains
+from handrail.workflows.catalog import read_catalog
 from handrail.workflows.run import Equipment, Listener, Run, run_of, stands_at
 
 
@@ -37,8 +37,22 @@ def recover(kit: Equipment, project: ProjectFacts, decision: Decision, listener:
     """Settle every open run of this database, oldest first; () when there is none."""
     address = str(kit.database.address)
     with Run("recover", kit, listener).lock():
-        runs = [run for run in kit.journal.open_runs() if run.started.data.get("database") == address]
-        return tuple(_settle(kit, project, run, decision, listener) for run in runs)
+        runs = [run for run in kit.journal.open_runs() if address in (_data(run, "database"), _data(run, "source"))]
+        return tuple(
+            _settle(kit, project, run, decision, listener) if _data(run, "database") == address else _ended(kit, run)
+            for run in runs
+        )
+
+
+def _data(run: JournalledRun, key: str) -> str:
+    return run.started.data.get(key, "")
+
+
+def _ended(kit: Equipment, journalled: JournalledRun) -> Settled:
+    """A backup was being restored into another database: there is nothing to finish or undo here."""
+    Run(journalled.run_id, kit, lambda _: None).end("cleaned")
+    what = f"it was restoring backup {_data(journalled, 'backup')} into {_data(journalled, 'database')}"
+    return Settled(journalled.run_id, "cleaned", f"{what}: what is there may not be whole")
 
 
 def _settle(

@@ -127,12 +127,28 @@ class Run:
 
 
 @contextmanager
-def locked_run(equipment: Equipment, listener: Listener, command: str) -> Iterator[Run]:
-    """A run that only makes, reads or restores backups: journalled, and the only one on its database."""
-    run = start_run(equipment, listener, command, {})
+def locked_run(
+    equipment: Equipment, listener: Listener, command: str, data: Mapping[str, str] | None = None
+) -> Iterator[Run]:
+    """A run that only makes, reads, marks, deletes or restores backups: journalled, and the only one on its database.
+    `data` names the "backup" that it reads, if it reads one."""
+    with _ended(start_run(equipment, listener, command, data or {})) as run, run.lock():
+        yield run
+
+
+@contextmanager
+def reading_run(equipment: Equipment, listener: Listener, command: str, backup_id: str, into: str) -> Iterator[Run]:
+    """A run that reads a backup into another database: journalled, without the lock. It is of that database, so that an
+    upgrade does not wait for it to be settled; `source` is the database of the environment."""
+    data = {"backup": backup_id, "database": into, "source": str(equipment.database.address)}
+    with _ended(start_run(equipment, listener, command, data)) as run:
+        yield run
+
+
+@contextmanager
+def _ended(run: Run) -> Iterator[Run]:
     try:
-        with run.lock():
-            yield run
+        yield run
     except BaseException:
         run.try_note(EventKind.RUN_ENDED, data={"result": "ended"})
         raise

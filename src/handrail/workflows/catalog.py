@@ -1,0 +1,90 @@
+"""Read the catalog: all manifests of an environment, with the documents that lie beside each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from handrail.backups.catalog import Catalog
+from handrail.backups.manifest import ManifestError, read_manifest, read_mark, read_verification
+from handrail.backups.record import BackupRecord, Mark, Verification
+from handrail.stores.store import MissingObject
+from handrail.workflows.run import Equipment
+
+_MANIFEST, _DELETED = "manifest.json", "deleted.json"
+
+
+@dataclass(slots=True)
+class _Found:
+    records: list[BackupRecord] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    not_understood: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_catalog(kit: Equipment) -> Catalog:
+    """All backups of the environment, newest first, rebuilt from the documents in the store."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for key in kit.store.keys(f"{kit.environment}/"):
+        _, backup_id, name = f"{key}/".split("/", 2)
+        folders[backup_id].append(name.rstrip("/"))
+    found = _Found()
+    for backup_id, names in folders.items():
+        if _MANIFEST in names and _DELETED not in names:
+            _read_backup(kit, backup_id, names, found)
+    return Catalog(
+        tuple(sorted(found.records, key=lambda record: record.created_at, reverse=True)),
+        tuple(found.unreadable),
+        tuple(found.not_understood),
+        tuple(backup_id for backup_id, names in folders.items() if _DELETED in names),
+    )
+
+
+def _read_backup(kit: Equipment, backup_id: str, names: Sequence[str], found: _Found) -> None:
+    key = f"{kit.environment}/{backup_id}/{_MANIFEST}"
+    try:
+        record = read_manifest(_read(kit, key), name=key)
+        if record.id != backup_id:
+            why = f"it is the manifest of {record.id}: somebody has copied or renamed a folder"
+            raise ManifestError(f"{key} lies in the wrong place", why=why)
+        verifications = tuple(
+            _verification(kit, f"{kit.environment}/{backup_id}/{name}")
+            for name in names
+            if name.startswith("verified-")
+        )
+    except MissingObject:
+        return  # it was pruned since it was listed
+    except ManifestError as error:
+        found.unreadable.append((key, f"{error.message}: {error.why}"))
+        return
+    marks = []
+    for name in names:
+        known = name == _MANIFEST or name.startswith(("artifact", "verified-"))
+        mark = None if known else _mark(kit, backup_id, name, found)
+        marks += [mark] if mark else []
+    in_order = tuple(sorted(marks, key=lambda mark: (mark.at, mark.id)))
+    found.records.append(replace(record, verifications=verifications, marks=in_order))
+
+
+def _verification(kit: Equipment, key: str) -> Verification:
+    return read_verification(_read(kit, key), name=key)
+
+
+def _mark(kit: Equipment, backup_id: str, name: str, found: _Found) -> Mark | None:
+    """The mark; None for anything else that lies there, which a later handrail may have written to keep the backup."""
+    key = f"{kit.environment}/{backup_id}/{name}"
+    if not name.startswith("mark-"):
+        found.not_understood.append((backup_id, f"{name} is nothing that this handrail knows"))
+        return None
+    try:
+        return read_mark(_read(kit, key), name=key)
+    except MissingObject:
+        return None
+    except ManifestError as error:
+        found.not_understood.append((backup_id, f"{error.message.replace(key, name)}: {error.why}"))
+        return None
+
+
+def _read(kit: Equipment, key: str) -> bytes:
+    with kit.store.open_read(key) as source:
+        return source.read()

@@ -1,0 +1,46 @@
+"""Pins and notes of backups: documents written once beside the manifest, under the lock, so that no prune runs then."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from handrail.backups.catalog import choose, mark_key
+from handrail.backups.manifest import write_mark
+from handrail.backups.record import BackupRecord, Mark, MarkKind
+from handrail.errors import BackupError, UsageError
+from handrail.workflows.catalog import read_catalog
+from handrail.workflows.run import Run
+
+
+def pin(run: Run, wanted: str, reason: str, until: datetime | None) -> BackupRecord:
+    """Keep a backup whatever the policy says, until a moment or (None) until `unpin`."""
+    record, now = choose(read_catalog(run.equipment).records, wanted), run.equipment.clock()
+    if until is not None and until <= now:
+        raise UsageError(f"a pin until {until:%Y-%m-%d %H:%M} would have ended already", hint="choose a later --until")
+    return _marked(run, record, Mark(run.id, now, MarkKind.PIN, reason, until))
+
+
+def unpin(run: Run, wanted: str) -> BackupRecord:
+    """Take back every pin of a backup. BackupError when it has none."""
+    record = choose(read_catalog(run.equipment).records, wanted)
+    if not record.pins:
+        raise BackupError(
+            f"backup {record.id} is not pinned",
+            hint="handrail backup list shows which are",
+            code="HR540",
+        )
+    lifts = tuple(mark.id for mark in record.pins)
+    return _marked(run, record, Mark(run.id, run.equipment.clock(), MarkKind.UNPIN, lifts=lifts))
+
+
+def note(run: Run, wanted: str, text: str, milestone: str) -> BackupRecord:
+    """Say something about a backup, and perhaps that it is a milestone."""
+    record = choose(read_catalog(run.equipment).records, wanted)
+    return _marked(run, record, Mark(run.id, run.equipment.clock(), MarkKind.NOTE, text, milestone=milestone))
+
+
+def _marked(run: Run, record: BackupRecord, mark: Mark) -> BackupRecord:
+    kit = run.equipment
+    with kit.store.open_write(mark_key(kit.environment, record.id, mark.id)) as out:
+        out.write(write_mark(mark))
+    return choose(read_catalog(kit).records, record.id)

@@ -1,0 +1,164 @@
+"""Prune: judge all backups of a database by the policy, and delete those that nothing keeps.
+
+A deletion begins by a document that says so and ends by deleting that document; in between first the manifest goes,
+then what lies beside it, then the artifact. So at no moment is there a manifest without its artifact, for no version of
+handrail; what a kill leaves is known to be half deleted, is no backup any more, and is removed by the next prune. Two
+prunes may run at once: what the other one has deleted already is no error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from handrail.amounts import size
+from handrail.backups.catalog import Catalog, deletion_key
+from handrail.backups.manifest import write_deletion
+from handrail.backups.record import Deletion
+from handrail.journal.journal import EventKind, JournalEvent, JournalledRun
+from handrail.migrations.revision import named
+from handrail.retention.candidate import Candidate, candidate_of
+from handrail.retention.decision import Decision
+from handrail.retention.policy import Guarded, RetentionPolicy, apply_policy, way_back
+from handrail.stores.store import MissingObject, StoreError
+from handrail.workflows.catalog import read_catalog
+from handrail.workflows.run import Equipment, Run, stands_at
+
+COMMAND = "backup prune"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Every backup with its decision, newest first, and what the decisions were made from."""
+
+    decisions: tuple[Decision, ...]
+    catalog: Catalog
+    candidates: tuple[Candidate, ...]
+    guarded: Guarded
+    now: datetime
+
+    @property
+    def leaving(self) -> tuple[Decision, ...]:
+        """What would be deleted."""
+        return tuple(one for one in self.decisions if not one.keep)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should look at before anything is deleted."""
+        own = [one for one in self.candidates if one.target == self.guarded.target]
+        ahead = [one.id for one in self.candidates if one.created_at > self.now]
+        unproven = bool(own) and not any(one.is_verified for one in own)
+        return (
+            *(["no backup was proven to restore; prove the newest: handrail backup verify"] if unproven else []),
+            *([f"made in the future, a clock is or was wrong: {', '.join(ahead)}"] if ahead else []),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What a prune did: ids deleted, ids of earlier deletions that it finished, bytes freed; and what it had been asked
+    to delete but kept, since something keeps it now."""
+
+    run_id: str
+    judged: Judged
+    deleted: tuple[str, ...] = ()
+    finished: tuple[str, ...] = ()
+    freed: int = 0
+    kept_after_all: tuple[Decision, ...] = ()
+
+
+def judge(kit: Equipment, policy: RetentionPolicy) -> Judged:
+    """Decide; nothing is touched."""
+    catalog, now = read_catalog(kit), kit.clock()
+    candidates = tuple(candidate_of(record) for record in catalog.records)
+    guarded = _guarded(kit, catalog, candidates, now)
+    return Judged(apply_policy(candidates, policy, now, guarded), catalog, candidates, guarded, now)
+
+
+def prune(run: Run, policy: RetentionPolicy, approved: Collection[str]) -> Pruned:
+    """Delete what nothing keeps and was approved, by id. Decided anew, as the run holds the lock only now."""
+    kit = run.equipment
+    _end_dead_prunes(run)
+    judged = judge(kit, policy)
+    unfinished = judged.catalog.deleted
+    freed = sum(_delete(run, backup_id, ("an earlier deletion was interrupted",)) for backup_id in unfinished)
+    going = [one for one in judged.leaving if one.candidate.id in approved]
+    for decision in going:
+        freed += _delete(run, decision.candidate.id, tuple(reason.text for reason in decision.reasons))
+    kept = tuple(one for one in judged.decisions if one.keep and one.candidate.id in approved)
+    return Pruned(run.id, judged, tuple(one.candidate.id for one in going), unfinished, freed, kept)
+
+
+def _guarded(kit: Equipment, catalog: Catalog, candidates: tuple[Candidate, ...], now: datetime) -> Guarded:
+    target, live = str(kit.database.address), stands_at(kit.database)
+    return Guarded(
+        in_use={id_: what for run in kit.journal.open_runs() for id_, what in _used_by(run)},
+        not_understood=dict(catalog.not_understood),
+        way_back=way_back(candidates, target, live, now),
+        live=named(live),
+        target=target,
+    )
+
+
+def _used_by(run: JournalledRun) -> Iterator[tuple[str, str]]:
+    """The backups that an open run made, restores or reads."""
+    what = f"the run {run.run_id} ({run.started.data.get('command', 'unknown')})"
+    yield run.run_id, what
+    yield from ((event.data["backup"], what) for event in run.events if event.data.get("backup"))
+
+
+def _end_dead_prunes(run: Run) -> None:
+    """We hold the lock, so another prune of this database that has not ended is dead; what it left is found anyway."""
+    kit = run.equipment
+    for other in kit.journal.open_runs():
+        begun = other.started.data
+        is_ours = begun.get("database") == str(kit.database.address) and begun.get("command") == COMMAND
+        if is_ours and other.run_id != run.id:
+            kit.journal.append(JournalEvent(other.run_id, kit.clock(), EventKind.RUN_ENDED, data={"result": "cleaned"}))
+
+
+def _delete(run: Run, backup_id: str, reasons: tuple[str, ...]) -> int:
+    """Delete one backup, or what is left of it; the bytes that came free."""
+    kit = run.equipment
+    end = deletion_key(kit.environment, backup_id)
+    freed = 0
+    with run.step("delete", f"deleting {backup_id}", {"deleting": backup_id, "why": "; ".join(reasons)}) as done:
+        _announce(run, backup_id, reasons)
+        keys = kit.store.keys(f"{kit.environment}/{backup_id}/")
+        for key in sorted((one for one in keys if one != end), key=_place):
+            freed += _delete_object(run, key)
+        _delete_object(run, end)
+        done["text"] = f"deleted {backup_id}: {size(freed)}"
+    return freed
+
+
+def _announce(run: Run, backup_id: str, reasons: tuple[str, ...]) -> None:
+    """Say that this backup is being deleted. Another prune may be quicker at it, and even at the whole deletion."""
+    kit = run.equipment
+    key = deletion_key(kit.environment, backup_id)
+    if key in kit.store.keys(key):
+        return
+    try:
+        with kit.store.open_write(key) as out:
+            out.write(write_deletion(Deletion(run.id, kit.clock(), reasons)))
+    except StoreError:
+        left = kit.store.keys(f"{kit.environment}/{backup_id}/")
+        if left and key not in left:
+            raise
+
+
+def _place(key: str) -> tuple[int, str]:
+    """The manifest goes first, the artifact last."""
+    name = key.rpartition("/")[2]
+    return (0 if name == "manifest.json" else 2 if name.startswith("artifact") else 1), key
+
+
+def _delete_object(run: Run, key: str) -> int:
+    store = run.equipment.store
+    with suppress(MissingObject):
+        freed = store.size(key)
+        store.delete(key)
+        return freed
+    return 0
