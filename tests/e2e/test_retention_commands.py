@@ -15,10 +15,12 @@ import pytest
 from handrail import wiring
 from handrail.cli.app import app
 from handrail.stores.file import FileStore
-from support.calling import at_b2, handrail
+from support.calling import NEXT, at_b2, handrail, postgres_at_b2
 from support.keeping import NOW, backup
+from support.postgres import PostgresServer
 from support.terminal import Terminal, once
 
+ONLY_NEWEST_SERVER = True
 PAGE = (Path(__file__).parents[2] / "docs" / "retention.md").read_text(encoding="utf-8")
 CONFIGURATION = PAGE.partition("```toml\n")[2].partition("```")[0]
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -292,3 +294,28 @@ def test_asked_on_a_terminal(tmp_path: Path, keys: bytes, code: int, last: str) 
     assert re.search(r"delete 1 backup \(\d+ bytes\)\? \[y/N\]:", terminal.sent)
     assert any(line.startswith(last) for line in terminal.screen())
     assert len(ids(tmp_path)) == 2 - (code == 0)
+
+
+def test_on_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    """What an upgrade and what a person made: the way back stays, the rest goes, and nothing is left of the run."""
+    address = postgres_at_b2(tmp_path, postgres_server, NEXT)
+    (tmp_path / "handrail.toml").write_text(LAST)
+    assert handrail(tmp_path, "upgrade", "--yes").code == 0
+    for _ in range(2):
+        assert handrail(tmp_path, "backup", "create").code == 0
+    made = ids(tmp_path)
+    said = handrail(tmp_path, "backup", "prune", "--apply", "--yes", "--json")
+    decisions = json.loads(said.out)["result"]["decisions"]
+    assert (said.code, [[reason["text"] for reason in one["reasons"]] for one in decisions]) == (
+        0,
+        [
+            ["the newest backup", "the last one that was proven to restore", "among the last 1"],
+            ["not among the last 1"],
+            ["the way back from c3"],
+        ],
+    )
+    assert ids(tmp_path) == [made[0], made[2]]
+    assert json.loads(handrail(tmp_path, "status", "--json").out)["result"]["interrupted_runs"] == []
+    assert handrail(tmp_path, "backup", "restore", made[0], "--into", f"{address.database}_back").code == 0
+    for name in (address.database, f"{address.database}_back"):
+        postgres_server.drop(name)
