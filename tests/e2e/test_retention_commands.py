@@ -160,7 +160,7 @@ def test_apply_deletes_and_says_so(short: Path, capsys: pytest.CaptureFixture[st
 def test_the_document_says_what_was_done(short: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = called(capsys, "backup", "prune", "--apply", "--yes", "--json")
     result = json.loads(out)["result"]
-    assert (code, result["deleted"], result["finished"], result["half_deleted"], result["unreadable"]) == (
+    assert (code, result["deleted"], result["removed"], result["leftovers"], result["unreadable"]) == (
         0,
         ["20261127_020000_5eed00"],
         [],
@@ -188,12 +188,10 @@ def test_what_a_killed_prune_left_is_told_and_finished(short: Path, capsys: pyte
     assert called(capsys, "backup", "show", "20261127")[0] == 5
     assert called(capsys, "backup", "prune")[1].splitlines()[-2:] == [
         f"{half}a prune was interrupted",
-        "to do: finish 1 deletion; 2 kept; nothing was touched: handrail backup prune --apply",
+        "to do: remove 1 leftover; 2 kept; nothing was touched: handrail backup prune --apply",
     ]
     out = called(capsys, "backup", "prune", "--apply", "--yes")[1]
-    assert re.sub(r"[\d.]+ kB", "N kB", out.splitlines()[-1]) == (
-        "deleted 0 backups, 1 earlier deletion finished: N kB came free"
-    )
+    assert re.sub(r"[\d.]+ kB", "N kB", out.splitlines()[-1]) == ("deleted 0 backups and 1 leftover: N kB came free")
     assert ids(short) == ["20261126_131000", "20261128_020000"]
 
 

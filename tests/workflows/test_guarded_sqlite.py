@@ -516,3 +516,15 @@ def test_recover_sees_what_a_killed_script_had_committed_by_itself(bench: Bench)
     assert bench.content() == OLD
     with closing(sqlite3.connect(bench.file)) as connection:
         assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'half'").fetchall() == []
+
+
+def test_a_killed_prune_does_not_keep_an_upgrade_from_running(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    kit, _ = bench.ready()
+    start_run(kit, bench.said.append, "backup create", {})
+    with pytest.raises(PartlyDone):
+        bench.run()
+    bench.recover()
+    start_run(kit, bench.said.append, "backup prune", {})
+    bench.run()
+    assert bench.content() == NEW

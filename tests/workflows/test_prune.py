@@ -110,7 +110,7 @@ def test_what_nothing_keeps_is_deleted_and_told(bench: Bench) -> None:
     bytes_before = {key: bench.kit.store.size(key) for key in everything(bench.kit.store)}
     done = bench.prune()
     assert bench.kit.store.keys() == LEFT
-    assert (done.deleted, done.finished, done.kept_after_all) == (("b3", "b4"), (), ())
+    assert (done.deleted, done.removed, done.kept_after_all) == (("b3", "b4"), (), ())
     assert done.freed == sum(size for key, size in bytes_before.items() if key not in LEFT)
     assert [(one.step, one.state) for one in bench.said if one.step == "delete"] == [
         ("delete", "started"),
@@ -199,7 +199,7 @@ def test_interrupted_before_any_change_the_next_prune_finishes(bench: Bench, at:
     half = read_catalog(bench.kit).deleted
     assert len(half) == (at % 5 != 1)
     done = bench.prune()
-    assert (done.finished, bench.kit.store.keys()) == (half, LEFT)
+    assert (done.removed, bench.kit.store.keys()) == (half, LEFT)
 
 
 def test_there_are_no_more_changes_than_were_interrupted(bench: Bench) -> None:
@@ -249,7 +249,7 @@ def test_a_store_that_fails_is_told_and_the_rest_goes_later(bench: Bench) -> Non
     with pytest.raises(StoreError, match="cannot delete"):
         bench.prune(Counting(bench.kit.store, 1, fail))
     assert_consistent(bench.kit)
-    assert bench.prune().finished == ("b3",)
+    assert bench.prune().removed == ("b3",)
     assert [event.data.get("error") for run in bench.kit.journal.runs() for event in run.events if event.kind is EventKind.STEP_FAILED] == ["cannot delete"] * 2  # fmt: skip
 
 
@@ -352,6 +352,22 @@ def test_a_prune_that_was_killed_is_ended_by_the_next(bench: Bench) -> None:
     bench.prune()
     assert [run.events[-1].data for run in bench.kit.journal.runs() if run.run_id == dead.id] == [{"result": "cleaned"}]
     assert bench.kit.journal.open_runs() == ()
+
+
+def test_a_backup_that_was_killed_before_its_manifest_is_removed(bench: Bench) -> None:
+    """That of a run of this database, by the journal, which never ended its backup. Of another's nobody here knows
+    whether it is under way, and one that has lost its manifest since may still be wanted."""
+    dead = start_run(bench.kit, bench.said.append, "backup create", {})
+    whole = start_run(bench.kit, bench.said.append, "backup create", {})
+    with whole.step("backup", "backing up"):
+        pass
+    whole.end("ended")
+    for id_ in (dead.id, whole.id, "stranger"):
+        put(bench.kit.store, f"development/{id_}/artifact", b"rows")
+    assert judge(bench.kit, POLICY).leftovers == (dead.id,)
+    done = bench.prune()
+    kept = tuple(f"development/{id_}/artifact" for id_ in sorted((whole.id, "stranger")))
+    assert (done.removed, bench.kit.store.keys()) == ((dead.id,), tuple(sorted((*LEFT, *kept))))
 
 
 def test_only_one_run_at_a_time(bench: Bench) -> None:

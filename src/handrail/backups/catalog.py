@@ -14,13 +14,15 @@ class Catalog:
     """Backups, newest first, and what in the store could not be read (key → why).
 
     `not_understood` are backups beside which something lies that this handrail does not know (id → what). `deleted` are
-    those whose deletion has begun and was not finished; they are not among the records.
+    those whose deletion has begun and was not finished, `unfinished` those without a manifest: under way, or left by a
+    run that was killed. Neither are among the records.
     """
 
     records: tuple[BackupRecord, ...]
     unreadable: tuple[tuple[str, str], ...] = ()
     not_understood: tuple[tuple[str, str], ...] = ()
     deleted: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
 
 def artifact_key(environment: str, backup_id: str, compression: str) -> str:

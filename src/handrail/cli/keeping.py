@@ -45,7 +45,7 @@ def prune(
         _show_judged(output, judged, policy)
         output.document(Pruning.of(judged))
         going = {one.candidate.id for one in judged.leaving}
-        if not apply or not (going or judged.catalog.deleted):
+        if not apply or not (going or judged.leftovers):
             output.lines(*_how_to_apply(judged))
             return
         confirmed(asker(output, yes), f"{_to_do(judged)}?")
@@ -64,6 +64,7 @@ def _show_judged(output: Output, judged: Judged, policy: RetentionPolicy) -> Non
     output.lines(
         *(f"kept, unreadable: {key}: {why}" for key, why in judged.catalog.unreadable),
         *(f"half deleted: {backup_id}: a prune was interrupted" for backup_id in judged.catalog.deleted),
+        *(f"half made: {backup_id}: under way, or left by a run that was killed" for backup_id in judged.half_made),
     )
     output.warnings(judged.warnings)
 
@@ -82,21 +83,21 @@ def _amount(judged: Judged) -> str:
 
 
 def _how_to_apply(judged: Judged) -> tuple[str, ...]:
-    if not (judged.leaving or judged.catalog.deleted):
+    if not (judged.leaving or judged.leftovers):
         return (f"nothing to delete: {count(len(judged.decisions), 'backup')} kept",)
     kept = len(judged.decisions) - len(judged.leaving)
     return (f"to do: {_to_do(judged)}; {kept} kept; nothing was touched: handrail backup prune --apply",)
 
 
 def _to_do(judged: Judged) -> str:
-    rest = f"finish {count(len(judged.catalog.deleted), 'deletion')}" if judged.catalog.deleted else ""
+    rest = f"remove {count(len(judged.leftovers), 'leftover')}" if judged.leftovers else ""
     return " and ".join(filter(None, (rest, f"delete {_amount(judged)}" if judged.leaving else "")))
 
 
 def _told(done: Pruned) -> tuple[str, ...]:
-    finished = f", {count(len(done.finished), 'earlier deletion')} finished" if done.finished else ""
+    removed = f" and {count(len(done.removed), 'leftover')}" if done.removed else ""
     return (
-        f"deleted {count(len(done.deleted), 'backup')}{finished}: {size(done.freed)} came free",
+        f"deleted {count(len(done.deleted), 'backup')}{removed}: {size(done.freed)} came free",
         *(f"kept after all: {one.candidate.id}: {one.text}" for one in done.kept_after_all),
     )
 

@@ -60,17 +60,17 @@ class DecisionDocument:
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """The decisions, newest first. `run_id` is "" when nothing was touched. `deleted` and `finished` (deletions that an
-    earlier prune had begun) are ids, `freed` is bytes; `half_deleted` are ids that wait for the next prune;
-    `unreadable` maps the key of a manifest that cannot be read, and so is kept, to the reason; `warnings` are what to
-    look at."""
+    """The decisions, newest first. `run_id` is "" when nothing was touched. `deleted` are ids, `freed` is bytes.
+    `leftovers` are ids of which a killed run has left something (a deletion half done; a backup without a manifest,
+    which may also be under way), `removed` those that this call removed. `unreadable` maps the key of a manifest that
+    cannot be read, and so is kept, to the reason; `warnings` are what to look at."""
 
     run_id: str
     decisions: tuple[DecisionDocument, ...]
     deleted: tuple[str, ...]
-    finished: tuple[str, ...]
+    removed: tuple[str, ...]
     freed: int
-    half_deleted: tuple[str, ...]
+    leftovers: tuple[str, ...]
     unreadable: Mapping[str, str]
     warnings: tuple[str, ...]
 
@@ -80,9 +80,9 @@ class Pruning:
             run_id=done.run_id if done else "",
             decisions=tuple(DecisionDocument.of(one) for one in judged.decisions),
             deleted=done.deleted if done else (),
-            finished=done.finished if done else (),
+            removed=done.removed if done else (),
             freed=done.freed if done else 0,
-            half_deleted=() if done else judged.catalog.deleted,
+            leftovers=() if done else judged.leftovers,
             unreadable=dict(judged.catalog.unreadable),
             warnings=judged.warnings,
         )

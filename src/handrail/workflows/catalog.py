@@ -37,6 +37,7 @@ def read_catalog(kit: Equipment) -> Catalog:
         tuple(found.unreadable),
         tuple(found.not_understood),
         tuple(backup_id for backup_id, names in folders.items() if _DELETED in names),
+        tuple(backup_id for backup_id, names in folders.items() if not {_DELETED, _MANIFEST} & set(names)),
     )
 
 

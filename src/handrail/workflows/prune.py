@@ -24,7 +24,7 @@ from handrail.retention.decision import Decision
 from handrail.retention.policy import Guarded, RetentionPolicy, apply_policy, way_back
 from handrail.stores.store import MissingObject, StoreError
 from handrail.workflows.catalog import read_catalog
-from handrail.workflows.run import Equipment, Run, stands_at
+from handrail.workflows.run import STORE_ONLY, Equipment, Run, stands_at
 
 COMMAND = "backup prune"
 
@@ -38,6 +38,13 @@ class Judged:
     candidates: tuple[Candidate, ...]
     guarded: Guarded
     now: datetime
+    half_made: tuple[str, ...] = ()
+
+    @property
+    def leftovers(self) -> tuple[str, ...]:
+        """Ids of which a killed run has left something: deletions half done, and backups without a manifest that a run
+        of this database began. While no lock is held such a backup may be under way."""
+        return (*self.catalog.deleted, *self.half_made)
 
     @property
     def leaving(self) -> tuple[Decision, ...]:
@@ -58,13 +65,13 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What a prune did: ids deleted, ids of earlier deletions that it finished, bytes freed; and what it had been asked
-    to delete but kept, since something keeps it now."""
+    """What a prune did: ids deleted, ids of leftovers removed, bytes freed; and what it had been asked to delete but
+    kept, since something keeps it now."""
 
     run_id: str
     judged: Judged
     deleted: tuple[str, ...] = ()
-    finished: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     freed: int = 0
     kept_after_all: tuple[Decision, ...] = ()
 
@@ -74,21 +81,33 @@ def judge(kit: Equipment, policy: RetentionPolicy) -> Judged:
     catalog, now = read_catalog(kit), kit.clock()
     candidates = tuple(candidate_of(record) for record in catalog.records)
     guarded = _guarded(kit, catalog, candidates, now)
-    return Judged(apply_policy(candidates, policy, now, guarded), catalog, candidates, guarded, now)
+    decisions = apply_policy(candidates, policy, now, guarded)
+    return Judged(decisions, catalog, candidates, guarded, now, _half_made(kit, catalog))
 
 
 def prune(run: Run, policy: RetentionPolicy, approved: Collection[str]) -> Pruned:
     """Delete what nothing keeps and was approved, by id. Decided anew, as the run holds the lock only now."""
     kit = run.equipment
-    _end_dead_prunes(run)
+    _end_dead_runs(run)
     judged = judge(kit, policy)
-    unfinished = judged.catalog.deleted
-    freed = sum(_delete(run, backup_id, ("an earlier deletion was interrupted",)) for backup_id in unfinished)
+    freed = sum(_delete(run, backup_id, ("left by a run that was killed",)) for backup_id in judged.leftovers)
     going = [one for one in judged.leaving if one.candidate.id in approved]
     for decision in going:
         freed += _delete(run, decision.candidate.id, tuple(reason.text for reason in decision.reasons))
     kept = tuple(one for one in judged.decisions if one.keep and one.candidate.id in approved)
-    return Pruned(run.id, judged, tuple(one.candidate.id for one in going), unfinished, freed, kept)
+    return Pruned(run.id, judged, tuple(one.candidate.id for one in going), judged.leftovers, freed, kept)
+
+
+def _half_made(kit: Equipment, catalog: Catalog) -> tuple[str, ...]:
+    """A backup has the id of its run, so the journal knows of which database one without a manifest is, and that it
+    never was whole: one that has lost its manifest later is left to a person."""
+    address = str(kit.database.address)
+    never_whole = {
+        run.run_id
+        for run in kit.journal.runs()
+        if run.started.data.get("database") == address and run.last(EventKind.STEP_DONE, "backup") is None
+    }
+    return tuple(backup_id for backup_id in catalog.unfinished if backup_id in never_whole)
 
 
 def _guarded(kit: Equipment, catalog: Catalog, candidates: tuple[Candidate, ...], now: datetime) -> Guarded:
@@ -109,12 +128,13 @@ def _used_by(run: JournalledRun) -> Iterator[tuple[str, str]]:
     yield from ((event.data["backup"], what) for event in run.events if event.data.get("backup"))
 
 
-def _end_dead_prunes(run: Run) -> None:
-    """We hold the lock, so another prune of this database that has not ended is dead; what it left is found anyway."""
+def _end_dead_runs(run: Run) -> None:
+    """We hold the lock, so another run of this database that has not ended is dead. If it worked on the store only,
+    what it left is found anyway."""
     kit = run.equipment
     for other in kit.journal.open_runs():
         begun = other.started.data
-        is_ours = begun.get("database") == str(kit.database.address) and begun.get("command") == COMMAND
+        is_ours = begun.get("database") == str(kit.database.address) and begun.get("command") in STORE_ONLY
         if is_ours and other.run_id != run.id:
             kit.journal.append(JournalEvent(other.run_id, kit.clock(), EventKind.RUN_ENDED, data={"result": "cleaned"}))
 

@@ -38,6 +38,8 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+#: Commands that touch nothing but the store: one that was killed leaves no doubt about the database.
+STORE_ONLY = frozenset({"backup prune", "backup pin", "backup unpin", "backup note"})
 
 
 @dataclass(frozen=True, slots=True)

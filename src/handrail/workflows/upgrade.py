@@ -21,7 +21,7 @@ from handrail.workflows.backup import make_backup, restored, verified_copy
 from handrail.workflows.bring_back import Ask, WayBack, bring_back
 from handrail.workflows.lint_path import lint_path
 from handrail.workflows.rehearse import Rehearsal, read_warnings, rehearse
-from handrail.workflows.run import Equipment, Listener, Run, stands_at, start_run
+from handrail.workflows.run import STORE_ONLY, Equipment, Listener, Run, stands_at, start_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,9 @@ def _check_nothing_open(run: Run) -> None:
     """We hold the lock, so any other open run of this database is a dead one."""
     mine = run.equipment
     for other in mine.journal.open_runs():
-        if other.run_id != run.id and other.started.data.get("database") == str(mine.database.address):
+        begun = other.started.data
+        is_ours = begun.get("database") == str(mine.database.address) and begun.get("command") not in STORE_ONLY
+        if is_ours and other.run_id != run.id:
             raise PartlyDone(
                 f"the run {other.run_id} of {other.started.at:%Y-%m-%d %H:%M} was interrupted",
                 why="until it is settled nobody knows whether the database is the old or the new one",
