@@ -10,9 +10,9 @@ import pytest
 
 from handrail.retention.candidate import Candidate, Pin, candidate_of
 from handrail.retention.decision import Rule
-from handrail.retention.periods import Span, name_of, period_of, start_after
+from handrail.retention.periods import Span, latest, name_of, period_of, start_after
 from handrail.retention.policy import FOREVER, Guarded, RetentionPolicy, apply_policy, duration_text, way_back
-from unit.test_manifest import PROOF, RECORD
+from unit.test_manifest import FAILED, PROOF, RECORD
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -272,3 +272,17 @@ def test_a_record_is_seen_as_a_candidate() -> None:
         is_pre_migration=True,
     )
     assert candidate_of(replace(RECORD, reason="by hand")).is_pre_migration is False
+
+
+def test_a_backup_that_failed_its_last_verification_does_not_count_as_verified() -> None:
+    later = replace(FAILED, at=PROOF.at + DAY)
+    earlier = replace(FAILED, at=PROOF.at - DAY)
+    found = [candidate_of(replace(RECORD, verifications=given)) for given in ((later, PROOF), (PROOF, earlier), ())]
+    assert [one.is_verified for one in found] == [False, True, False]
+
+
+def test_the_last_moment_where_clocks_show_an_hour_twice() -> None:
+    first = datetime(2026, 10, 25, 2, 50, tzinfo=BERLIN)
+    second = datetime(2026, 10, 25, 2, 10, fold=1, tzinfo=BERLIN)
+    found = latest([first, second])
+    assert (found, found and found.fold, latest([])) == (second, 1, None)

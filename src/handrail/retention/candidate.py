@@ -32,14 +32,16 @@ class Candidate:
 
 
 def candidate_of(record: BackupRecord) -> Candidate:
-    """The view of a record."""
+    """The view of a record. It counts as verified when its last verification was a proof: one that failed since tells
+    that the backup has gone bad."""
+    last = max(record.verifications, key=lambda one: one.at, default=None)
     return Candidate(
         id=record.id,
         created_at=record.created_at,
         target=record.database,
         size=record.artifact.size,
         revisions=record.revisions,
-        is_verified=record.is_verified,
+        is_verified=last is not None and last.is_proof,
         is_pre_migration=record.reason.startswith(("upgrade to ", "downgrade to ")),
         milestones=record.milestones,
         pins=tuple(Pin(pin.text, pin.until) for pin in record.pins),

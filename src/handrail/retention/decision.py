@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from handrail.retention.candidate import Candidate
-from handrail.retention.periods import Span, name_of
+from handrail.retention.periods import Span, latest, name_of
 
 
 class Rule(StrEnum):
@@ -132,7 +132,7 @@ class Decision:
         """Until when it is kept at least; None when it goes, is kept for ever, or no date can be told."""
         if any(reason.until is None and reason.rule in _ENDLESS for reason in self.reasons):
             return None
-        return max((reason.until for reason in self.reasons if reason.until and reason.keeps), default=None)
+        return latest(reason.until for reason in self.reasons if reason.until and reason.keeps)
 
     @property
     def text(self) -> str:

@@ -6,6 +6,7 @@ has 23, 24 or 25 of them. Weeks begin on Monday and are numbered as ISO 8601 doe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 
@@ -69,6 +70,12 @@ def start_after(local: datetime, span: Span, number: int, zone: tzinfo) -> datet
         return datetime(day.year, day.month, day.day, tzinfo=zone)
     except (ValueError, OverflowError):
         return None
+
+
+def latest(moments: Iterable[datetime]) -> datetime | None:
+    """The last of these moments. Compared in UTC: Python compares two of one time zone by their wall clocks, which show
+    an hour twice."""
+    return max(moments, key=lambda moment: moment.astimezone(UTC), default=None)
 
 
 def _hour_after(local: datetime, number: int, zone: tzinfo) -> datetime:

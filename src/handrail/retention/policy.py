@@ -18,7 +18,7 @@ from functools import cache
 
 from handrail.retention.candidate import Candidate, Pin
 from handrail.retention.decision import TIERS, Decision, Reason, Rule
-from handrail.retention.periods import Span, name_of, period_of, start_after
+from handrail.retention.periods import Span, latest, name_of, period_of, start_after
 
 FOREVER = timedelta.max
 #: Milestones that the calendar makes: the newest backup of each of these periods.
@@ -192,7 +192,7 @@ def _kept_by_tier(rule: Rule, left: int, begin: datetime, local: datetime, here:
     is_running = period_of(local, span) == period_of(here, span)
     ahead = left - 1 if begin is here else left
     until = start_after(begin, span, ahead, here.tzinfo or UTC)
-    return Reason(rule, until=until and max(until, here), at=local if is_running else None)
+    return Reason(rule, until=until and latest((until, here)), at=local if is_running else None)
 
 
 def _durations(placed: Sequence[_Placed], policy: RetentionPolicy, here: datetime) -> _Found:
