@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from handrail.backups.catalog import artifact_key, manifest_key, verification_key
 from handrail.backups.manifest import write_manifest, write_verification
+from handrail.backups.methods import Format
 from handrail.backups.record import StoredArtifact, Verification
+from handrail.facts import TableName
 from handrail.stores.store import Store
 from unit.test_manifest import RECORD
 
@@ -30,6 +32,8 @@ def backup(
     revision: str = "b2",
     size: int = 1000,
     environment: str = "development",
+    tables: tuple[TableName, ...] = (),
+    format_: str = Format.SQLITE_PAGES,
 ) -> str:
     """Put one backup into the store; its id, which is its moment where no name is given."""
     id_ = name or f"{made:%Y%m%d_%H%M%S}_5eed00"
@@ -42,6 +46,8 @@ def backup(
         environment=environment,
         database=database,
         engine="sqlite",
+        format=format_,
+        tables=tables,
         revisions=(revision,),
         artifact=artifact,
         reason=reason,

@@ -250,6 +250,7 @@ def test_the_way_back_is_of_another_revision() -> None:
         replace(at("2026-11-03 08:00", "c", verified=True), revisions=("b2",)),
         replace(at("2026-12-03 08:00", "ahead"), revisions=("a1",)),
         replace(at("2026-11-04 08:00", "other"), revisions=("a1",), target="other"),
+        replace(at("2026-11-05 08:00", "part", verified=True), revisions=("a1",), part="the rows of bookings only"),
     ]
     assert way_back(made, "app", ("b2",), NOW) == {"a", "b"}
     assert way_back(made, "app", ("a1",), NOW) == {"c"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import defaultdict
 from dataclasses import replace
@@ -51,13 +52,14 @@ durations = st.one_of(st.just(timedelta()), st.integers(1, 900).map(lambda hours
 
 @st.composite
 def histories(draw: st.DrawFn, now: datetime) -> list[Candidate]:
-    """Backups of two databases, some at the same moment, some after `now`."""
+    """Backups of two databases and of parts, some at the same moment, some after `now`."""
     ages = draw(st.lists(minutes, max_size=12))
     return [
         Candidate(
             id=f"b{place}",
             created_at=now - timedelta(minutes=age),
             target=draw(st.sampled_from(["app", "app", "other"])),
+            part=draw(st.sampled_from(["", "", "some rows"])),
             revisions=(draw(st.sampled_from(["a1", "b2"])),),
             is_verified=draw(st.booleans()),
             is_pre_migration=draw(st.booleans()),
@@ -98,8 +100,9 @@ def kept(decisions: tuple[Decision, ...]) -> set[str]:
 def oracle(candidates: list[Candidate], policy: RetentionPolicy, now: datetime) -> set[str]:
     """What is kept when nothing is guarded by hand: period by period, in plain loops."""
     found = {one.id for one in candidates if one.created_at > now}
-    for target in {one.target for one in candidates}:
-        mine = [one for one in candidates if one.target == target and one.created_at <= now]
+    for target, part in {(one.target, one.part) for one in candidates}:
+        group = [one for one in candidates if one.target == target and one.part == part]
+        mine = [one for one in group if one.created_at <= now]
         if policy.is_empty:
             found |= {one.id for one in mine}
         elif mine:
@@ -252,13 +255,15 @@ def test_what_is_never_deleted(case: tuple[list[Candidate], RetentionPolicy, dat
     found = kept(apply_policy(pinned, policy, now, guarded))
     assert found >= pins | behind | set(guarded.in_use) | set(guarded.not_understood)
     assert found >= {one.id for one in candidates if one.created_at > now}
-    for target in ("app", "other"):
-        present = [one for one in candidates if one.target == target and one.created_at <= now]
+    for target, part in itertools.product(("app", "other"), ("", "some rows")):
+        group = [one for one in candidates if one.target == target and one.part == part]
+        present = [one for one in group if one.created_at <= now]
         assert found >= newest(present, 1) | newest([one for one in present if one.is_verified], 1)
         if guarded.target and target != guarded.target:
             assert found >= {one.id for one in present}
     assert found >= {parent for child in found for parent in guarded.needs.get(child, ())}
-    left = [one for one in candidates if one.target == "app" and one.created_at <= now and one.revisions != ("b2",)]
+    whole = [one for one in candidates if one.target == "app" and not one.part]
+    left = [one for one in whole if one.created_at <= now and one.revisions != ("b2",)]
     assert behind == newest(left, 1) | newest([one for one in left if one.is_verified], 1)
 
 
@@ -268,7 +273,7 @@ def test_no_reason_ends_before_its_date(
 ) -> None:
     """However many backups are made until then, but for those of a period that still runs."""
     candidates, policy, now = case
-    present = [replace(one, target="app") for one in candidates if one.created_at <= now]
+    present = [replace(one, target="app", part="") for one in candidates if one.created_at <= now]
     for decision in apply_policy(present, policy, now):
         for reason in (one for one in decision.reasons if one.until and one.until > now and one.at is None):
             assert reason.until is not None

@@ -22,6 +22,7 @@ from handrail.backups.catalog import deletion_key, manifest_key, mark_key
 from handrail.backups.manifest import read_deletion, write_mark
 from handrail.backups.record import Deletion, Mark, MarkKind
 from handrail.errors import BackupError, LockNotObtained, UsageError
+from handrail.facts import TableName
 from handrail.journal.file import FileJournal
 from handrail.journal.journal import EventKind, JournalEvent
 from handrail.migrator.migrator import ProjectFacts
@@ -313,6 +314,27 @@ def test_what_is_not_understood_stays(bench: Bench) -> None:
     ]
     assert bench.prune().deleted == ()
     assert store.keys() == whole
+
+
+def test_a_backup_of_a_part_or_of_a_newer_format_takes_no_place_of_a_whole_one(bench: Bench) -> None:
+    store, table = bench.kit.store, TableName("bookings")
+    for hours in (1, 2):
+        made = NOW - timedelta(hours=hours)
+        backup(store, made, bench.database, name=f"part{hours}", verified=True, tables=(table,))
+        backup(store, made, bench.database, name=f"newer{hours}", verified=True, format_="pages-2")
+    before = bench.told()
+    assert before == {
+        "part1": "keep: the newest backup; the last one that was proven to restore; among the last 1",
+        "newer1": "keep: the newest backup; the last one that was proven to restore;"
+        " not understood: its format pages-2 is of a newer handrail; among the last 1",
+        "part2": "delete: not among the last 1",
+        "newer2": "keep: not understood: its format pages-2 is of a newer handrail",
+        "b1": "keep: the newest backup; among the last 1",
+        "b2": "keep: the last one that was proven to restore",
+        "b3": "delete: not among the last 1",
+        "b4": "delete: not among the last 1",
+    }
+    assert bench.prune().deleted == ("part2", "b3", "b4")
 
 
 def test_manifests_that_cannot_be_read_stay(bench: Bench) -> None:

@@ -175,6 +175,11 @@ _FOLDER: Final = "restore it into a new folder, and start a server on it: --into
 _INTO: Final = "restore it into a new database: --into NAME"
 
 
+def is_known(text: str) -> bool:
+    """Whether this handrail can read a backup of that format."""
+    return text in set(Format)
+
+
 def known_format(text: str) -> Format:
     """The format that a manifest names; BackupError when a newer handrail wrote it."""
     try:

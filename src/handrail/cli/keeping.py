@@ -176,7 +176,7 @@ def _schedule(config: Config, judged: Judged, every: str) -> Schedule:
     from handrail.retention.growth import growth_of
 
     target = judged.guarded.target
-    own = [one for one in judged.candidates if one.target == target]
+    own = [one for one in judged.candidates if one.target == target and not one.part]
     interval = _interval(every) or config.retention.every or usual_interval(own, target, judged.now)
     if interval is None:
         raise UsageError(

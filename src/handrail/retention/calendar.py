@@ -84,14 +84,16 @@ def moments_of(now: datetime, span: Span, days: int, policy: RetentionPolicy) ->
 
 
 def usual_interval(candidates: Iterable[Candidate], target: str, now: datetime) -> timedelta | None:
-    """The median time between two backups of a database, in whole hours; None when there are fewer than two."""
-    times = sorted(one.created_at for one in candidates if one.target == target and one.created_at <= now)
+    """The median time between two whole backups of a database, in whole hours; None when there are fewer than two."""
+    whole = (one for one in candidates if one.target == target and not one.part)
+    times = sorted(one.created_at for one in whole if one.created_at <= now)
     gaps = sorted(later - earlier for earlier, later in pairwise(times) if later > earlier)
     return max(1, round(gaps[len(gaps) // 2] / _HOUR)) * _HOUR if gaps else None
 
 
 def _planned(there: list[Candidate], schedule: Schedule, now: datetime) -> Iterator[Candidate]:
-    made = [one.created_at for one in there if one.target == schedule.target and one.created_at <= now]
+    whole = (one for one in there if one.target == schedule.target and not one.part)
+    made = [one.created_at for one in whole if one.created_at <= now]
     first = max(max(made, default=now) + schedule.every, now)
     model = Candidate("", first, schedule.target, is_verified=True)
     number = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from handrail.backups.methods import part_of
 from handrail.backups.record import BackupRecord
 
 
@@ -18,7 +19,8 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One backup. `target` is the database it is of (its address), `milestones` what a person called it."""
+    """One backup. `target` is the database it is of (its address), `part` what it holds of it in words, "" for all;
+    `milestones` what a person called it."""
 
     id: str
     created_at: datetime
@@ -29,6 +31,7 @@ class Candidate:
     is_pre_migration: bool = False
     milestones: frozenset[str] = frozenset()
     pins: tuple[Pin, ...] = ()
+    part: str = ""
 
 
 def candidate_of(record: BackupRecord) -> Candidate:
@@ -39,6 +42,7 @@ def candidate_of(record: BackupRecord) -> Candidate:
         id=record.id,
         created_at=record.created_at,
         target=record.database,
+        part=part_of(record.tables, record.schema_only),
         size=record.artifact.size,
         revisions=record.revisions,
         is_verified=last is not None and last.is_proof,

@@ -4,7 +4,8 @@
   count: a week without backups takes nothing away. Each rule counts for itself; one that keeps is enough.
 * Durations count back from the newest backup, not from now. So neither backups that stopped nor a clock that is ahead
   take anything away.
-* Backups of different databases are judged apart. One from the future is kept, told, and counts for nothing.
+* Backups of different databases are judged apart, and so are those of a part (some tables, definitions only): none ever
+  takes the place of a whole one. One from the future is kept, told, and counts for nothing.
 * A policy without `last`, a tier or `within` keeps everything.
 * Often or once is the same: what is kept at a moment does not depend on when it was pruned before.
 """
@@ -87,8 +88,8 @@ def apply_policy(
     """One decision for each backup, newest first; the order in which they are given does not matter."""
     newest_first = sorted(candidates, key=lambda one: (one.created_at, one.id), reverse=True)
     reasons: dict[str, list[Reason]] = {one.id: [] for one in newest_first}
-    for target in dict.fromkeys(one.target for one in newest_first):
-        group = [one for one in newest_first if one.target == target]
+    for kind in dict.fromkeys((one.target, one.part) for one in newest_first):
+        group = [one for one in newest_first if (one.target, one.part) == kind]
         for id_, reason in (*_guards(group, policy, now, guarded), *_rules(group, policy, now)):
             reasons[id_].append(reason)
     _keep_needed(reasons, guarded.needs)
@@ -96,11 +97,10 @@ def apply_policy(
 
 
 def way_back(candidates: Iterable[Candidate], target: str, live: Sequence[str], now: datetime) -> frozenset[str]:
-    """The backups of a database that lead back behind its live revisions: the newest of another revision, and the
+    """The whole backups of a database that lead back behind its live revisions: the newest of another revision, and the
     newest of those that was proven to restore."""
-    behind = [
-        one for one in candidates if one.target == target and one.created_at <= now and set(one.revisions) != set(live)
-    ]
+    whole = (one for one in candidates if one.target == target and not one.part)
+    behind = [one for one in whole if one.created_at <= now and set(one.revisions) != set(live)]
     newest = sorted(behind, key=lambda one: (one.created_at, one.id), reverse=True)
     return frozenset(one.id for one in (*newest[:1], *[one for one in newest if one.is_verified][:1]))
 

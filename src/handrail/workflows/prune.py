@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from handrail.amounts import size
 from handrail.backups.catalog import Catalog, deletion_key
 from handrail.backups.manifest import write_deletion
+from handrail.backups.methods import is_known
 from handrail.backups.record import Deletion
 from handrail.journal.journal import EventKind, JournalEvent, JournalledRun
 from handrail.migrations.revision import named
@@ -54,7 +55,7 @@ class Judged:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should look at before anything is deleted."""
-        own = [one for one in self.candidates if one.target == self.guarded.target]
+        own = [one for one in self.candidates if one.target == self.guarded.target and not one.part]
         ahead = [one.id for one in self.candidates if one.created_at > self.now]
         unproven = bool(own) and not any(one.is_verified for one in own)
         return (
@@ -79,7 +80,17 @@ class Pruned:
 def judge(kit: Equipment, policy: RetentionPolicy) -> Judged:
     """Decide; nothing is touched."""
     catalog, now = read_catalog(kit), kit.clock()
-    candidates = tuple(candidate_of(record) for record in catalog.records)
+    unknown = {record.id: record.format for record in catalog.records if not is_known(record.format)}
+    # What this handrail cannot restore takes no place of what it can.
+    seen = (candidate_of(record) for record in catalog.records)
+    candidates = tuple(replace(one, part=unknown[one.id]) if one.id in unknown else one for one in seen)
+    catalog = replace(
+        catalog,
+        not_understood=(
+            *catalog.not_understood,
+            *((id_, f"its format {name} is of a newer handrail") for id_, name in unknown.items()),
+        ),
+    )
     guarded = _guarded(kit, catalog, candidates, now)
     decisions = apply_policy(candidates, policy, now, guarded)
     return Judged(decisions, catalog, candidates, guarded, now, _half_made(kit, catalog))
