@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from handrail.facts import TableName
 from handrail.retention.candidate import Candidate, Pin, candidate_of
 from handrail.retention.decision import Rule
 from handrail.retention.periods import Span, latest, name_of, period_of, start_after
@@ -273,6 +274,13 @@ def test_a_record_is_seen_as_a_candidate() -> None:
         is_pre_migration=True,
     )
     assert candidate_of(replace(RECORD, reason="by hand")).is_pre_migration is False
+    parts = [{"schema_only": True}, {"tables": (TableName("bookings"),)}, {"format": "pg_basebackup-tar"}, {}]
+    assert [candidate_of(replace(RECORD, **part)).part for part in parts] == [  # type: ignore[arg-type]
+        "definitions and no rows",
+        "the rows of bookings only",
+        "the files of a whole server",
+        "",
+    ]
 
 
 def test_a_backup_that_failed_its_last_verification_does_not_count_as_verified() -> None:

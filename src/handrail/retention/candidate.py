@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from handrail.backups.methods import part_of
+from handrail.backups.methods import Format, part_of
 from handrail.backups.record import BackupRecord
+
+#: Its files need a server of the same version of their own: no such backup takes the place of a database's.
+_SERVER = "the files of a whole server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +22,8 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One backup. `target` is the database it is of (its address), `part` what it holds of it in words, "" for all;
-    `milestones` what a person called it."""
+    """One backup. `target` is the database it is of (its address), `part` what it holds in words when it is not just
+    the whole database, `milestones` what a person called it."""
 
     id: str
     created_at: datetime
@@ -42,7 +45,7 @@ def candidate_of(record: BackupRecord) -> Candidate:
         id=record.id,
         created_at=record.created_at,
         target=record.database,
-        part=part_of(record.tables, record.schema_only),
+        part=part_of(record.tables, record.schema_only) or (_SERVER if record.format == Format.PG_BASE else ""),
         size=record.artifact.size,
         revisions=record.revisions,
         is_verified=last is not None and last.is_proof,
