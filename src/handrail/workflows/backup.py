@@ -131,7 +131,8 @@ def restore_new(run: Run, record: BackupRecord, into: str) -> str:
 
 def restore_table(run: Run, record: BackupRecord, table: TableName, into: str) -> SideTable:
     """Bring one table of a backup beside the live one, under the name `into`, by way of a restored copy."""
-    with run.step("restore table", f"restoring {record.id} into a scratch database") as done:
+    said = {"backup": record.id}  # so that no prune takes it meanwhile
+    with run.step("restore table", f"restoring {record.id} into a scratch database", said) as done:
         with restored(run, record) as copy:
             run.say("restore table", f"copying {table} into {into}")
             found = run.equipment.database.bring(copy, table, into)
