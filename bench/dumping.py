@@ -192,7 +192,7 @@ def measure_postgres(work: Path, size: int, rounds: int) -> Iterator[Figure]:
     if not binaries:
         yield Figure("PostgreSQL", "not measured: no server programs at hand")
         return
-    with ThrowawayCluster(binaries[-1]) as cluster, _filled(cluster, size) as (connection, actual):
+    with ThrowawayCluster(binaries[-1]) as cluster, filled(cluster, size) as (connection, actual):
         address = cluster.address
         database = PostgresDatabase(address)
         name = f"PostgreSQL {binaries[-1].version}, {actual / MB:.0f} MB"
@@ -229,7 +229,7 @@ def measure_postgres(work: Path, size: int, rounds: int) -> Iterator[Figure]:
 
 
 @contextmanager
-def _filled(cluster: ThrowawayCluster, size: int) -> Iterator[tuple[psycopg.Connection, int]]:
+def filled(cluster: ThrowawayCluster, size: int) -> Iterator[tuple[psycopg.Connection, int]]:
     address = cluster.address
     where = f"host={address.host} port={address.port} user={address.user} dbname={address.database}"
     with psycopg.connect(where, password=address.password, autocommit=True) as connection:

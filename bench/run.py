@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bench.measuring import Figure
 
 RESULTS = ROOT / "bench" / "results"
-PARTS = ("start", "guarded", "sqlite", "postgres", "lint", "rules", "enums")
+PARTS = ("start", "guarded", "sqlite", "postgres", "methods", "lint", "rules", "enums")
 MB = 1_000_000
 
 
@@ -42,6 +42,7 @@ def figures(chosen: argparse.Namespace, work: Path) -> Iterator[Figure]:  # noqa
     from bench.dumping import measure_postgres, measure_sqlite
     from bench.enums import measure_enums
     from bench.linting import measure_lint
+    from bench.methods import measure_methods
     from bench.programs import measure_guarded, measure_start
     from bench.waiting import measure_waiting
 
@@ -56,6 +57,10 @@ def figures(chosen: argparse.Namespace, work: Path) -> Iterator[Figure]:  # noqa
         yield from measure_sqlite(work, (200 if chosen.quick else 1000) * MB, rounds)
     if "postgres" in parts:
         yield from measure_postgres(work, (100 if chosen.quick else 300) * MB, rounds)
+    if "methods" in parts:
+        yield from measure_methods(
+            work, (100 if chosen.quick else 1000) * MB, (50 if chosen.quick else 600) * MB, rounds
+        )
     if "lint" in parts:
         yield from measure_lint(work, rounds)
     if "rules" in parts:

@@ -29,9 +29,10 @@ _AFTER = ("user_version", "application_id", "journal_mode")
 _ROWIDS = ("_rowid_", "rowid", "oid")
 #: 2**62: SQLite reads its decimal digits exactly, and so it does those of any whole number below 2**53.
 _STEP = 62
+#: What ends with its first semicolon, unlike a trigger.
+_PLAIN = ("INSERT INTO ", "PRAGMA ")
 _CLOSES = {"'": "'", '"': '"', "`": "`", "[": "]", "/*": "*/", "--": "\n"}
 _OPENS = re.compile(r"['\"`\[]|--|/\*")
-_DENIED = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH})
 
 
 def write_sql(raw: sqlite3.Connection) -> Iterator[bytes]:
@@ -98,10 +99,13 @@ def _rows(raw: sqlite3.Connection, table: str) -> Iterator[bytes]:
     listed = f"({','.join(names)})" if rowid else ""
     head = f"INSERT INTO {quoted(table)}{listed} VALUES(".encode()
     shown, safe = (" || ',' || ".join(written(name) for name in names) for written in (_readable, _safe))
+    hexed: sqlite3.Cursor | None = None  # the same rows in the same order, once one of them needs it
     with as_text(raw, bytes):
-        found = own_cursor(raw).execute(f"SELECT {shown}, {safe} FROM {quoted(table)}")
-        for readable, hexed in found:
-            yield head + (readable if _is_utf8(readable) else hexed) + b");"
+        for number, (row,) in enumerate(own_cursor(raw).execute(f"SELECT {shown} FROM {quoted(table)}")):
+            if hexed is None and not _is_utf8(row):
+                hexed = own_cursor(raw).execute(f"SELECT {safe} FROM {quoted(table)} LIMIT -1 OFFSET {number}")
+            other = row if hexed is None else hexed.fetchone()[0]
+            yield head + (row if hexed is None or _is_utf8(row) else other) + b");"
 
 
 def _rowid(raw: sqlite3.Connection, table: str, columns: list[str]) -> str:
@@ -159,7 +163,7 @@ def load_sql(path: Path, source: BinaryIO) -> None:
     number = 0
     try:
         raw.execute("PRAGMA synchronous=OFF")
-        raw.set_authorizer(_authorizer)
+        raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)  # it fills this file and no other
         for statement in _read_statements(source):
             number += 1
             raw.execute(statement)
@@ -178,10 +182,6 @@ def load_sql(path: Path, source: BinaryIO) -> None:
 _HINT = "Choose another one: `handrail backup list`."
 
 
-def _authorizer(action: int, *_: str | None) -> int:
-    return sqlite3.SQLITE_DENY if action in _DENIED else sqlite3.SQLITE_OK
-
-
 def _read_statements(source: BinaryIO) -> Iterator[str]:
     """Statements, cut where lines end outside of texts; `complete_statement` knows triggers, and reads all anew."""
     waiting: list[str] = []
@@ -192,7 +192,7 @@ def _read_statements(source: BinaryIO) -> Iterator[str]:
         if mark or not line.rstrip().endswith(";"):
             continue
         statement = "".join(waiting)
-        if sqlite3.complete_statement(statement):
+        if waiting[0].startswith(_PLAIN) or sqlite3.complete_statement(statement):
             yield statement
             waiting = []
     if "".join(waiting).strip():
@@ -224,6 +224,8 @@ def _open_at_end(line: str, mark: str) -> str:
 
 
 def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
     try:
         text.decode()
     except UnicodeDecodeError:
