@@ -60,6 +60,8 @@ class ColumnFacts:
     """A column as the catalog shows it; `type` and `default` are the engine's own SQL text.
 
     `not_null_unchecked` names a NOT NULL constraint that holds for new rows only; the column is nullable then.
+    `carries` is what else hangs on the column by the catalog ("comment", "policy p on table t"), so that another column
+    in its place would come without it; None when that was not looked up. It is not compared: a proof does not judge it.
     """
 
     name: str
@@ -69,6 +71,7 @@ class ColumnFacts:
     generated: bool = False
     collation: str | None = None
     not_null_unchecked: str | None = None
+    carries: tuple[str, ...] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def test_what_names_the_column_stands_in_the_way(postgres_server: PostgresServer
         assert found == {
             ("bookings", "seats"): {"constraint few", "index ix_seats", "view full_ones", "column total"},
             ("bookings", "Seats"): set(),
-            ("bookings", "id"): {"constraint bookings_pkey", "sequence of id"},
+            ("bookings", "id"): {"constraint bookings_pkey", "sequence public.bookings_id_seq"},
             ("bookings", "room"): {"constraint bookings_room_fkey", "index ix_room"},
             ("rooms", "id"): {"constraint rooms_pkey", "constraint bookings_room_fkey"},
             ("rooms", "code"): {"constraint rooms_code_key"},
@@ -60,3 +60,73 @@ def test_what_names_the_column_stands_in_the_way(postgres_server: PostgresServer
         )
     finally:
         postgres_server.drop(address.database)
+
+
+HANGING = (
+    "CREATE ROLE reader_of_a_column",
+    "CREATE TABLE loose (a integer, b text, c integer, PRIMARY KEY (c))",
+    "CREATE TABLE t (n integer GENERATED ALWAYS AS IDENTITY, shown integer, granted integer, counted integer,"
+    ' stored text, measured integer, guarded integer, used integer, ruled integer, ordered text COLLATE "C",'
+    " owned integer, plain integer, joined integer)",
+    "COMMENT ON COLUMN t.shown IS 'what code shows'",
+    "GRANT SELECT (granted) ON t TO reader_of_a_column",
+    "ALTER TABLE t ALTER counted SET STATISTICS 500",
+    "ALTER TABLE t ALTER counted SET (n_distinct = 5)",
+    "ALTER TABLE t ALTER stored SET STORAGE EXTERNAL",
+    "CREATE STATISTICS both_of_them ON measured, plain FROM t",
+    "CREATE POLICY some_rows ON t USING (guarded > 1)",
+    "CREATE FUNCTION used_sum() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT sum(used) FROM t; END",
+    "CREATE RULE kept AS ON DELETE TO loose DO INSTEAD UPDATE t SET ruled = 1 WHERE ruled = old.a",
+    "CREATE SEQUENCE counter OWNED BY t.owned",
+    "CREATE VIEW named_otherwise AS SELECT k.x FROM t AS k (x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x)",
+    "CREATE TABLE parts (k integer, v integer) PARTITION BY RANGE (k)",
+    "CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (9)",
+    "CREATE TABLE parent (v integer)",
+    "CREATE TABLE child () INHERITS (parent)",
+    "CREATE TYPE of_table AS (v integer)",
+    "CREATE TABLE typed OF of_table",
+    "CREATE TABLE sent (v integer, w integer)",
+    "CREATE PUBLICATION p FOR TABLE sent (v)",
+)
+
+
+def test_what_hangs_on_a_column_without_naming_it_stands_in_the_way_too(postgres_server: PostgresServer) -> None:
+    address = postgres_server.clone()
+    try:
+        postgres_server.execute(address, HANGING)
+        facts = PostgresDatabase(address).facts()
+        found = {
+            f"{table.name}.{column.name}": dependents(facts, table.name, column.name)
+            for table in facts.tables
+            for column in table.columns
+        }
+        assert found == {
+            "child.v": ("inheritance",),
+            "loose.a": ("rule kept on table public.loose",),
+            "loose.b": (),
+            "loose.c": ("constraint loose_pkey",),
+            "parent.v": ("inheritance",),
+            "part.k": ("the table of which it is a partition",),
+            "part.v": ("the table of which it is a partition",),
+            "parts.k": ("its partitions",),
+            "parts.v": ("its partitions",),
+            "sent.v": ("publication p",),
+            "sent.w": ("publication p",),
+            "t.counted": ("its options", "its statistics target"),
+            "t.granted": ("its privileges",),
+            "t.guarded": ("policy some_rows on table public.t",),
+            "t.joined": ("view named_otherwise",),
+            "t.measured": ("statistics object public.both_of_them",),
+            "t.n": ("sequence public.t_n_seq",),
+            "t.ordered": ("collation pg_catalog.C",),
+            "t.owned": ("sequence public.counter",),
+            "t.plain": ("statistics object public.both_of_them",),
+            "t.ruled": ("rule kept on table public.loose",),
+            "t.shown": ("its comment",),
+            "t.stored": ("its storage",),
+            "t.used": ("function public.used_sum()",),
+            "typed.v": ("the type of the table",),
+        }
+    finally:
+        postgres_server.drop(address.database)
+        postgres_server.execute(postgres_server.cluster.address, ["DROP ROLE reader_of_a_column"])

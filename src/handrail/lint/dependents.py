@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from handrail.facts import DatabaseFacts, ObjectKind, SchemaObject, TableName
+from handrail.facts import ColumnFacts, DatabaseFacts, ObjectKind, SchemaObject, TableName
 
 _DEFAULT_SCHEMAS = {None, "public", "main"}
 
 
 def dependents(facts: DatabaseFacts, table: TableName, column: str) -> tuple[str, ...]:
-    """ "index ix_seats", "view v", "column total" …: what names the column in its definition, and every trigger of the
-    table, whose function may read it."""
+    """ "index ix_seats", "view v", "column total" …: what names the column in its definition, every trigger of the
+    table, whose function may read it, and what else hangs on it (`ColumnFacts.carries`, where that was looked up)."""
     depending = [one for one in facts.objects if _depends(one, table, column)]
     keys = {one.name for one in depending if one.kind is ObjectKind.CONSTRAINT}  # whose index goes with them
     found = [f"{one.kind} {one.name}" for one in depending if one.kind is not ObjectKind.INDEX or one.name not in keys]
@@ -19,9 +19,20 @@ def dependents(facts: DatabaseFacts, table: TableName, column: str) -> tuple[str
     for other in known.columns if known is not None else ():
         if other.generated and other.name != column and _names(other.default or "", column):
             found.append(f"column {other.name}")
-        if other.name == column and "nextval(" in (other.default or ""):
-            found.append(f"sequence of {column}")
+        if other.name == column:
+            found += _of_column(other)
     return tuple(dict.fromkeys(found))
+
+
+def _of_column(known: ColumnFacts) -> list[str]:
+    found = list(known.carries or ())
+    if "nextval(" in (known.default or "") and not any(one.startswith("sequence ") for one in found):
+        found.append(f"sequence of {known.name}")
+    if known.collation is not None:
+        found.append(f"collation {known.collation}")
+    if known.not_null_unchecked is not None:
+        found.append(f"constraint {known.not_null_unchecked}")
+    return found
 
 
 def _depends(one: SchemaObject, table: TableName, column: str) -> bool:
