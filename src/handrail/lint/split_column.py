@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from handrail.facts import TableName
+from handrail.lint.column_steps import POSTGRES, ColumnName, filling, not_null, proven
 from handrail.lint.finding import Edit, NextRevision, Split
 from handrail.lint.next_revisions import literal
 from handrail.lint.repairs import over
@@ -17,12 +17,9 @@ from handrail.migrations.calls import ReadOperation
 from handrail.migrations.changes import Change, ConstraintKind
 from handrail.migrations.columns import ColumnText
 from handrail.migrations.declarations import marker
-from handrail.migrations.sql_names import quoted, quoted_table
 from handrail.migrations.values import call_name
 
-POSTGRES: Final = frozenset({"postgresql"})
 BOTH: Final = POSTGRES | {"sqlite"}
-_MAX_NAME: Final = 63
 #: Only PostgreSQL has it.
 _UUID: Final = "gen_random_uuid()"
 #: What functions that models take for a default are called in SQL.
@@ -38,47 +35,6 @@ _TYPES: Final = {
     "CURRENT_DATE": {"date"},
     _UUID: {"uuid", "guid"},
 }
-_VALUES: Final = (
-    '# The SQL of a new column\'s value in the rows that are there, such as "0", "\'open\'" or "lower(topic)".\n'
-    "# None: nobody has chosen one; that is right only where there are no rows.\nVALUES = {{\n{lines}\n}}"
-)
-#: With 2 MB in one transaction nobody waits long for a row.
-_PAGES: Final = "PAGES = 256"
-_FILL: Final = """def fill(table, column, schema=None):
-    \"\"\"{what}\"\"\"
-    context, rows = op.get_context(), sa.table(table, sa.column(column), schema=schema)
-    empty, value = rows.c[column].is_(None), VALUES[f"{{rows.fullname}}.{{column}}"]
-    if value is None:
-        refuse_rows(rows, column)
-        return
-{batches}    op.execute(sa.update(rows).where(empty).values({{column: sa.literal_column(value)}}))"""
-_BATCHES: Final = """    if {test}not context.as_sql:
-        name = context.dialect.identifier_preparer.format_table(rows)
-        pages = op.get_bind().scalar(
-            sa.text(
-                "SELECT coalesce(max(pg_relation_size(relid)), pg_relation_size(CAST(:name AS regclass)))"
-                " / CAST(current_setting('block_size') AS integer) FROM pg_partition_tree(CAST(:name AS regclass))"
-            ),
-            {{"name": name}},
-        )
-        with context.autocommit_block():
-            for first in range(0, int(pages), PAGES):
-                begin = sa.literal_column(f"ctid >= '({{first}},0)'")
-                end = sa.literal_column(f"ctid < '({{first + PAGES}},0)'")
-                op.execute(sa.update(rows).where(empty, begin, end).values({{column: sa.literal_column(value)}}))
-    # and what others wrote without a value meanwhile
-"""
-_REFUSE: Final = """def refuse_rows(rows, column):
-    \"\"\"Fail when there are rows to fill, since nobody has said with what.\"\"\"
-    if op.get_context().as_sql:
-        return
-    count = op.get_bind().scalar(sa.select(sa.func.count()).select_from(rows).where(rows.c[column].is_(None)))
-    if count:
-        name = f"{rows.fullname}.{column}"
-        raise ValueError(
-            f"{name} is NULL in {count} row{'' if count == 1 else 's'} and no value for it was chosen; "
-            f'write its SQL into VALUES["{name}"] in the script of revision {revision}'
-        )"""
 
 
 def nullable_edit(read: ReadOperation) -> Edit | None:
@@ -131,17 +87,14 @@ class ColumnSplit:
         return self.postgres_value if engines == POSTGRES else self.value
 
     @property
-    def where(self) -> str:
-        return f"{self.table}.{self.column}"
-
-    @property
-    def schema(self) -> str:
-        """The argument that names the table's schema, where it has one."""
-        return f", schema={literal(self.table.schema)}" if self.table.schema else ""
+    def name(self) -> ColumnName:
+        return ColumnName(self.table, self.column)
 
     def todo(self, engines: frozenset[str]) -> tuple[str, ...]:
         """What a person has to write for it."""
-        text = f"VALUES[{literal(self.where)}]: the SQL of its value in the rows that are there, unless there are none"
+        text = (
+            f"VALUES[{literal(str(self.name))}]: the SQL of its value in the rows that are there, unless there are none"
+        )
         return () if self.on(engines) else (text,)
 
 
@@ -153,30 +106,18 @@ def column_split(table: TableName, name: str, column: ColumnText) -> ColumnSplit
 
 
 def _message(verb: str, columns: Sequence[ColumnSplit]) -> str:
-    return f"{verb} {', '.join(one.where for one in columns)}"
+    return f"{verb} {', '.join(str(one.name) for one in columns)}"
 
 
 def _filled(columns: Sequence[ColumnSplit], engines: frozenset[str]) -> NextRevision:
-    calls = (f"fill({literal(one.table.name)}, {literal(one.column)}{one.schema})" for one in columns)
-    lines = (f"    {literal(one.where)}: {_said(one.on(engines))}," for one in columns)
     markers = "\n".join(marker(one.table, one.column) for one in columns)
     return NextRevision(
         _message("fill", columns),
-        "\n".join(calls),
+        "\n".join(one.name.fill() for one in columns),
         "# handrail: ignore-file HR-PR104 -- the values go with the column, which the revision before takes back\npass",
-        (markers, _VALUES.format(lines="\n".join(lines)), *_helpers(engines)),
+        (markers, *filling({str(one.name): one.on(engines) for one in columns}, engines)),
         tuple(text for one in columns for text in one.todo(engines)),
     )
-
-
-def _helpers(engines: frozenset[str]) -> tuple[str, ...]:
-    """The functions of the script that fills; rows are filled in batches on PostgreSQL only."""
-    if "postgresql" not in engines:
-        return (_FILL.format(what="Give the rows without a value one.", batches=""), _REFUSE)
-    test = "" if engines == POSTGRES else 'context.dialect.name == "postgresql" and '
-    where = "" if engines == POSTGRES else " on PostgreSQL"
-    what = f"Give the rows without a value one, each batch{where} in a transaction of its own."
-    return (_PAGES, _FILL.format(what=what, batches=_BATCHES.format(test=test)), _REFUSE)
 
 
 def _required(columns: Sequence[ColumnSplit], engines: frozenset[str]) -> NextRevision:
@@ -196,50 +137,23 @@ def _in_batches(columns: Sequence[ColumnSplit], *, nullable: bool) -> str:
     lines = []
     for table in dict.fromkeys(one.table for one in columns):
         those = [one for one in columns if one.table == table]
-        lines.append(f"with op.batch_alter_table({literal(table.name)}{those[0].schema}) as batch_op:")
+        lines.append(f"with op.batch_alter_table({literal(table.name)}{those[0].name.schema}) as batch_op:")
         lines += [f"    batch_op.alter_column({literal(one.column)}, nullable={nullable})" for one in those]
     return "\n".join(lines)
 
 
 def _required_on_postgres(columns: Sequence[ColumnSplit]) -> str:
-    lines = ["# a try that failed may have left them"]
-    for one in columns:
-        drop = f"ALTER TABLE {quoted_table(one.table)} DROP CONSTRAINT IF EXISTS {quoted(_check(one))}"
-        lines.append(f"op.execute({literal(drop)})")
-    for one in columns:
-        names, condition = f"{literal(_check(one))}, {literal(one.table.name)}", f"{quoted(one.column)} IS NOT NULL"
-        lines.append(
-            f"op.create_check_constraint({names}, {literal(condition)}{one.schema}, postgresql_not_valid=True)"
-        )
-    lines.append("with op.get_context().autocommit_block():")
-    for table in dict.fromkeys(one.table for one in columns):
-        checks = ", ".join(f"VALIDATE CONSTRAINT {quoted(_check(one))}" for one in columns if one.table == table)
-        lines.append(f"    op.execute({literal(f'ALTER TABLE {quoted_table(table)} {checks}')})")
-    lines += [_alter(one, nullable=False) for one in columns]
-    for one in columns:
-        lines.append(
-            f'op.drop_constraint({literal(_check(one))}, {literal(one.table.name)}{one.schema}, type_="check")'
-        )
+    checks = [not_null(one.name) for one in columns]
+    lines = [*proven(checks), *(_alter(one, nullable=False) for one in columns), *(one.drop() for one in checks)]
     return "\n".join(lines)
 
 
 def _alter(one: ColumnSplit, *, nullable: bool) -> str:
-    return f"op.alter_column({literal(one.table.name)}, {literal(one.column)}, nullable={nullable}{one.schema})"
-
-
-def _check(one: ColumnSplit) -> str:
-    name = f"ck_{one.table.name}_{one.column}_not_null"
-    if len(name.encode()) <= _MAX_NAME:
-        return name
-    return f"ck_{hashlib.sha256(name.encode()).hexdigest()[:12]}_not_null"
+    return one.name.alter(f"nullable={nullable}")
 
 
 def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.split("\n"))
-
-
-def _said(value: str | None) -> str:
-    return "None" if value is None else literal(value)
 
 
 def _known_value(column: ColumnText) -> str | None:
