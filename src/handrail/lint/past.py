@@ -107,8 +107,9 @@ def is_filled(around: Around, table: TableName, column: str) -> bool:
 
 
 def is_proven_not_null(around: Around, table: TableName, column: str) -> bool:
-    """Whether a checked CHECK (column IS NOT NULL) is there, by which PostgreSQL (12 and later) needs no scan."""
-    known = around.context.facts
+    """Whether a checked CHECK (column IS NOT NULL) is there, by which PostgreSQL (12 and later) needs no scan. It stays
+    when the column gets another name."""
+    known, column = around.context.facts, _first_name(around, table, column)
     objects = () if known is None else known.objects
     if any(
         one.kind is ObjectKind.CONSTRAINT and one.table == table and one.is_valid and _says(one.definition, column)
@@ -128,7 +129,17 @@ def is_proven_not_null(around: Around, table: TableName, column: str) -> bool:
                     waiting.add(made.name)
             case changes.ValidateConstraint(table=where, name=name) if where == table and name in waiting:
                 return True
+            case changes.AlterColumn(table=where, column=old, new_name=str(new)) if (where, old) == (table, column):
+                column = new
     return False
+
+
+def _first_name(around: Around, table: TableName, column: str) -> str:
+    """What the column was called before all that runs before the change."""
+    for change in reversed(list(earlier(around))):
+        if isinstance(change, changes.AlterColumn) and (change.table, change.new_name) == (table, column):
+            column = change.column
+    return column
 
 
 def _says(condition: str, column: str) -> bool:

@@ -12,6 +12,7 @@ from handrail.migrations.changes import (
     AddConstraint,
     AlterColumn,
     Change,
+    DropColumn,
     DropTable,
     ValidateConstraint,
     Verb,
@@ -79,6 +80,18 @@ def is_new_column(around: Around, table: TableName, column: str) -> bool:
         if isinstance(one, AlterColumn) and one.table == table and one.new_name == column:
             return True
     return False
+
+
+def is_replaced(around: Around, table: TableName, column: str) -> bool:
+    """Whether the script lets the column go and gives its name to another one, and says by a marker that it means to:
+    who asks for the name gets the other column, in the same moment."""
+    is_gone = is_named = False
+    for one in around.all:
+        if isinstance(one, DropColumn) and (one.table, one.column) == (table, column):
+            is_gone = True
+        elif isinstance(one, AlterColumn) and (one.table, one.new_name) == (table, column):
+            is_named = is_gone
+    return is_named and is_declared(around, table, column, may_vanish=True)
 
 
 def goes_with_its_table(around: Around, table: TableName) -> bool:

@@ -82,6 +82,14 @@ class RowsAgainstCheck(ChangeRule):
             },
         ),
         Case(
+            "one that helps to set NOT NULL on a column that is renamed",
+            {
+                "renamed.py": START + "    op.create_check_constraint('aid', 'bookings', 'chairs IS NOT NULL')\n"
+                "    op.alter_column('bookings', 'chairs', new_column_name='seats')\n"
+                "    op.alter_column('bookings', 'seats', nullable=False)\n    op.drop_constraint('aid', 'bookings')\n"
+            },
+        ),
+        Case(
             "in place of one that named fewer values",
             {
                 "wider.py": START + "    with op.batch_alter_table('bookings') as batch_op:\n"
@@ -165,9 +173,12 @@ def _allows_more(around: Around, change: AddConstraint) -> bool:
 def _helps_to_set_not_null(around: Around, check: ConstraintText) -> bool:
     """Whether the CHECK only says of a column what SET NOT NULL says after it: NULLs are another rule's."""
     column = check.condition.removesuffix(" IS NOT NULL").strip('"( ')
-    return check.condition.strip("() ").endswith(" IS NOT NULL") and any(
-        isinstance(one, AlterColumn) and one.column == column and one.nullable is False for one in around.after
-    )
+    for one in around.after if check.condition.strip("() ").endswith(" IS NOT NULL") else ():
+        if isinstance(one, AlterColumn) and one.column == column:
+            if one.nullable is False:
+                return True
+            column = one.new_name or column
+    return False
 
 
 def _empty_columns(around: Around, change: AddConstraint) -> list[str]:

@@ -12,7 +12,7 @@ from handrail.lint.finding import Finding, Severity
 from handrail.lint.renames import column_rename, is_emptied
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import START
-from handrail.lint.script_facts import can_count, goes_with_its_table, is_declared, is_new_column
+from handrail.lint.script_facts import can_count, goes_with_its_table, is_declared, is_new_column, is_replaced
 from handrail.migrations.changes import AddColumn, DropColumn
 from handrail.migrations.declarations import marker
 from handrail.migrations.revision import Direction
@@ -76,6 +76,14 @@ class DropColumnLosesValues(ChangeRule):
             setup=_SETUP,
         ),
         Case(
+            "another column takes its name, as the script says",
+            {
+                "exchange.py": START + "    # handrail: drops bookings.note\n    op.drop_column('bookings', 'note')\n"
+                "    op.alter_column('bookings', 'topic', new_column_name='note')\n"
+            },
+            setup=_SETUP,
+        ),
+        Case(
             "in the downgrade",
             {
                 "down.py": START + "    op.add_column('bookings', sa.Column('seats', sa.Integer()))\n\n\n"
@@ -96,7 +104,7 @@ class DropColumnLosesValues(ChangeRule):
             return
         if is_new_column(around, change.table, change.column) or column_rename(around) is not None:
             return
-        if goes_with_its_table(around, change.table):
+        if goes_with_its_table(around, change.table) or is_replaced(around, change.table, change.column):
             return
         values = around.answer(_question(change))
         lost = f" with {count(values, 'value')}" if values else around.size(change.table)

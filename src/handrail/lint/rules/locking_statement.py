@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
+from handrail.facts import TableName
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
+from handrail.lint.lock_work import before_in_transaction
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import BOOKINGS, BOOKINGS_TOO, upgrade
-from handrail.migrations.changes import Command
+from handrail.migrations.changes import AddColumn, AlterColumn, Command, DropColumn
 
 _FUNCTION = "CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
 _SETUP = (*BOOKINGS, _FUNCTION)
@@ -75,6 +77,16 @@ class LockingStatement(ChangeRule):
             setup=_SETUP,
         ),
         Case(
+            "a trigger for a column that the same script adds",
+            {
+                "column.py": upgrade(
+                    "op.add_column('bookings', sa.Column('note', sa.Text()))",
+                    "op.execute('CREATE TRIGGER note BEFORE INSERT ON bookings FOR EACH ROW EXECUTE FUNCTION noted()')",
+                )
+            },
+            setup=(*BOOKINGS_TOO, _FUNCTION),
+        ),
+        Case(
             "another setting of the table",
             {"setting.py": upgrade("op.execute('ALTER TABLE bookings SET (fillfactor = 90)')")},
             setup=(*BOOKINGS_TOO, _FUNCTION),
@@ -93,8 +105,14 @@ class LockingStatement(ChangeRule):
         elif change.words == "LOCK" and not any(mode in change.sql.upper() for mode in _MILD):
             message = f"LOCK TABLE {table} holds others off to the end of the transaction{size}"
             yield around.finding(message, Severity.WARNING, fix="leave it out: each change takes its own lock")
-        elif change.words == "CREATE TRIGGER":
+        elif change.words == "CREATE TRIGGER" and not _is_locked(around, table):
             message = f"creating a trigger on {table} waits for its writers and makes later ones wait{size}"
             severity = around.by_size(table, unknown=Severity.INFO)
             severity = Severity.WARNING if severity is Severity.ERROR else severity
             yield around.finding(message, severity, fix="a revision of its own, with a short lock_timeout")
+
+
+def _is_locked(around: Around, table: TableName) -> bool:
+    """Whether the transaction holds all others off the table before, so that a trigger adds no wait."""
+    before = before_in_transaction(around)
+    return any(isinstance(one, AddColumn | AlterColumn | DropColumn) and one.table == table for one in before)

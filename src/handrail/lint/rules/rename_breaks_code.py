@@ -9,7 +9,7 @@ from handrail.lint.change_rule import Around, ChangeRule
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.rule import Case
 from handrail.lint.samples import START
-from handrail.lint.script_facts import goes_with_its_table, is_new_column
+from handrail.lint.script_facts import goes_with_its_table, is_new_column, is_replaced
 from handrail.migrations.changes import (
     AlterColumn,
     Command,
@@ -81,6 +81,13 @@ class RenameBreaksCode(ChangeRule):
         ),
         Case("an index", {"index.py": START + "    op.execute('ALTER INDEX ix_a RENAME TO ix_b')\n"}),
         Case(
+            "a column takes the place of another, as the script says",
+            {
+                "exchange.py": START + "    # handrail: drops bookings.seats\n    op.drop_column('bookings', 'seats')\n"
+                "    op.alter_column('bookings', 'seats_new', new_column_name='seats')\n"
+            },
+        ),
+        Case(
             "a column that stays as it is called",
             {"type.py": START + "    op.alter_column('bookings', 'topic', new_column_name='topic', nullable=True)\n"},
         ),
@@ -98,7 +105,7 @@ def _message(around: Around) -> str | None:
     match around.change:
         case AlterColumn(table=table, column=column, new_name=str(new)):
             is_new = around.is_new(table) or is_new_column(around, table, column)
-            is_new = is_new or goes_with_its_table(around, table)
+            is_new = is_new or goes_with_its_table(around, table) or is_replaced(around, table, new)
             return None if is_new else f"renames {table}.{column} to {new}: code that runs asks for {column}"
         case RenameTable(table=table, new=new):
             is_free = around.is_new(table) or _lives_on(around, table.name)

@@ -79,6 +79,21 @@ class SetNotNull(ChangeRule):
             setup=BOOKINGS_TOO,
         ),
         Case(
+            "after a CHECK, and the column has another name by then",
+            {
+                "renamed.py": upgrade(
+                    "op.create_check_constraint('ck_email', 'bookings', 'email IS NOT NULL',",
+                    "                           postgresql_not_valid=True)",
+                    "with op.get_context().autocommit_block():",
+                    "    op.execute('ALTER TABLE bookings VALIDATE CONSTRAINT ck_email')",
+                    "op.alter_column('bookings', 'email', new_column_name='mail')",
+                    "op.alter_column('bookings', 'mail', nullable=False)",
+                    "op.drop_constraint('ck_email', 'bookings')",
+                )
+            },
+            setup=BOOKINGS_TOO,
+        ),
+        Case(
             "it was NOT NULL before, the type changes",
             {
                 "same.py": upgrade(
