@@ -54,6 +54,8 @@ def rule_pages() -> Iterator[tuple[str, str]]:
         fix = {0: "", len(rule.BAD): "yes"}.get(repairs, "some")
         if any(_is_split(rule, case) for case in rule.BAD):
             fix = f"{fix}, also in several revisions".removeprefix(", also ")
+        if _live_repair(rule):
+            fix = "with `--live`, in several revisions"
         rows.append(f"| [{rule.code}](rules/{rule.code}.md) | {rule.title} | {_engines(rule)} | {fix} |")
         yield f"rules/{rule.code}.md", _rule_page(rule)
     head = (
@@ -73,6 +75,8 @@ def _rule_page(rule: Rule) -> str:
     parts = [
         f"# {rule.code} {rule.title}\n\n{rule.why}\n\nOn {_engines(rule).replace('both', 'PostgreSQL and SQLite')}.\n"
     ]
+    if live := _live_repair(rule):
+        parts.append(f"## Repaired with `--live`\n\n{live}\n")
     parts.append("## Caught\n")
     for case in rule.BAD:
         parts.append(_case(case))
@@ -82,6 +86,11 @@ def _rule_page(rule: Rule) -> str:
     parts += [_case(case) for case in rule.GOOD]
     parts.append(f"To set one aside: `# handrail: ignore {rule.code} -- why it is right here`.\n")
     return "\n".join(parts)
+
+
+def _live_repair(rule: Rule) -> str:
+    """What the rule repairs where the catalog is known, in words."""
+    return str(getattr(rule, "live_repair", ""))
 
 
 def _case(case: Case) -> str:

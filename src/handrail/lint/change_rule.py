@@ -163,6 +163,7 @@ class ChangeRule:
     """A rule that is asked about each change that runs on one of its engines.
 
     Changes of the downgrade are shown only to rules with `in_downgrade`, unless the downgrade is what will run.
+    `live_repair` says for its page what it repairs only where the catalog is known.
     """
 
     code: ClassVar[str]
@@ -170,6 +171,7 @@ class ChangeRule:
     why: ClassVar[str]
     engines: ClassVar[frozenset[str]] = BOTH
     in_downgrade: ClassVar[bool] = False
+    live_repair: ClassVar[str] = ""
     BAD: ClassVar[tuple[Case, ...]]
     GOOD: ClassVar[tuple[Case, ...]]
 

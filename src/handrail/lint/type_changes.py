@@ -33,6 +33,27 @@ _KNOWN: Final = _TEXTS | _TIMES | _OTHERS
 #: USING that only says what PostgreSQL would do anyway: the column, or the column cast.
 _PLAIN_USING: Final = re.compile(r'\(*\s*"?[\w$]+"?\s*(::\s*[\w" ]+(\([\d, ]+\))?\s*)*\)*')
 _MOST_DIGITS: Final = 6
+_NUMBERS: Final = frozenset({"smallint", "integer", "bigint", "numeric", "real", "double precision"})
+#: Types of which one takes a value of another by itself in an assignment, as ALTER TYPE without USING does.
+_ALIKE: Final = (
+    _NUMBERS,
+    frozenset({"date", "timestamp", "timestamptz"}),
+    frozenset({"json", "jsonb"}),
+    frozenset({"cidr", "inet"}),
+)
+#: Types whose values become text, and each other, in the same way whatever a session has set (time zone, date style).
+_FIXED: Final = _TEXTS | {
+    "char",
+    "smallint",
+    "integer",
+    "bigint",
+    "numeric",
+    "boolean",
+    "uuid",
+    "json",
+    "jsonb",
+    "enum",
+}
 
 
 def catalog_type(text: str) -> TypeText | None:
@@ -60,6 +81,22 @@ def effect(old: TypeText | None, new: TypeText, using: str | None) -> Effect:
     if _is_only_wider(old, new):
         return Effect.KEEPS_IN_UTC if old.name != new.name and new.name in _ZONED else Effect.KEEPS
     return Effect.REWRITES
+
+
+def is_assigned(old: TypeText, new: TypeText) -> bool:
+    """Whether PostgreSQL converts the type by itself in an assignment, as far as known."""
+    old, new = _plain(old), _plain(new)
+    if old.name not in _KNOWN or new.name not in _KNOWN:
+        return False
+    is_text = new.name in _TEXTS or new.name == "char"
+    is_same = old.name == new.name != "enum"
+    return is_text or is_same or any({old.name, new.name} <= group for group in _ALIKE)
+
+
+def is_fixed(old: TypeText, new: TypeText) -> bool:
+    """Whether an assignment gives every session the same value."""
+    names = {_plain(old).name, _plain(new).name}
+    return names <= _FIXED or names <= _NUMBERS
 
 
 def _is_only_wider(old: TypeText, new: TypeText) -> bool:

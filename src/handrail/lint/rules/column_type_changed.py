@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
-from handrail.lint.dependents import dependents
 from handrail.lint.finding import Finding, Severity
 from handrail.lint.past import column_facts, type_before
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import upgrade
+from handrail.lint.shadow_choice import shadow_repair
 from handrail.lint.type_changes import Effect, catalog_type, effect
 from handrail.migrations.changes import AlterColumn
+from handrail.migrations.revision import Direction
 from handrail.migrations.types import TypeText
 
 _SETUP = (
@@ -29,6 +31,28 @@ _MESSAGES: Final = {
     Effect.KEEPS_IN_UTC: "changing {where} from {old} to {new} rewrites the table{size} unless the session's time zone "
     "is UTC",
 }
+_LIVE: Final = """\
+`handrail lint --live --fix` makes three revisions of it where the catalog says that the table is not small and that
+nothing hangs on the column. Code that runs knows one column all the time.
+
+1. The script adds a second column of the new type (`seats_new`) and a trigger that keeps it equal to the old one,
+   converted by `postgresql_using` where the call has it, else as an assignment does. Its `downgrade()` takes both
+   away.
+2. A new revision fills the rows that are there, in batches that commit. Broken off, it goes on where it was.
+3. Another one proves that every row is filled, and then in one short transaction drops the trigger and the old
+   column, and gives the second one its name, NOT NULL and the default. Its `downgrade()` does the same the other
+   way round.
+
+What is not as after the plain change: **the column stands last** in the table (`SELECT *`, `INSERT` without a list
+of columns and `COPY` without one see that). As after the plain change, a prepared statement that reads the column
+fails once. From the first revision on a row that the new type cannot hold is refused; on the way back, one that the
+old type cannot hold.
+
+Nothing is repaired, and the finding says why, where something would have to be carried over: an index, a
+constraint, a view, a generated column, a sequence or identity, a trigger of the table, a comment, privileges, a
+collation, statistics, a policy, a rule, a function, a publication, partitions, inheritance; where `downgrade()`
+does not give the old type back by one `op.alter_column`; where the call says more than the type; where something
+else on the way works on the column; and for projects that run on SQLite too."""
 
 
 class ColumnTypeChanged(ChangeRule):
@@ -40,6 +64,7 @@ class ColumnTypeChanged(ChangeRule):
         "under 0.01 s)."
     )
     engines = POSTGRES
+    live_repair: ClassVar[str] = _LIVE
     BAD: ClassVar[tuple[Case, ...]] = (
         Case(
             "integer to bigint",
@@ -144,19 +169,34 @@ class ColumnTypeChanged(ChangeRule):
         severity = around.by_size(table, unknown=Severity.INFO if is_likely_kept else Severity.WARNING)
         if found is not Effect.REWRITES and severity is Severity.ERROR:
             severity = Severity.WARNING
-        fix = (
-            f"op.add_column('{table}', sa.Column('{change.column}_new', {change.type.text})); keep it in step by a "
-            "trigger, fill it in batches, and exchange the names in a later revision"
-        )
-        fix += _in_the_way(around, change)
-        yield around.finding(message, severity, fix=fix)
+        finding = around.finding(message, severity, fix=_fix(change))
+        yield _repaired(around, finding) if found is Effect.REWRITES else finding
 
 
-def _in_the_way(around: Around, change: AlterColumn) -> str:
-    """What the new column has to carry before it takes the old one's place, where the catalog is known."""
-    known = around.context.facts
-    found = dependents(known, around.name_now(change.table), change.column) if known is not None else ()
-    return f"; to be made anew on it beforehand: {', '.join(found)}" if found else ""
+def _fix(change: AlterColumn) -> str:
+    assert change.type is not None  # noqa: S101 - look() saw it
+    return (
+        f"op.add_column('{change.table}', sa.Column('{change.column}_new', {change.type.text})); keep it in step by a "
+        "trigger, fill it in batches, and exchange the names in a later revision"
+    )
+
+
+def _repaired(around: Around, finding: Finding) -> Finding:
+    """The finding with its repair, or with the reason why there is none; a small table is rewritten in a moment."""
+    hint = finding.fix_hint
+    if around.context.direction is not Direction.UPGRADE:
+        return finding
+    if around.context.facts is None:
+        where = "where nothing hangs on the column"
+        return replace(finding, fix_hint=f"{hint} (handrail lint --live --fix writes all of it, {where})")
+    repair = shadow_repair(around)
+    if isinstance(repair, str):
+        return replace(finding, fix_hint=f"{hint}; {repair}")
+    if finding.severity is Severity.INFO:
+        return finding
+    revisions = repair.split.together((), around.context.engines)
+    hint = f"{hint} (handrail lint --live --fix writes all of it)"
+    return replace(finding, fix_hint=hint, edits=repair.edits, revisions=revisions, split=repair.split)
 
 
 def _old_type(around: Around, change: AlterColumn) -> TypeText | None:
