@@ -19,7 +19,9 @@ from handrail.migrator.alembic import AlembicMigrator
 from handrail.migrator.migrator import MigrationFailed
 from handrail.migrator.script_files import write_together
 from handrail.workflows.lint_path import judge_path
+from handrail.workflows.lint_scripts import lint_files
 from handrail.workflows.repair_scripts import Repairs, repair_all
+from migrator.test_dependents import HANGING
 from migrator.test_split_repairs import LAST, Place, alembic
 from support.calling import handrail
 from support.postgres import PostgresServer
@@ -83,6 +85,9 @@ def fix(place: Place) -> Repairs:
         write_together(repairs.added, [(one.script, one.source) for one in repairs.changed])
         found.append(repairs)
     assert found[1] == Repairs()
+    added = {one.revision.path for one in found[0].added} | {one.script.revision.path for one in found[0].changed}
+    findings = lint_files(place.files(), LintSettings(), POSTGRES, is_whole=True).findings
+    assert [one for one in findings if one.file in added and one.rule != "HR-PR104"] == []
     return found[0]
 
 
@@ -230,7 +235,7 @@ def served(place: Place) -> Iterator[Served]:
         try:
             with place.server.connect(place.address) as connection:
                 connection.prepare_threshold = None  # a prepared statement fails once its result has another type
-                number = 100_000 * step
+                number = 10_000_000 * step
                 while not ended.is_set():
                     begun = time.monotonic()
                     if step == 0:
@@ -324,6 +329,72 @@ def test_what_is_broken_off_is_taken_up(place: Place) -> None:
     assert place.rows("SELECT count(*), count(topic), min(topic), sum(topic) FROM bookings") == [
         (60_000, 59_999, -4, 1_799_969_999 - 4)
     ]
+
+
+def test_a_session_that_is_ended_while_it_fills_is_followed_by_another(place: Place) -> None:
+    start(place, FIRST, WIDER, LAST, rows=ROWS.replace("20000", "90000"))
+    fix(place)
+    place.run("b2")
+    place.execute(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(5); RETURN NULL; END'",
+        "CREATE TRIGGER slow AFTER UPDATE ON bookings FOR EACH ROW WHEN (NEW.id = 80000) EXECUTE FUNCTION slow()",
+    )
+    failed: list[MigrationFailed] = []
+
+    def run() -> None:
+        try:
+            place.run("head")
+        except MigrationFailed as fault:
+            failed.append(fault)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    while thread.is_alive() and not place.rows(end):
+        time.sleep(0.01)
+    thread.join()
+    assert len(failed) == 1
+    place.execute("DROP TRIGGER slow ON bookings")
+    (left,) = place.rows("SELECT count(*) FROM bookings WHERE seats_new IS NULL")
+    assert isinstance(left[0], int)
+    assert 0 < left[0] < 60_000
+    place.run("head")
+    assert place.rows("SELECT pg_typeof(seats)::text, sum(seats) FROM bookings GROUP BY 1") == [
+        ("bigint", 3 * 45_000 * 90_001)
+    ]
+
+
+HINDERED = {
+    "shown": "its comment",
+    "granted": "its privileges",
+    "counted": "its options, its statistics target",
+    "measured": "statistics object public.both_of_them",
+    "guarded": "policy some_rows on table public.t",
+    "used": "function public.used_sum()",
+    "ruled": "rule kept on table public.loose",
+    "owned": "sequence public.counter",
+    "joined": "view named_otherwise",
+    "n": "sequence public.t_n_seq",
+    "plain": "index ix_plain, statistics object public.both_of_them",
+}
+
+
+def test_what_hangs_on_a_column_is_told_and_nothing_is_written(place: Place) -> None:
+    change = "\n".join(f"op.alter_column('t', '{name}', type_=sa.BigInteger())" for name in HINDERED)
+    place.make(Script("a1", None), Script("b2", "a1", change, change.replace("Big", "")), LAST)
+    filled = "INSERT INTO t (shown) SELECT generate_series(1, 20000)"
+    place.execute(*HANGING, filled, "CREATE INDEX ix_plain ON t (plain)", "ANALYZE")
+    try:
+        place.run("a1")
+        before = {path: path.read_bytes() for path in place.folder.rglob("*.py")}
+        assert fix(place) == Repairs()
+        assert {path: path.read_bytes() for path in place.folder.rglob("*.py")} == before
+        said = json.loads(handrail(place.folder, "lint", "--live", "--json").out)["result"]["findings"]
+        hints = {one["message"].split()[1]: one["fix_hint"] for one in said if one["rule"] == "HR-LK107"}
+        told = {name: hint.partition("; to be made anew on it beforehand: ")[2] for name, hint in hints.items()}
+        assert told == {f"t.{name}": hanging for name, hanging in HINDERED.items()}
+    finally:
+        place.execute("DROP OWNED BY reader_of_a_column", "DROP ROLE reader_of_a_column")
 
 
 def test_rows_that_were_not_filled_keep_the_old_column(place: Place) -> None:

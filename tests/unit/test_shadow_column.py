@@ -176,6 +176,8 @@ HINDERED = {
         "collation C"),
     "an index": (CHANGE, BACK, replace(known(), objects=(thing(ObjectKind.INDEX, "ix", "bookings", "CREATE INDEX ix ON "
         "public.bookings USING btree (seats)"),)), "to be made anew on it beforehand: index ix"),
+    "values that may not fit": (CHANGE.replace("BigInteger", "SmallInteger"), BACK, None, "the values of seats have to fit "
+        "smallint before, and not all may"),
     "no way back": (CHANGE, "pass", None, "downgrade() does not give seats its old type back by one op.alter_column"),
     "two ways back": (CHANGE, f"{BACK}\n{BACK}", None, "downgrade() does not give seats its old type back by one "
         "op.alter_column"),

@@ -15,6 +15,7 @@ from handrail.lint.dependents import dependents
 from handrail.lint.finding import Edit
 from handrail.lint.past import column_facts
 from handrail.lint.repairs import op_name, replaced
+from handrail.lint.rules.narrowed_type import may_not_fit
 from handrail.lint.rules.volatile_default import is_volatile
 from handrail.lint.script_text import ScriptText
 from handrail.lint.shadow_column import Conversion, ShadowColumn
@@ -67,6 +68,8 @@ def _repair(around: Around, change: AlterColumn) -> ShadowRepair:
     old = catalog_type(column.type)
     if old is None or column.generated:
         raise _Hindered(f"{change.column} is computed, or of a type that is not known")
+    if may_not_fit(around, change):  # HR-MF105 tells of it, and would have nothing to tell of any more
+        raise _Hindered(f"the values of {change.column} have to fit {change.type} before, and not all may")
     _refuse_elsewhere(around, change)
     call = _plain_call(change, around.script.upgrade.changes)
     back = _counterpart(around, change)

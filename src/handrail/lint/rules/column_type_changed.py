@@ -46,13 +46,15 @@ nothing hangs on the column. Code that runs knows one column all the time.
 What is not as after the plain change: **the column stands last** in the table (`SELECT *`, `INSERT` without a list
 of columns and `COPY` without one see that). As after the plain change, a prepared statement that reads the column
 fails once. From the first revision on a row that the new type cannot hold is refused; on the way back, one that the
-old type cannot hold.
+old type cannot hold. Measured for 2 million rows (integer to bigint, 250 MB, two processors that others kept busy):
+readers waited 1.4 to 2.0 s for the plain change and 0.08 s at most for the three revisions, writers 0.14 s, and it
+took 19 to 24 s instead of 3 to 4.
 
 Nothing is repaired, and the finding says why, where something would have to be carried over: an index, a
 constraint, a view, a generated column, a sequence or identity, a trigger of the table, a comment, privileges, a
 collation, statistics, a policy, a rule, a function, a publication, partitions, inheritance; where `downgrade()`
-does not give the old type back by one `op.alter_column`; where the call says more than the type; where something
-else on the way works on the column; and for projects that run on SQLite too."""
+does not give the old type back by one `op.alter_column`; where the call says more than the type; where values may not
+fit (HR-MF105); where something else on the way works on the column; and for projects that run on SQLite too."""
 
 
 class ColumnTypeChanged(ChangeRule):

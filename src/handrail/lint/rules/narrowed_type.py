@@ -92,12 +92,10 @@ class NarrowedType(ChangeRule):
 
     def look(self, around: Around) -> Iterable[Finding]:
         change = around.change
-        if not isinstance(change, AlterColumn) or not _is_narrowed(around, change) or around.is_empty(change.table):
+        if not isinstance(change, AlterColumn) or not may_not_fit(around, change):
             return
         question = _question(around, change)
         found = None if question is None else around.answer(question)
-        if found == 0:
-            return
         unfit = "values" if found is None else count(found, "value")
         verb = "do" if found != 1 else "does"
         what = f"{unfit} that {verb} not fit {'are changed by the cast' if change.using else 'make it fail'}"
@@ -105,6 +103,13 @@ class NarrowedType(ChangeRule):
         fix += f"SELECT * FROM {change.table} WHERE {_misfit(change) or '…'}"
         severity = Severity.INFO if found is None else Severity.ERROR
         yield around.finding(f"{change.table}.{change.column} becomes {change.type}: {what}", severity, fix=fix)
+
+
+def may_not_fit(around: Around, change: AlterColumn) -> bool:
+    """Whether there may be values that the new type cannot hold; False where the database was asked and has none."""
+    question = _question(around, change)
+    is_asked = question is not None and around.answer(question) == 0
+    return _is_narrowed(around, change) and not around.is_empty(change.table) and not is_asked
 
 
 def _is_narrowed(around: Around, change: AlterColumn) -> bool:
