@@ -21,10 +21,11 @@ demo: setup ## play the guide's story on SQLite, and on PostgreSQL where its bin
 	@$(PY) scripts/demo.py
 
 test: setup ## run the tests, PostgreSQL included, without the campaigns
-	$(PY) $(PYTEST) -n 2 --dist loadfile -m "not long" $(ARGS)
+	$(PY) $(PYTEST) -n 2 --dist loadfile -m "not long and not story" $(ARGS)
 
-test-servers: setup ## run on older PostgreSQL servers what `make test` runs on the newest only
-	HANDRAIL_SERVERS=older $(PY) $(PYTEST) -n 2 --dist loadfile -m "postgres and not long" $(ARGS)
+test-servers: setup ## run on older PostgreSQL servers what `make test` runs on the newest only, and long stories on all
+	HANDRAIL_SERVERS=older $(PY) $(PYTEST) -n 2 --dist loadfile -m "postgres and not long and not story" $(ARGS)
+	HANDRAIL_SERVERS=every $(PY) $(PYTEST) -n 2 --dist loadfile -m "story and not long" $(ARGS)
 
 test-long: setup ## run the campaigns: kills at random moments, planted changes, large databases
 	$(PY) $(PYTEST) -m long $(ARGS)
@@ -34,10 +35,10 @@ test-long: setup ## run the campaigns: kills at random moments, planted changes,
 test-matrix: setup ## run the unit, model, workflow and migrator tests on the oldest and the newest libraries and Python
 	@scripts/setup.sh .venv-low oldest constraints/low.txt
 	@echo "== oldest supported: $$(.venv-low/bin/python --version), constraints/low.txt"
-	.venv-low/bin/python $(PYTEST) -n 2 --dist loadfile -m "not long" $(MATRIX) $(ARGS)
+	.venv-low/bin/python $(PYTEST) -n 2 --dist loadfile -m "not long and not story" $(MATRIX) $(ARGS)
 	@scripts/setup.sh .venv-high highest
 	@echo "== newest: $$(.venv-high/bin/python --version)"
-	.venv-high/bin/python $(PYTEST) -n 2 --dist loadfile -m "not long" $(MATRIX) $(ARGS)
+	.venv-high/bin/python $(PYTEST) -n 2 --dist loadfile -m "not long and not story" $(MATRIX) $(ARGS)
 
 check: setup ## format, lint, types, floors, budgets, pages: what must hold before a commit
 	.venv/bin/ruff format --check --quiet .

@@ -13,6 +13,7 @@ from support.postgres import PostgresServer
 
 #: `make test-servers` runs it on the others; `make test-long` all strategies.
 ONLY_NEWEST_SERVER = True
+pytestmark = pytest.mark.story
 LONG = pytest.mark.long
 
 THREE = 'SCHEDULED = "scheduled"; ATTENDED = "attended"; LATE = "late"'

@@ -13,6 +13,7 @@ from support.postgres import PostgresServer
 from support.story import SAMPLE, Story, on_postgres, on_sqlite
 
 ONLY_NEWEST_SERVER = True
+pytestmark = pytest.mark.story
 ENUMS, MODELS = "appserver/apps/calendar/enums.py", "appserver/apps/calendar/models.py"
 EXCUSED, LATE, SICK = (
     '    EXCUSED = "EXCUSED", "공결"\n',

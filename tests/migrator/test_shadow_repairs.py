@@ -29,6 +29,7 @@ from support.projects import Script
 
 #: `make test-servers` runs it on the others.
 ONLY_NEWEST_SERVER = True
+pytestmark = pytest.mark.story
 POSTGRES = frozenset({"postgresql"})
 FIRST = Script(
     "a1",

@@ -30,6 +30,7 @@ from support.postgres import PostgresServer
 from support.projects import SYNC_ENV, Script, make_project
 
 ONLY_NEWEST_SERVER = True
+pytestmark = pytest.mark.story
 
 LIMITS = Limits(lock_timeout=2, lock_retry=2, statement_timeout=30)
 FIRST = Script(
