@@ -133,14 +133,14 @@ def test_a_million_changed_scripts() -> None:
     for number in range(many):
         dice = random.Random(seed + number)
         text = (mutated if number % 2 else grafted)(dice)
-        started = time.perf_counter()
+        started = time.process_time()  # others may keep the machine busy
         try:
             survive(text)
             read_sql(" ".join(dice.choices(SQL, k=dice.randrange(20))), Place("r", "x.py", 1))
         except BaseException:
             print(f"seed {seed + number}:\n{text}")
             raise
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         slowest = max(slowest, seconds)
         assert seconds < 1, f"seed {seed + number} took {seconds:.1f} s"
     print(f"{many} scripts in {time.monotonic() - began:.0f} s, the slowest took {slowest * 1000:.0f} ms; seed {seed}")
