@@ -118,6 +118,10 @@ class Environment:
     store: str = ".handrail/store"
     store_price: Price | None = None
     compression: Literal["zstd", "none"] = "zstd"
+    recipients: tuple[str, ...] = ()
+    recipients_file: str | None = None
+    identity: str | None = None
+    identity_note: str | None = None
     lock_timeout: LockTimeout = 0.1
     lock_retry: Duration = 60.0
     lock_wait: Duration = 30.0
@@ -294,6 +298,8 @@ def _schema(kind: Any) -> CoreSchema:
         return read
     if origin is Literal:
         return core.literal_schema(list(inner))
+    if origin is tuple:
+        return core.tuple_variable_schema(_schema(inner[0]))
     if origin is dict:
         return core.dict_schema(core.str_schema(), _schema(inner[1]))
     if origin in (Union, UnionType):
@@ -341,6 +347,8 @@ def _with_defaults(name: str, given: Mapping[str, object]) -> dict[str, object]:
     if isinstance(health, str):
         way = "url" if health.startswith(("http://", "https://")) else "command"
         given = {**given, "health": {way: health}}
+    if isinstance(given.get("recipients"), str):
+        given = {**given, "recipients": [given["recipients"]]}
     return {**_KNOWN.get(name, {}), **given}
 
 
@@ -351,8 +359,8 @@ def _unusable(error: ValidationError, source: Path | None) -> ConfigError:
         return _unknown_key(first["loc"], source)
     given = f", not {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
     reason = first["msg"].removeprefix("Value error, ")
-    if "://" in given or where.endswith(("url", "rehearse_server")):
-        given = ""  # may hold a password
+    if "://" in given or "KEY" in given or where.endswith(("url", "rehearse_server")):
+        given = ""  # may hold a password or a key
     return ConfigError(
         f"`{where}` in {source} cannot be used", why=f"{reason}{given}", hint="docs/configuration.md lists every key"
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from handrail.migrator.migrator import Limits, Migrator, ProjectFacts
     from handrail.retention.cost import Price
     from handrail.retention.policy import RetentionPolicy
+    from handrail.stores.keys import Keys
     from handrail.stores.store import Store
     from handrail.workflows.run import Equipment
 
@@ -36,19 +37,21 @@ class Project:
     config: Config
     migrator: Migrator
 
-    def equipment(self, facts: ProjectFacts) -> Equipment:
-        """The adapters for the database that env.py opened."""
+    def equipment(self, facts: ProjectFacts, identity: Path | None = None) -> Equipment:
+        """The adapters for the database that env.py opened; `identity` is a file of private keys for this call."""
         from handrail.guard.plan import Policy
         from handrail.journal.file import FileJournal
         from handrail.workflows.run import Equipment
 
         settings = self.config.settings
         state = state_folder(self.config)
+        store = open_store(self.config)
         return Equipment(
             environment=self.config.name,
             database=open_database(facts.address, self.config, facts.version_table),
             migrator=self.migrator,
-            store=open_store(self.config),
+            store=store,
+            keys=open_keys(self.config, store.place, identity),
             journal=FileJournal(state / "journal" / self.config.name),
             policy=Policy(
                 environment=self.config.name,
@@ -226,6 +229,24 @@ def open_store(config: Config) -> Store:
             hint=f'set `store = "/path/to/folder"` for the environment {config.name}',
         )
     return FileStore(config.root / Path(place).expanduser())
+
+
+def open_keys(config: Config, store: str, identity: Path | None = None) -> Keys:
+    """To whom the environment's backups are encrypted, and what opens them; nothing is read yet. `store` is the place
+    of the backups, beside which no key may lie."""
+    from handrail.stores.key_files import KeyFiles, KeySettings
+
+    settings = config.settings
+    named = KeySettings(
+        config.name,
+        config.root,
+        store,
+        settings.recipients,
+        settings.recipients_file,
+        settings.identity,
+        settings.identity_note or "",
+    )
+    return KeyFiles(named, os.environ, identity)
 
 
 def open_database(address: DatabaseAddress, config: Config, version_table: TableName) -> Database:

@@ -96,6 +96,10 @@ lint = "info"
 store = "/srv/backups"
 store_price = "0.023 USD"
 compression = "none"
+recipients = ["age1x", "ssh-ed25519 AAAA ann"]
+recipients_file = "keys.txt"
+identity = "env:KEY_FILE"
+identity_note = "in the safe"
 lock_timeout = "250ms"
 lock_retry = "2min"
 lock_wait = 5
@@ -157,6 +161,10 @@ def test_every_key(tmp_path: Path) -> None:
             store="/srv/backups",
             store_price="0.023 USD",
             compression="none",
+            recipients=("age1x", "ssh-ed25519 AAAA ann"),
+            recipients_file="keys.txt",
+            identity="env:KEY_FILE",
+            identity_note="in the safe",
             lock_timeout=0.25,
             lock_retry=120.0,
             lock_wait=5.0,
@@ -256,10 +264,21 @@ def test_a_variable_that_is_not_set(tmp_path: Path, environ: dict[str, str]) -> 
     )
 
 
+def test_one_recipient_needs_no_list(tmp_path: Path) -> None:
+    assert load(tmp_path, '[environments.development]\nrecipients = "age1x"').settings.recipients == ("age1x",)
+
+
+def test_a_key_in_the_wrong_place_is_not_shown(tmp_path: Path) -> None:
+    message = "`environments.development.compression` in FILE cannot be used"
+    found = refused(tmp_path, '[environments.development]\ncompression = "AGE-SECRET-KEY-1QQQ"')
+    assert found == (message, "Input should be 'zstd' or 'none'", "docs/configuration.md lists every key")
+
+
 PROJECT_KEYS = "default, alembic, section, lint, retention, environments"
 ENVIRONMENT_KEYS = (
-    "url, backup, rehearse, restore, lint, store, store_price, compression, lock_timeout, lock_retry, lock_wait, "
-    "statement_timeout, prove_budget, maintenance, rehearse_server, health, retention"
+    "url, backup, rehearse, restore, lint, store, store_price, compression, recipients, recipients_file, identity, "
+    "identity_note, lock_timeout, lock_retry, lock_wait, statement_timeout, prove_budget, maintenance, "
+    "rehearse_server, health, retention"
 )
 RETENTION_KEYS = (
     "last, hourly, daily, weekly, monthly, yearly, within, pre_migration, milestones, minimum_verified, timezone, every"

@@ -30,7 +30,8 @@ def rows(text: str, marker: str) -> list[list[str]]:
 def documented(section: str) -> dict[str, object]:
     found = {}
     for key, default, _ in rows((DOCS / "configuration.md").read_text(encoding="utf-8"), f"<!-- keys: {section} -->"):
-        found[key.strip("`")] = None if default == "none" else tomllib.loads(f"x = {default.strip('`')}")["x"]
+        value = None if default == "none" else tomllib.loads(f"x = {default.strip('`')}")["x"]
+        found[key.strip("`")] = tuple(value) if isinstance(value, list) else value
     return found
 
 

@@ -9,20 +9,31 @@ import subprocess
 import sys
 from typing import BinaryIO
 
+import pyrage
 import pytest
 import zstandard
 
 from handrail.backups.record import StoredArtifact
 from handrail.errors import BackupError
 from handrail.stores.encoding import reading, writing
+from handrail.stores.keys import Identity
 
-COMPRESSIONS = ["zstd", "none"]
+WAYS = ["zstd", "none", "zstd age", "none age"]
+KEY = pyrage.x25519.Identity.generate()
+IDENTITY = Identity("the test", (KEY,))
+RECIPIENT = str(KEY.to_public())
 CONTENT = b"1|Python|" + "파이썬 학습".encode() + bytes(range(256)) + b"SCHEDULED" * 40
 
 
-def encoded(content: bytes, compression: str) -> tuple[bytes, StoredArtifact]:
+def named(way: str) -> tuple[str, tuple[str, ...]]:
+    """Compression and recipients."""
+    compression, _, encryption = way.partition(" ")
+    return compression, (RECIPIENT,) if encryption else ()
+
+
+def encoded(content: bytes, way: str) -> tuple[bytes, StoredArtifact]:
     out = io.BytesIO()
-    with writing(out, "production/1/artifact", compression) as writer:
+    with writing(out, "production/1/artifact", *named(way)) as writer:
         writer.sink.write(content)
         writer.finish()
         artifact = writer.artifact()
@@ -30,29 +41,32 @@ def encoded(content: bytes, compression: str) -> tuple[bytes, StoredArtifact]:
 
 
 def decoded(data: bytes, artifact: StoredArtifact) -> bytes:
-    with reading(io.BytesIO(data), artifact) as content:
+    with reading(io.BytesIO(data), artifact, IDENTITY) as content:
         return content.read()
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("content", [b"", b"x", CONTENT, random.Random(7).randbytes(3_000_000)], ids=len)
-def test_round_trip(content: bytes, compression: str) -> None:
-    data, artifact = encoded(content, compression)
-    assert (artifact.key, artifact.compression) == ("production/1/artifact", compression)
+def test_round_trip(content: bytes, way: str) -> None:
+    data, artifact = encoded(content, way)
+    assert artifact.key == "production/1/artifact"
+    assert (artifact.compression, artifact.recipients) == named(way)
+    assert artifact.is_encrypted is ("age" in way)
     assert artifact.size == len(data)
     assert decoded(data, artifact) == content
 
 
-def test_stored_bytes_are_plain_zstd_or_plain() -> None:
-    """Readable without handrail, by the zstd tool and `cat`."""
+def test_stored_bytes_are_plain_zstd_plain_age_or_plain() -> None:
+    """Readable without handrail, by the tools zstd and age and `cat`."""
     assert zstandard.ZstdDecompressor().decompressobj().decompress(encoded(CONTENT, "zstd")[0]) == CONTENT
     assert encoded(CONTENT, "none")[0] == CONTENT
+    assert pyrage.decrypt(encoded(CONTENT, "none age")[0], [KEY]) == CONTENT
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF])
-def test_one_altered_byte_at_every_offset_is_seen(compression: str, flip: int) -> None:
-    data, artifact = encoded(CONTENT, compression)
+def test_one_altered_byte_at_every_offset_is_seen(way: str, flip: int) -> None:
+    data, artifact = encoded(CONTENT, way)
     for offset in range(len(data)):
         altered = bytearray(data)
         altered[offset] ^= flip
@@ -61,38 +75,38 @@ def test_one_altered_byte_at_every_offset_is_seen(compression: str, flip: int) -
         assert caught.value.code == "HR520"
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_cut_at_every_length_is_seen(compression: str) -> None:
-    data, artifact = encoded(CONTENT, compression)
+@pytest.mark.parametrize("way", WAYS)
+def test_cut_at_every_length_is_seen(way: str) -> None:
+    data, artifact = encoded(CONTENT, way)
     for length in range(len(data)):
         with pytest.raises(BackupError, match="is damaged"):
             decoded(data[:length], artifact)
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_anything_appended_is_seen(compression: str) -> None:
-    data, artifact = encoded(CONTENT, compression)
+@pytest.mark.parametrize("way", WAYS)
+def test_anything_appended_is_seen(way: str) -> None:
+    data, artifact = encoded(CONTENT, way)
     for tail in (b"\0", data):
         with pytest.raises(BackupError, match="is damaged"):
             decoded(data + tail, artifact)
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_a_reader_that_stops_early_still_checks_to_the_end(compression: str) -> None:
-    data, artifact = encoded(random.Random(7).randbytes(3_000_000), compression)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_reader_that_stops_early_still_checks_to_the_end(way: str) -> None:
+    data, artifact = encoded(random.Random(7).randbytes(3_000_000), way)
     altered = data[:-1] + bytes([data[-1] ^ 1])
-    with pytest.raises(BackupError, match="is damaged"), reading(io.BytesIO(altered), artifact) as content:
+    with pytest.raises(BackupError, match="is damaged"), reading(io.BytesIO(altered), artifact, IDENTITY) as content:
         content.read(10)
-    with reading(io.BytesIO(data), artifact) as content:
+    with reading(io.BytesIO(data), artifact, IDENTITY) as content:
         content.read(10)
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_who_reads_to_the_end_before_he_acts_never_acts_on_damage(compression: str) -> None:
-    data, artifact = encoded(CONTENT, compression)
+@pytest.mark.parametrize("way", WAYS)
+def test_who_reads_to_the_end_before_he_acts_never_acts_on_damage(way: str) -> None:
+    data, artifact = encoded(CONTENT, way)
     for stored in (data[:-1] + bytes([data[-1] ^ 1]), bytes([data[0] ^ 1]) + data[1:], data[:-1], data + b"more"):
         acted = False
-        with pytest.raises(BackupError, match="is damaged"), reading(io.BytesIO(stored), artifact) as content:
+        with pytest.raises(BackupError, match="is damaged"), reading(io.BytesIO(stored), artifact, IDENTITY) as content:
             while content.read(100):
                 pass
             acted = True
@@ -103,12 +117,12 @@ class LoadFailedError(Exception):
     pass
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_a_load_that_fails_says_damaged_only_when_it_is_so(compression: str) -> None:
-    data, artifact = encoded(CONTENT, compression)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_load_that_fails_says_damaged_only_when_it_is_so(way: str) -> None:
+    data, artifact = encoded(CONTENT, way)
 
     def load(stored: bytes) -> None:
-        with reading(io.BytesIO(stored), artifact):
+        with reading(io.BytesIO(stored), artifact, IDENTITY):
             raise LoadFailedError
 
     with pytest.raises(LoadFailedError):
@@ -133,12 +147,12 @@ class _Narrow(io.RawIOBase):
         return len(part)
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_short_writes_lose_nothing(compression: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_short_writes_lose_nothing(way: str) -> None:
     from typing import cast
 
     out = _Narrow()
-    with writing(cast("BinaryIO", out), "k", compression) as writer:
+    with writing(cast("BinaryIO", out), "k", *named(way)) as writer:
         shutil.copyfileobj(io.BytesIO(CONTENT), writer.sink)
         writer.finish()
         artifact = writer.artifact()
@@ -149,34 +163,40 @@ def test_short_writes_lose_nothing(compression: str) -> None:
 MEASURE = """
 import random, resource, sys
 from pathlib import Path
+import pyrage
 from handrail.stores.encoding import reading, writing
+from handrail.stores.keys import Identity
+
+key = pyrage.x25519.Identity.generate()
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-def run(path, megabytes, compression):
+def run(path, megabytes, way):
+    compression, _, encryption = way.partition(" ")
+    recipients = (str(key.to_public()),) if encryption else ()
     part = random.Random(7).randbytes(1 << 20)
-    with path.open("wb", buffering=0) as out, writing(out, "k", compression) as writer:
+    with path.open("wb", buffering=0) as out, writing(out, "k", compression, recipients) as writer:
         for _ in range(megabytes):
             writer.sink.write(part)
         writer.finish()
         artifact = writer.artifact()
     size = 0
-    with path.open("rb", buffering=0) as source, reading(source, artifact) as content:
+    with path.open("rb", buffering=0) as source, reading(source, artifact, Identity('', (key,))) as content:
         while data := content.read(1 << 20):
             size += len(data)
     assert size == megabytes << 20
 
-path, compression = Path(sys.argv[1]), sys.argv[2]
-run(path, 8, compression)
+path, way = Path(sys.argv[1]), sys.argv[2]
+run(path, 8, way)
 before = peak()
-run(path, 64, compression)
+run(path, 64, way)
 print(peak() - before)
 """
 
 
-@pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_memory_does_not_grow_with_the_artifact(tmp_path: object, compression: str) -> None:
-    command = [sys.executable, "-c", MEASURE, f"{tmp_path}/artifact", compression]
+@pytest.mark.parametrize("way", WAYS)
+def test_memory_does_not_grow_with_the_artifact(tmp_path: object, way: str) -> None:
+    command = [sys.executable, "-c", MEASURE, f"{tmp_path}/artifact", way]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert float(done.stdout) < 8, "MiB more for 64 MB than for 8 MB"

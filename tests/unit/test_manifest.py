@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -139,7 +140,23 @@ def test_the_manifest_is_versioned_json() -> None:
         "size": 4711,
         "digest": "af13",
         "compression": "zstd",
+        "encryption": "none",
+        "recipients": [],
     }
+
+
+def test_an_encrypted_artifact_has_a_version_that_an_older_handrail_does_not_read() -> None:
+    artifact = replace(RECORD.artifact, encryption="age", recipients=("age1x", "ssh-ed25519 AAAA"))
+    record = replace(RECORD, artifact=artifact, sealed_digests="-----BEGIN AGE ENCRYPTED FILE-----\n")
+    assert json.loads(write_manifest(record))["version"] == 2
+    assert read_manifest(write_manifest(record), name="m") == record
+
+
+def test_a_manifest_from_before_encryption_is_read() -> None:
+    body = json.loads(write_manifest(RECORD))["backup"]
+    del body["artifact"]["encryption"], body["artifact"]["recipients"], body["sealed_digests"]
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert read_manifest(altered(backup=body, seal=hashlib.sha256(text.encode()).hexdigest()), name="m") == RECORD
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x10, 0x80])
@@ -186,11 +203,11 @@ def test_an_altered_manifest_says_so() -> None:
 
 def test_a_newer_manifest_says_so() -> None:
     with pytest.raises(ManifestError) as caught:
-        read_manifest(altered(version=2), name="m")
+        read_manifest(altered(version=3), name="m")
     error = caught.value
     assert (error.message, error.why, error.hint) == (
         "m was written by another handrail",
-        "its version is 2, this handrail reads 1",
+        "its version is 3, this handrail reads 1 and 2",
         "upgrade handrail: pip install -U handrail",
     )
 

@@ -25,8 +25,8 @@ class Catalog:
     unfinished: tuple[str, ...] = ()
 
 
-def artifact_key(environment: str, backup_id: str, compression: str) -> str:
-    suffix = ".zst" if compression == "zstd" else ""
+def artifact_key(environment: str, backup_id: str, compression: str, *, is_encrypted: bool = False) -> str:
+    suffix = (".zst" if compression == "zstd" else "") + (".age" if is_encrypted else "")
     return f"{environment}/{backup_id}/artifact{suffix}"
 
 

@@ -1,8 +1,8 @@
 """The manifest of a backup: versioned JSON beside the artifact, sealed by a digest of its own.
 
-Readable without handrail: `artifact` says which file, how it is compressed and its BLAKE3 digest, `format` how to
-read the content. A manifest is written last and once; later verifications and
-marks are documents of their own beside it.
+Readable without handrail: `artifact` says which file, how it is compressed and encrypted and its BLAKE3 digest,
+`format` how to read the content. A manifest is written last and once; later verifications and marks are documents of
+their own beside it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 from handrail.backups.record import BackupRecord, Deletion, Mark, Verification
 from handrail.errors import BackupError
 
-SCHEMA_VERSION = 1
+#: What is written carries the lowest version whose readers understand it: an older handrail would take an encrypted
+#: artifact for a damaged one.
+_PLAIN, _ENCRYPTED = 1, 2
 _Document = TypeVar("_Document", BackupRecord, Verification, Mark, Deletion)
 _adapters: dict[type, TypeAdapter[Any]] = {}
 
@@ -31,7 +33,7 @@ def write_manifest(record: BackupRecord) -> bytes:
     """The record as manifest text, without its verifications and marks (they have documents of their own)."""
     plain = _plain(record, BackupRecord) | {"verifications": []}
     del plain["marks"]
-    return _write("backup", plain)
+    return _write("backup", plain, _ENCRYPTED if record.artifact.is_encrypted else _PLAIN)
 
 
 def read_manifest(data: bytes, *, name: str) -> BackupRecord:
@@ -81,8 +83,8 @@ def _seal(body: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-def _write(kind: str, body: dict[str, Any]) -> bytes:
-    document = {"handrail": kind, "version": SCHEMA_VERSION, "seal": _seal(body), kind: body}
+def _write(kind: str, body: dict[str, Any], version: int = _PLAIN) -> bytes:
+    document = {"handrail": kind, "version": version, "seal": _seal(body), kind: body}
     return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
 
 
@@ -93,10 +95,10 @@ def _read(data: bytes, kind: str, cls: type[_Document], name: str) -> _Document:
         version, body, seal = document["version"], document[kind], document["seal"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ManifestError(f"{name} is not a {kind} manifest", why=f"{error!r}", hint=hint) from error
-    if version != SCHEMA_VERSION:
+    if version not in (_PLAIN, _ENCRYPTED):
         raise ManifestError(
             f"{name} was written by another handrail",
-            why=f"its version is {version}, this handrail reads {SCHEMA_VERSION}",
+            why=f"its version is {version}, this handrail reads {_PLAIN} and {_ENCRYPTED}",
             hint="upgrade handrail: pip install -U handrail",
         )
     if seal != _seal(body):

@@ -12,12 +12,19 @@ from handrail.facts import DatabaseFacts, Fingerprint, TableName
 
 @dataclass(frozen=True, slots=True)
 class StoredArtifact:
-    """Bytes in a store. `size` and `digest` (BLAKE3, hex) are of the stored, that is compressed, bytes."""
+    """Bytes in a store. `size` and `digest` (BLAKE3, hex) are of the stored, that is compressed and then encrypted,
+    bytes. `recipients` are the public keys that it is encrypted to (by `encryption`: "age", or "none")."""
 
     key: str
     size: int
     digest: str
     compression: str
+    encryption: str = "none"
+    recipients: tuple[str, ...] = ()
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.encryption != "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,8 @@ class BackupRecord:
     #: Tables that were written to while files were copied: not compared when it is proven.
     changed_meanwhile: tuple[TableName, ...] = ()
     marks: tuple[Mark, ...] = ()
+    #: Of an encrypted backup that was read from its manifest: the digests that `fingerprint` lacks, encrypted by age.
+    sealed_digests: str = ""
 
     @property
     def request(self) -> DumpRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,9 +10,10 @@ import typer
 from handrail.amounts import count, size
 from handrail.backups.methods import WAYS, Method, part_of, request_of, way_to
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, Json, Root, Yes, asker, confirmed, equipped, looked
+from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Yes, asker, confirmed, equipped, looked
 from handrail.errors import BackupError, UsageError
 from handrail.migrations.revision import named
+from handrail.stores.keys import KeyUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,19 +53,20 @@ def _marks(record: BackupRecord) -> list[str]:
 
 
 @app.command()
-def create(
+def create(  # noqa: PLR0913, PLR0917 - the options of a command
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove at once that it restores.")] = True,
     method: Annotated[Method | None, typer.Option(help="How; handrail backup explain tells them apart.")] = None,
     table: Annotated[list[str] | None, typer.Option(help="Hold this table's rows only; may be repeated.")] = None,
     schema_only: Annotated[bool, typer.Option("--schema-only", help="Hold definitions and no rows.")] = False,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Sessions that work at once, where a layout allows it.")] = 2,
+    identity: IdentityFile = None,
     env: Env = None,
     root: Root = HERE,
     json: Json = False,
 ) -> None:
     """Back the database up, and prove that the backup restores."""
     with answering("backup create", json) as output:
-        _, facts, kit = equipped(root, env)
+        _, facts, kit = equipped(root, env, identity=identity)
         from handrail.cli.documents import BackupSummary
         from handrail.workflows.backup import make_backup, verified_copy
         from handrail.workflows.run import locked_run
@@ -73,12 +76,32 @@ def create(
         way = way_to(kit.database.address.engine, method)
         request = request_of(way, tables=tuple(map(_table, table or ())), schema_only=schema_only, jobs=jobs)
         with locked_run(kit, output.progress, "backup create") as run:
-            record = make_backup(run, "by hand", request)
+            with _other_way():
+                record = make_backup(run, "by hand", request, to_be_proven=verify)
             if verify:
                 with verified_copy(run, record):
                     pass
-        output.lines(f"{record.id}{', proven to restore' if verify else ''}")
+        output.lines(_made(record, verify))
         output.document(BackupSummary.of(_chosen(kit, record.id)))
+
+
+@contextmanager
+def _other_way() -> Iterator[None]:
+    """Who lacks what opens the backup may still make one."""
+    try:
+        yield
+    except KeyUnusable as error:
+        error.hint += "; or make one that is not proven: handrail backup create --no-verify"
+        raise
+
+
+def _made(record: BackupRecord, verified: bool) -> str:
+    if not record.artifact.is_encrypted:
+        return f"{record.id}{', proven to restore' if verified else ''}"
+    if verified:
+        return f"{record.id}, encrypted, proven to restore"
+    where = f"where the key is: handrail backup verify {record.id} --identity FILE"
+    return f"{record.id}, encrypted, not proven to restore; {where}"
 
 
 @app.command()
@@ -146,12 +169,15 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
             f"holds      {part_of(record.tables, record.schema_only) or 'the whole database'}, as {record.format}",
             f"artifact   {kit.store.place}/{record.artifact.key}",
             f"           {size(record.artifact.size)}, {record.artifact.compression}, BLAKE3 {record.artifact.digest}",
+            *(f"encrypted  to {recipient}" for recipient in record.artifact.recipients),
             f"verified   {record.verified_at or 'no'}",
             *(f"kept       {mark}" for mark in _marks(record)),
             *(f"note       {mark.at:%Y-%m-%d} {mark.text}" for mark in record.notes),
         )
+        without = "encrypted" if record.sealed_digests else ""
         rows = [
-            (str(t.table), f"{t.rows:,}", t.digests[0].digest if t.digests else "") for t in record.fingerprint.tables
+            (str(t.table), f"{t.rows:,}", t.digests[0].digest if t.digests else without)
+            for t in record.fingerprint.tables
         ]
         if rows:
             output.table(("table", "rows", "digest"), rows)
@@ -159,10 +185,12 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
 
 
 @app.command()
-def verify(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json = False) -> None:
+def verify(
+    which: Which = "latest", identity: IdentityFile = None, env: Env = None, root: Root = HERE, json: Json = False
+) -> None:
     """Prove that a backup restores. It is loaded into a scratch database and compared with what the source was."""
     with answering("backup verify", json) as output:
-        _, _, kit = equipped(root, env)
+        _, _, kit = equipped(root, env, identity=identity)
         from handrail.cli.documents import BackupSummary
         from handrail.workflows.backup import verified_copy
         from handrail.workflows.run import locked_run
@@ -189,12 +217,13 @@ def _compared(table: str, side: SideTable) -> Iterator[str]:
 
 
 @app.command()
-def restore(
+def restore(  # noqa: PLR0913, PLR0917 - the options of a command
     which: Which,
     into: Annotated[str, typer.Option("--into", help="A new database: name, path (SQLite), folder (base).")] = "",
     in_place: Annotated[bool, typer.Option("--in-place", help="Over the live database; it is kept aside.")] = False,
     table: Annotated[str, typer.Option(help="One table, into a new one beside it; --into names that.")] = "",
     yes: Yes = False,
+    identity: IdentityFile = None,
     env: Env = None,
     root: Root = HERE,
     json: Json = False,
@@ -205,7 +234,7 @@ def restore(
         if in_place if table else bool(into) == in_place:
             hint = "--into NAME for a new database, --in-place, or --table NAME alone"
             raise UsageError("where to restore to is not clear", hint=hint)
-        _, facts, kit = equipped(root, env)
+        _, facts, kit = equipped(root, env, identity=identity)
         from handrail.cli.documents import Restored
         from handrail.workflows.backup import restore_new, restore_table
         from handrail.workflows.bring_back import restore_in_place

@@ -24,6 +24,14 @@ Root = Annotated[
     Path, typer.Option("--project", "-C", help="The project's folder; else this one or one above.", show_default=False)
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes (for CI).")]
+IdentityFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--identity",
+        help="File with the private key of encrypted backups; else $HANDRAIL_IDENTITY, else the configured one.",
+        show_default=False,
+    ),
+]
 HERE = Path()
 
 
@@ -48,10 +56,12 @@ def looked(root: Path, env: str | None, target: str | None = None) -> tuple[Proj
     return project, project.migrator.describe(target)
 
 
-def equipped(root: Path, env: str | None, target: str | None = None) -> tuple[Project, ProjectFacts, Equipment]:
+def equipped(
+    root: Path, env: str | None, target: str | None = None, *, identity: Path | None = None
+) -> tuple[Project, ProjectFacts, Equipment]:
     """The same with the adapters."""
     project, facts = looked(root, env, target)
-    return project, facts, project.equipment(facts)
+    return project, facts, project.equipment(facts, identity)
 
 
 def asker(output: Output, yes: bool) -> Ask:

@@ -262,7 +262,7 @@ class Recovered:
 class BackupSummary:
     """One backup. `size` is of the stored bytes; `verified_at` is null until it was proven to restore. `tables` are
     those whose rows it holds, none of them named for all; with `schema_only` it holds no rows. `pins` are those that
-    nobody has taken back."""
+    nobody has taken back. `encryption` is "age" or "none"."""
 
     id: str
     created_at: datetime
@@ -278,6 +278,7 @@ class BackupSummary:
     schema_only: bool
     pins: tuple[Pin, ...]
     milestones: tuple[str, ...]
+    encryption: str
 
     @classmethod
     def of(cls, record: BackupRecord) -> BackupSummary:
@@ -296,6 +297,7 @@ class BackupSummary:
             record.schema_only,
             tuple(Pin(pin.text, pin.until) for pin in record.pins),
             tuple(sorted(record.milestones)),
+            record.artifact.encryption,
         )
 
 

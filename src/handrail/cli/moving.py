@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, Json, Root, Yes, asker, confirmed, equipped, looked, opened
+from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Yes, asker, confirmed, equipped, looked, opened
 from handrail.cli.output import Output
 from handrail.errors import ProjectError, UsageError
 from handrail.migrations.revision import named
@@ -25,26 +25,30 @@ def upgrade(
     no_lint: Annotated[bool, typer.Option("--no-lint", help="Rehearse the scripts even if lint refuses them.")] = False,
     no_backup: Annotated[bool, typer.Option("--no-backup", help="Skip the backup where it is optional.")] = False,
     yes: Yes = False,
+    identity: IdentityFile = None,
     env: Env = None,
     root: Root = HERE,
     json: Json = False,
 ) -> None:
     """Upgrade, guarded; brought back when it fails. Lint, backup, verify, rehearse, apply, prove, health check."""
     with answering("upgrade", json) as output:
-        _guarded(output, "upgrade", target, (root, env), yes=yes, lint=not no_lint, backup=not no_backup)
+        _guarded(
+            output, "upgrade", target, (root, env), yes=yes, lint=not no_lint, backup=not no_backup, identity=identity
+        )
 
 
 def downgrade(
     target: Annotated[str, typer.Argument(help="Revision, base, or -n.")],
     no_backup: Annotated[bool, typer.Option("--no-backup", help="Skip the backup where it is optional.")] = False,
     yes: Yes = False,
+    identity: IdentityFile = None,
     env: Env = None,
     root: Root = HERE,
     json: Json = False,
 ) -> None:
     """Downgrade, guarded in the same way."""
     with answering("downgrade", json) as output:
-        _guarded(output, "downgrade", target, (root, env), yes=yes, lint=False, backup=not no_backup)
+        _guarded(output, "downgrade", target, (root, env), yes=yes, lint=False, backup=not no_backup, identity=identity)
 
 
 def _guarded(
@@ -56,6 +60,7 @@ def _guarded(
     yes: bool,
     lint: bool,
     backup: bool,
+    identity: Path | None,
 ) -> None:
     project, facts = looked(*place, target)
     from handrail.cli.documents import Moved
@@ -67,7 +72,7 @@ def _guarded(
         output.lines(f"nothing to do: the database is at {named(facts.current)}")
         output.document(Moved.of(Outcome(path)))
         return
-    kit = project.equipment(facts)
+    kit = project.equipment(facts, identity)
     if not backup and kit.policy.backup == "required":
         raise UsageError(
             f"a backup is required in {kit.environment}",
@@ -93,6 +98,7 @@ def _path(facts: ProjectFacts, target: str, command: str) -> RevisionPath:
 def rehearse(
     target: Target = "head",
     on: Annotated[str, typer.Option("--on", help='"postgresql": run the whole history on an empty PostgreSQL.')] = "",
+    identity: IdentityFile = None,
     env: Env = None,
     root: Root = HERE,
     json: Json = False,
@@ -106,7 +112,7 @@ def rehearse(
             return
         from handrail.cli.running import rehearse_here
 
-        _, facts, kit = equipped(root, env, target)
+        _, facts, kit = equipped(root, env, target, identity=identity)
         rehearse_here(output, kit, facts, _path(facts, target, "upgrade"))
 
 
@@ -134,6 +140,7 @@ def recover(
     restore: Annotated[bool, typer.Option("--restore", help="Restore the failed run's backup.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the database as it is.")] = False,
     yes: Yes = False,
+    identity: IdentityFile = None,
     env: Env = None,
     root: Root = HERE,
     json: Json = False,
@@ -142,7 +149,7 @@ def recover(
     with answering("recover", json) as output:
         if restore and keep:
             raise UsageError("--restore and --keep exclude each other", hint="choose one of them")
-        _, facts, kit = equipped(root, env)
+        _, facts, kit = equipped(root, env, identity=identity)
         from handrail.cli.documents import Recovered
         from handrail.workflows.recover import Decision
         from handrail.workflows.recover import recover as settle

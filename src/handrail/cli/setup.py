@@ -112,7 +112,26 @@ def _probes(project: Project) -> list[Probe]:
         probes += kit.database.probe()
     if facts.dialect == "sqlite":
         probes += _rehearsal_server(project)
-    return [*probes, _store_probe(kit.store), _last_backup(kit)]
+    return [*probes, _store_probe(kit.store), *_encryption(kit), _last_backup(kit)]
+
+
+def _encryption(kit: Equipment) -> list[Probe]:
+    """Whether what is encrypted can be opened here; nothing where nothing is encrypted."""
+    from handrail.databases.database import Probe
+    from handrail.workflows.sealing import matching_identity
+
+    try:
+        recipients = kit.keys.recipients()
+        if not recipients:
+            return []
+        identity = matching_identity(kit, "what this environment encrypts", recipients)
+    except HandrailError as error:
+        return [Probe("encryption", False, f"{error.message}: {error.why}", error.hint)]
+    detail = f"to {count(len(recipients), 'recipient')}, opened by the identity {identity.where}"
+    return [
+        Probe("encryption", True, detail),
+        *(Probe("identity", None, *remark.split(": ", 1)) for remark in identity.remarks),
+    ]
 
 
 def _rehearsal_server(project: Project) -> list[Probe]:

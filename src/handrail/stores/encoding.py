@@ -1,14 +1,15 @@
-"""How an artifact is encoded on its way into a store and out of it: zstd, and BLAKE3 over the stored bytes.
+"""How an artifact is encoded on its way into a store and out of it: zstd, then age, and BLAKE3 over the stored bytes.
 
-The digest covers what lies in the store, so that any flipped byte or cut is seen without decompressing; zstd adds a
-checksum of the content. Both work in chunks: memory does not grow with the artifact.
+The digest covers what lies in the store, so that any flipped byte or cut is seen without key and decompressing; zstd
+adds a checksum of the content. All work in chunks: memory does not grow with the artifact.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import zstandard
@@ -16,6 +17,7 @@ from blake3 import blake3
 
 from handrail.backups.record import StoredArtifact
 from handrail.errors import BackupError
+from handrail.stores.keys import Identity, missing_identity
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -52,30 +54,54 @@ class _HashingWriter(io.RawIOBase):
 class ArtifactWriter:
     """A sink for a dump: write to `sink`, `finish`, then `artifact` says what was stored."""
 
-    def __init__(self, sink: BinaryIO, hashing: _HashingWriter, key: str, compression: str) -> None:
+    def __init__(self, sink: BinaryIO, layers: Sequence[BinaryIO], artifact: Callable[[], StoredArtifact]) -> None:
         self.sink = sink
-        self._hashing = hashing
-        self._key = key
-        self._compression = compression
+        self.artifact = artifact
+        self._layers = layers
 
     def finish(self) -> None:
-        """Write what the compressor still holds; nothing can be written to `sink` afterwards."""
-        self.sink.close()
-
-    def artifact(self) -> StoredArtifact:
-        return StoredArtifact(self._key, self._hashing.size, self._hashing.hexdigest(), self._compression)
+        """Write what compressor and encryption still hold; nothing can be written to `sink` afterwards."""
+        for layer in self._layers:
+            layer.close()
 
 
 @contextmanager
-def writing(out: BinaryIO, key: str, compression: str) -> Iterator[ArtifactWriter]:
-    """Encode what is written to `.sink` into `out`. `compression` is "zstd" or "none"."""
+def writing(out: BinaryIO, key: str, compression: str, recipients: Sequence[str] = ()) -> Iterator[ArtifactWriter]:
+    """Encode what is written to `.sink` into `out`. `compression` is "zstd" or "none"; without recipients nothing is
+    encrypted."""
     hashing = _HashingWriter(out)
+
+    def artifact() -> StoredArtifact:
+        stored = StoredArtifact(key, hashing.size, hashing.hexdigest(), compression)
+        return replace(stored, encryption="age", recipients=tuple(recipients)) if recipients else stored
+
+    with (
+        _encrypted(cast("BinaryIO", hashing), recipients) as encrypted,
+        _compressed(encrypted, compression) as sink,
+    ):
+        layers = [layer for layer in (sink, encrypted) if layer is not cast("BinaryIO", hashing)]
+        yield ArtifactWriter(sink, layers, artifact)
+
+
+@contextmanager
+def _encrypted(out: BinaryIO, recipients: Sequence[str]) -> Iterator[BinaryIO]:
+    if not recipients:
+        yield out
+        return
+    from handrail.stores.age import encrypting
+
+    with encrypting(out, recipients) as sink:
+        yield sink
+
+
+@contextmanager
+def _compressed(out: BinaryIO, compression: str) -> Iterator[BinaryIO]:
     if compression == "none":
-        yield ArtifactWriter(cast("BinaryIO", hashing), hashing, key, compression)
+        yield out
         return
     compressor = zstandard.ZstdCompressor(level=_LEVEL, threads=_THREADS, write_checksum=True)
-    with closing(compressor.stream_writer(cast("BinaryIO", hashing), closefd=False)) as sink:
-        yield ArtifactWriter(cast("BinaryIO", sink), hashing, key, compression)
+    with closing(compressor.stream_writer(out, closefd=False)) as sink:
+        yield cast("BinaryIO", sink)
 
 
 class _CheckingReader(io.RawIOBase):
@@ -119,9 +145,9 @@ class _WholeReader(io.RawIOBase):
     """Says that the content has ended only when the stored bytes are known to be whole: whoever reads to the end before
     he acts never acts on damaged content."""
 
-    def __init__(self, content: BinaryIO, checking: _CheckingReader) -> None:
+    def __init__(self, content: BinaryIO, settle: Callable[[], None]) -> None:
         self._content = content
-        self._checking = checking
+        self._settle = settle
 
     def readable(self) -> bool:
         return True
@@ -130,28 +156,34 @@ class _WholeReader(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         data = self._content.read(len(view))
         if not data and len(view):
-            self._checking.drain_and_check()
+            self._settle()
         view[: len(data)] = data
         return len(data)
 
 
 def check(source: BinaryIO, artifact: StoredArtifact) -> None:
-    """Read the stored bytes to their end; BackupError when they are not what was written."""
+    """Read the stored bytes to their end; BackupError when they are not what was written. Needs no key."""
     _CheckingReader(source, artifact).drain_and_check()
 
 
 @contextmanager
-def reading(source: BinaryIO, artifact: StoredArtifact) -> Iterator[BinaryIO]:
-    """The decoded content of an artifact. Before its end is told, and when the block ends, the stored bytes have been
-    read to their end and their digest compared; BackupError when they are not what was written."""
+def reading(source: BinaryIO, artifact: StoredArtifact, identity: Identity | None = None) -> Iterator[BinaryIO]:
+    """The decoded content of an artifact; an encrypted one needs an identity. Before its end is told, and when the
+    block ends, the stored bytes have been read to their end and their digest compared; BackupError when they are not
+    what was written, KeyUnusable when they are and the identity does not open them."""
     checking = _CheckingReader(source, artifact)
     try:
-        if artifact.compression == "none":
-            yield cast("BinaryIO", _WholeReader(cast("BinaryIO", checking), checking))
-        else:
-            decompressor = zstandard.ZstdDecompressor()
-            with decompressor.stream_reader(cast("BinaryIO", checking), read_size=CHUNK, closefd=False) as content:
-                yield cast("BinaryIO", _WholeReader(cast("BinaryIO", content), checking))
+        with (
+            _decrypted(cast("BinaryIO", checking), artifact, identity) as stored,
+            _decompressed(stored, artifact) as content,
+        ):
+
+            def settle() -> None:
+                while stored.read(CHUNK):  # what decrypts in another thread must have ended before
+                    pass
+                checking.drain_and_check()
+
+            yield cast("BinaryIO", _WholeReader(content, settle))
     except zstandard.ZstdError as error:
         raise damaged(artifact, f"zstd: {error}") from error
     except Exception:
@@ -159,3 +191,25 @@ def reading(source: BinaryIO, artifact: StoredArtifact) -> Iterator[BinaryIO]:
         checking.drain_and_check()
         raise
     checking.drain_and_check()
+
+
+@contextmanager
+def _decrypted(stored: BinaryIO, artifact: StoredArtifact, identity: Identity | None) -> Iterator[BinaryIO]:
+    if not artifact.is_encrypted:
+        yield stored
+        return
+    from handrail.stores.age import decrypting
+
+    if identity is None:
+        raise missing_identity()
+    with decrypting(stored, identity, artifact.key) as plain:
+        yield plain
+
+
+@contextmanager
+def _decompressed(stored: BinaryIO, artifact: StoredArtifact) -> Iterator[BinaryIO]:
+    if artifact.compression == "none":
+        yield stored
+        return
+    with zstandard.ZstdDecompressor().stream_reader(stored, read_size=CHUNK, closefd=False) as content:
+        yield cast("BinaryIO", content)

@@ -20,19 +20,25 @@ from handrail.stores.encoding import check, reading, writing
 from handrail.stores.store import StoreError
 from handrail.workflows.counting import counted, rows_done
 from handrail.workflows.run import Equipment, Run
+from handrail.workflows.sealing import identity_for, require_identity, sealed, unsealed
 
 _DUMP_ROOM = 1.1
 
 
-def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE) -> BackupRecord:
-    """Dump the database into the store. The manifest is written last: a backup without one does not exist."""
+def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_proven: bool = True) -> BackupRecord:
+    """Dump the database into the store. The manifest is written last: a backup without one does not exist.
+
+    With `to_be_proven` an encrypted backup is not begun where what opens it is missing."""
     kit = run.equipment
+    recipients = kit.keys.recipients()
+    if to_be_proven:
+        require_identity(run, recipients)
     needed = kit.database.facts().size_bytes
     _check_room(kit, needed)
-    key = artifact_key(kit.environment, run.id, kit.compression)
+    key = artifact_key(kit.environment, run.id, kit.compression, is_encrypted=bool(recipients))
     with run.step("backup", f"backing up to {kit.store.place}") as done:
         started = kit.clock()
-        with kit.store.open_write(key) as out, writing(out, key, kit.compression) as writer:
+        with kit.store.open_write(key) as out, writing(out, key, kit.compression, recipients) as writer:
             report = kit.database.dump(counted(run, "backup", writer.sink, needed), request)
             writer.finish()
             artifact = writer.artifact()
@@ -59,7 +65,7 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE) -> BackupRe
             changed_meanwhile=report.changed_meanwhile,
         )
         with kit.store.open_write(manifest_key(kit.environment, run.id)) as out:
-            out.write(write_manifest(record))
+            out.write(write_manifest(sealed(record)))
         done["backup"] = record.id
         done["text"] = f"backup {record.id}: {size(artifact.size)} in {record.seconds:.1f} s, {_extent(record)}"
     return record
@@ -92,6 +98,7 @@ def _check_room(kit: Equipment, needed: int) -> None:
 def restored(run: Run, record: BackupRecord) -> Iterator[Database]:
     """A scratch database that holds the backup's content, dropped at exit."""
     kit = run.equipment
+    identity_for(run, record)  # before anything is made
     with kit.database.scratch(run.id, record.request, server=record.server_version) as scratch:
         with content_of(run, record, "restore copy") as content:
             scratch.load(content, record.request)
@@ -101,19 +108,20 @@ def restored(run: Run, record: BackupRecord) -> Iterator[Database]:
 @contextmanager
 def content_of(run: Run, record: BackupRecord, step: str) -> Iterator[BinaryIO]:
     """What the backup holds, as the database's dump wrote it; who watches `step` hears how much has been read.
-    BackupError when the stored bytes are not what was written."""
-    artifact = record.artifact
+    BackupError when the stored bytes are not what was written, KeyUnusable when what opens them is not here."""
+    artifact, identity = record.artifact, identity_for(run, record)
     with (
         run.equipment.store.open_read(artifact.key) as stored,
-        reading(counted(run, step, stored, artifact.size), artifact) as content,
+        reading(counted(run, step, stored, artifact.size), artifact, identity) as content,
     ):
         yield content
 
 
 def restore_new(run: Run, record: BackupRecord, into: str) -> str:
     """Restore into a new database of this name, or the files of a whole server into a new folder; returns the place.
-    Nothing is made when the stored bytes are damaged."""
+    Nothing is made when the stored bytes are damaged, or what opens them is not here."""
     kit = run.equipment
+    identity_for(run, record)
     with kit.store.open_read(record.artifact.key) as source:
         check(source, record.artifact)
     if record.request.format is Format.PG_BASE:
@@ -142,7 +150,7 @@ def restore_table(run: Run, record: BackupRecord, table: TableName, into: str) -
 
 def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: float) -> Verification:
     """Compare the restored copy with what the manifest says of the source; the result is stored beside it."""
-    kit = run.equipment
+    kit, record = run.equipment, unsealed(run, record)
     with run.step("verify", "comparing the restored copy with the source") as done:
         found = scratch.fingerprint(on_table=rows_done(run, "verify", record.fingerprint.rows))
         source, restored = (one.without(record.changed_meanwhile) for one in (record.fingerprint, found))
@@ -165,6 +173,7 @@ def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: 
 def verified_copy(run: Run, record: BackupRecord) -> Iterator[Database]:
     """Restore, compare, and lend the copy: what was just proven is what is rehearsed on."""
     kit = run.equipment
+    identity_for(run, record)  # before anything is made
     with kit.database.scratch(run.id, record.request, server=record.server_version) as scratch:
         for remark in scratch.remarks:
             run.warn("restore copy", remark)

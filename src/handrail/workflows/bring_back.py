@@ -15,6 +15,7 @@ from handrail.migrations.revision import RevisionPath, named
 from handrail.migrator.migrator import MigrationFailed, ProjectFacts
 from handrail.workflows.backup import content_of
 from handrail.workflows.run import Run, stands_at
+from handrail.workflows.sealing import identity_for
 
 #: Asks a person; None when nobody can be asked.
 Ask = Callable[[str], bool] | None
@@ -135,6 +136,7 @@ def restore_in_place(run: Run, backup: BackupRecord) -> tuple[str, str]:
     """Replace the live content by the backup; returns the name of what was kept aside, and what was lost in words."""
     kit, request = run.equipment, backup.request
     require_replacement(request, backup.id)
+    identity_for(run, backup)  # before anything is touched
     lost = written_since(backup.fingerprint, kit.database.fingerprint()) if kit.database.exists() else "nothing lost"
     run.note(EventKind.UNDO_STARTED, "restore", {"backup": backup.id})
     run.say("undo", f"restoring backup {backup.id}", "started")

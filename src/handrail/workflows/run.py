@@ -14,6 +14,7 @@ from handrail.health_check import HealthCheck
 from handrail.journal.journal import EventKind, Journal, JournalError, JournalEvent
 from handrail.lint.settings import LintSettings
 from handrail.migrator.migrator import Limits, Migrator
+from handrail.stores.keys import Keys, NoKeys
 from handrail.stores.store import Store
 
 
@@ -64,6 +65,7 @@ class Equipment:
     prove_budget: float = 2.0
     maintenance: bool = False
     health: HealthCheck | None = None
+    keys: Keys = field(default_factory=NoKeys)
 
 
 @dataclass(frozen=True, slots=True)
