@@ -22,8 +22,8 @@ COMMANDS = (
     *("init", "doctor", "status", "current", "history", "check", "revision", "lint", "plan", "rehearse", "upgrade"),
     *("downgrade", "stamp", "recover"),
     *("enum", "enum list", "enum check", "enum rename", "enum convert"),
-    *("backup", "backup create", "backup list", "backup show", "backup verify", "backup restore", "backup explain"),
-    *("backup prune", "backup calendar", "backup cost", "backup pin", "backup unpin", "backup note"),
+    *("backup", "backup create", "backup list", "backup show", "backup sheet", "backup verify", "backup restore"),
+    *("backup explain", "backup prune", "backup calendar", "backup cost", "backup pin", "backup unpin", "backup note"),
 )
 
 

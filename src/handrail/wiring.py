@@ -15,6 +15,8 @@ from handrail.config import Config, load_config
 from handrail.errors import ConfigError, RehearsalFailed, UnsupportedEngine, UsageError
 
 if TYPE_CHECKING:
+    from handrail.backups.record import BackupRecord
+    from handrail.backups.sheet import ByHand
     from handrail.databases.database import Database
     from handrail.facts import DatabaseAddress, TableName
     from handrail.health_check import HealthCheck
@@ -52,6 +54,7 @@ class Project:
             migrator=self.migrator,
             store=store,
             keys=open_keys(self.config, store.place, identity),
+            by_hand=lambda record: restored_by_hand(record, facts.version_table),
             journal=FileJournal(state / "journal" / self.config.name),
             policy=Policy(
                 environment=self.config.name,
@@ -264,6 +267,21 @@ def open_database(address: DatabaseAddress, config: Config, version_table: Table
         why="it knows SQLite and PostgreSQL, and refuses rather than guessing",
         hint="plain alembic upgrade still works",
     )
+
+
+def restored_by_hand(record: BackupRecord, version_table: TableName) -> ByHand | None:
+    """How this backup is restored with its engine's own programs; None for what this handrail does not know."""
+    from handrail.backups.methods import Format
+
+    if record.format not in list(Format):
+        return None
+    if record.engine == "sqlite":
+        from handrail.databases.sqlite import by_hand as sqlite
+
+        return sqlite.by_hand(record, version_table.name)
+    from handrail.databases.postgres import by_hand as postgres
+
+    return postgres.by_hand(record, version_table)
 
 
 def rehearse_server(config: Config) -> DatabaseAddress | None:

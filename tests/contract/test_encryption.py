@@ -342,7 +342,9 @@ def test_what_is_no_recipient_says_so(text: str, message: str, why: str) -> None
     assert said(caught.value) == ("HR210", message, why.replace("KINDS", kinds), "docs/encryption.md")
 
 
-@pytest.mark.parametrize("private", [str(KEY), "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl", str(KEY).lower()])
+@pytest.mark.parametrize(
+    "private", [str(KEY), "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl", str(KEY).lower()], ids=range(3)
+)
 def test_a_private_key_in_place_of_a_public_one_is_refused_and_not_shown(private: str) -> None:
     with pytest.raises(ConfigError) as caught:
         checked_recipient(private, where="`recipients`")
@@ -377,7 +379,9 @@ def test_a_file_without_a_key_says_so(data: bytes) -> None:
     assert refused(data) == ("HR542", UNUSABLE, "there is no private key in it", NEW)
 
 
-@pytest.mark.parametrize("data", [b"hello\n", str(KEY).encode()[:-1], b"AGE-PLUGIN-YUBIKEY-1QQQ", b"age1abc"])
+@pytest.mark.parametrize(
+    "data", [b"hello\n", str(KEY).encode()[:-1], b"AGE-PLUGIN-YUBIKEY-1QQQ", b"age1abc"], ids=range(4)
+)
 def test_what_is_no_key_says_so_and_shows_none_of_it(data: bytes) -> None:
     why = "a line of it is no private key of age (they begin with AGE-SECRET-KEY-1), and it is no ssh key"
     assert refused(data) == ("HR542", UNUSABLE, why, f"{NEW}; keys of plugins and hardware are not supported")

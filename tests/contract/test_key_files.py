@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pyrage
@@ -152,6 +153,17 @@ def test_an_identity_may_come_through_a_pipe(tmp_path: Path) -> None:
     os.close(reader)
     assert opens(identity, PUBLIC[:1])
     assert identity.remarks == ()
+
+
+def test_a_key_in_the_note_is_refused_and_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        KeyFiles(replace(settings(tmp_path), note=f"it is {KEYS[0]}"), {})
+    assert said(caught.value) == (
+        "HR210",
+        "`identity_note` of the environment production holds a private key",
+        "it is printed on recovery sheets, which lie beside the backups (the key is not shown)",
+        "say where the key is kept, and make a new one",
+    )
 
 
 def test_a_key_in_place_of_a_path_is_refused_and_not_shown(tmp_path: Path) -> None:

@@ -56,6 +56,8 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("backup verify nosuch", 5, False),
     ("backup show", 0, True),
     ("backup show nosuch", 5, False),
+    ("backup sheet", 0, True),
+    ("backup sheet nosuch", 5, False),
     ("backup restore latest --into other.db", 0, True),
     ("backup restore latest --in-place", 10, False),
     ("backup restore latest --in-place --yes", 0, True),

@@ -34,6 +34,10 @@ def manifest_key(environment: str, backup_id: str) -> str:
     return f"{environment}/{backup_id}/manifest.json"
 
 
+def sheet_key(environment: str, backup_id: str) -> str:
+    return f"{environment}/{backup_id}/RECOVERY.txt"
+
+
 def verification_key(environment: str, backup_id: str, run_id: str) -> str:
     return f"{environment}/{backup_id}/verified-{run_id}.json"
 

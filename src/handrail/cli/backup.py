@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -182,6 +184,45 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
         if rows:
             output.table(("table", "rows", "digest"), rows)
         output.document(record)
+
+
+@app.command()
+def sheet(
+    which: Which = "latest",
+    output_file: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write it to this new file.", show_default=False)
+    ] = None,
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """Print how to restore a backup without handrail. The same lies beside the backup as RECOVERY.txt."""
+    with answering("backup sheet", json) as output:
+        _, _, kit = equipped(root, env)
+        from handrail.cli.documents import Sheet
+        from handrail.workflows.backup import sheet_of
+
+        record = _chosen(kit, which)
+        text = sheet_of(kit, record)
+        if output_file is None:
+            output.lines(*text.splitlines())
+        else:
+            _write_new(output_file, text)
+            output.lines(f"written to {output_file}: print it, and keep it where neither database nor store is")
+        output.document(Sheet(record.id, text))
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Only for this user, since it names tables and places; what is there stays."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+            out.write(text)
+    except OSError as error:
+        raise UsageError(
+            f"the sheet cannot be written to {path}",
+            why=error.strerror or str(error),
+            hint="name a new file: --output FILE",
+        ) from error
 
 
 @app.command()

@@ -331,6 +331,14 @@ class Restored:
     side: SideTable | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The recovery sheet of a backup: a text that a shell can read."""
+
+    backup: str
+    text: str
+
+
 #: The result of each command.
 RESULTS: Mapping[str, type] = {
     "init": Initialised,
@@ -356,6 +364,7 @@ RESULTS: Mapping[str, type] = {
     "backup list": BackupList,
     "backup show": BackupRecord,
     "backup verify": BackupSummary,
+    "backup sheet": Sheet,
     "backup restore": Restored,
     "backup prune": Pruning,
     "backup calendar": Calendar,

@@ -48,6 +48,12 @@ class KeyFiles:
     HANDRAIL_IDENTITY names, else the configured one."""
 
     def __init__(self, settings: KeySettings, environ: Mapping[str, str], given: Path | None = None) -> None:
+        if "SECRET-KEY-1" in settings.note.upper():
+            raise ConfigError(
+                f"`identity_note` of the environment {settings.environment} holds a private key",
+                why="it is printed on recovery sheets, which lie beside the backups (the key is not shown)",
+                hint="say where the key is kept, and make a new one",
+            )
         self._settings = settings
         self._environ = environ
         self._given = given

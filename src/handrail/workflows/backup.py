@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from handrail.amounts import count, size
-from handrail.backups.catalog import artifact_key, manifest_key, verification_key
+from handrail.backups.catalog import artifact_key, manifest_key, sheet_key, verification_key
 from handrail.backups.manifest import write_manifest, write_verification
 from handrail.backups.methods import WHOLE, DumpRequest, Format
 from handrail.backups.record import BackupRecord, Verification
+from handrail.backups.sheet import Whereabouts, recovery_sheet
 from handrail.backups.verification import compare_restored
 from handrail.databases.database import Database, SideTable
 from handrail.errors import BackupError
@@ -64,11 +65,18 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_pr
             schema_only=request.schema_only,
             changed_meanwhile=report.changed_meanwhile,
         )
+        with kit.store.open_write(sheet_key(kit.environment, run.id)) as out:
+            out.write(sheet_of(kit, record).encode())
         with kit.store.open_write(manifest_key(kit.environment, run.id)) as out:
             out.write(write_manifest(sealed(record)))
         done["backup"] = record.id
         done["text"] = f"backup {record.id}: {size(artifact.size)} in {record.seconds:.1f} s, {_extent(record)}"
     return record
+
+
+def sheet_of(kit: Equipment, record: BackupRecord) -> str:
+    """How to restore this backup without handrail."""
+    return recovery_sheet(record, kit.by_hand(record), Whereabouts(kit.store.place, kit.keys.note))
 
 
 def _extent(record: BackupRecord) -> str:

@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from handrail.backups.record import BackupRecord
+from handrail.backups.sheet import ByHand
 from handrail.databases.database import Database
 from handrail.errors import PartlyDone
 from handrail.guard.plan import Policy
@@ -66,6 +68,8 @@ class Equipment:
     maintenance: bool = False
     health: HealthCheck | None = None
     keys: Keys = field(default_factory=NoKeys)
+    #: How a backup is restored with an engine's own programs; None for a format that is not known.
+    by_hand: Callable[[BackupRecord], ByHand | None] = lambda _record: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,44 @@
+"""How a dump of a SQLite database is restored with the program sqlite3: the lines of a recovery sheet."""
+
+from __future__ import annotations
+
+from handrail.backups.methods import Format
+from handrail.backups.record import BackupRecord
+from handrail.backups.sheet import ByHand
+from handrail.databases.sqlite.catalog import quoted
+
+_MADE = {
+    Format.SQLITE_PAGES: 'cp "$DUMP" "$TARGET"',
+    Format.SQLITE_SQL: 'sqlite3 -batch -bail "$TARGET" < "$DUMP" > /dev/null',
+}
+
+
+def by_hand(record: BackupRecord, version_table: str) -> ByHand | None:
+    """None for a format that is not SQLite's."""
+    made = _MADE.get(record.request.format or Format.SQLITE_PAGES)
+    if made is None:
+        return None
+    tables = [(table.table.name, table.rows) for table in record.fingerprint.tables]
+    queries = [f"SELECT {_literal(name + '|')} || count(*) FROM {quoted(name)};" for name, _ in tables]  # noqa: S608
+    if record.revisions:
+        queries.insert(0, f"SELECT 'revision|' || version_num FROM {quoted(version_table)} ORDER BY 1;")  # noqa: S608
+    return ByHand(
+        programs=(f"sqlite3 (Debian: the package sqlite3), {record.server_version} or newer",),
+        remarks=("It is a file; when it is as you want it, move it to where the application looks for it.",),
+        target="$WORK/restored.db",
+        restore=(
+            'test ! -e "$TARGET" || { echo "$TARGET is there already" >&2; exit 1; }',
+            made,
+            'test "$(sqlite3 -batch "$TARGET" \'PRAGMA integrity_check\')" = ok',
+        ),
+        ask='sqlite3 -batch "$TARGET"',
+        queries=tuple(queries),
+        expected=(
+            *(f"revision|{revision}" for revision in record.revisions),
+            *(f"{name}|{rows}" for name, rows in tables),
+        ),
+    )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
