@@ -23,7 +23,8 @@ COMMANDS = (
     *("downgrade", "stamp", "recover"),
     *("enum", "enum list", "enum check", "enum rename", "enum convert"),
     *("backup", "backup create", "backup list", "backup show", "backup sheet", "backup verify", "backup restore"),
-    *("backup explain", "backup prune", "backup calendar", "backup cost", "backup pin", "backup unpin", "backup note"),
+    *("backup explain", "backup diff", "backup prune", "backup calendar", "backup cost"),
+    *("backup pin", "backup unpin", "backup note"),
 )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from handrail import __version__
-from handrail.cli import backup, enums, keeping, lint, looking, marking, moving, revision, setup
+from handrail.cli import backup, differing, enums, keeping, lint, looking, marking, moving, revision, setup
 
 app = typer.Typer(
     name="handrail",
@@ -37,6 +37,7 @@ for _name, _command in (
 ):
     # "-1" of `downgrade -1` is a step back, not an option.
     app.command(_name, context_settings={"ignore_unknown_options": _name == "downgrade"})(_command)
+backup.app.command()(differing.diff)
 backup.app.command()(keeping.prune)
 backup.app.command()(keeping.calendar)
 backup.app.command()(keeping.cost)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from handrail.backups.difference import BackupDifference
 from handrail.backups.methods import Method, Way
 from handrail.backups.record import BackupRecord
 from handrail.cli.retention_documents import Calendar, Cost, Pruning
@@ -366,6 +367,7 @@ RESULTS: Mapping[str, type] = {
     "backup verify": BackupSummary,
     "backup sheet": Sheet,
     "backup restore": Restored,
+    "backup diff": BackupDifference,
     "backup prune": Pruning,
     "backup calendar": Calendar,
     "backup cost": Cost,
