@@ -12,14 +12,15 @@ import re
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from handrail.config_retention import Price, Retention
+from handrail.config_drill import DrillSettings
+from handrail.config_durations import Duration, LockTimeout
+from handrail.config_retention import Age, Price, Retention
 from handrail.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,19 +30,6 @@ if TYPE_CHECKING:
 #: An environment's name becomes a folder of the store and of the journal.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _CODE = re.compile(r"HR-[A-Z]{2}(\d{3})?")
-_DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
-
-
-def parse_duration(value: object) -> float:
-    """Seconds of "100ms", "5s", "2min", "1h", or of a bare number of seconds. ValueError otherwise."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    text = str(value).strip()
-    for unit in ("ms", "min", "s", "h"):
-        if text.endswith(unit) and re.fullmatch(r"[0-9.]+\s*", text.removesuffix(unit)):
-            with suppress(ValueError):
-                return float(text.removesuffix(unit)) * _DURATIONS[unit]
-    raise ValueError('a duration is written like "100ms", "5s", "2min" or "1h"')
 
 
 class Need(StrEnum):
@@ -68,25 +56,6 @@ class LintLevel(StrEnum):
     WARNING = "warning"
     INFO = "info"
     OFF = "off"
-
-
-@dataclass(frozen=True, slots=True)
-class _Seconds:
-    """A duration: read as `parse_duration` does, finite, and not below `least`."""
-
-    least: float = 0.0
-
-    def schema(self) -> CoreSchema:
-        from pydantic_core import core_schema as core
-
-        return core.no_info_before_validator_function(
-            parse_duration, core.float_schema(ge=self.least, allow_inf_nan=False)
-        )
-
-
-Duration = Annotated[float, _Seconds()]
-#: PostgreSQL reads a lock_timeout of 0 ms as "wait for ever": there is no way to ask for that here.
-LockTimeout = Annotated[float, _Seconds(0.001)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +100,8 @@ class Environment:
     rehearse_server: str | None = None
     health: Health | None = None
     retention: Retention | None = None
+    backup_max_age: Age | None = None
+    drill: DrillSettings | None = None
 
 
 #: The guide's defaults per environment (G6): optional on a laptop, mandatory elsewhere.
@@ -163,6 +134,7 @@ class _Document:
     section: str = "alembic"
     lint: Lint = field(default_factory=Lint)
     retention: Retention = field(default_factory=Retention)
+    drill: DrillSettings = field(default_factory=DrillSettings)
     environments: dict[str, Environment] = field(default_factory=dict)
 
 
@@ -182,8 +154,9 @@ class Config:
     lint: Lint = field(default_factory=Lint)
     #: The URLs of all environments, as they are written.
     urls: tuple[str, ...] = ()
-    #: The environment's own table, else the one of all.
+    #: The environment's own tables, else those of all.
     retention: Retention = field(default_factory=Retention)
+    drill: DrillSettings = field(default_factory=DrillSettings)
 
     def url(self, environ: Mapping[str, str]) -> str | None:
         """The configured database URL with `env:NAME` looked up. ConfigError when the variable is not set."""
@@ -232,7 +205,10 @@ def load_config(start: Path, *, env: str | None, environ: Mapping[str, str]) -> 
     urls = tuple(one.url for one in document.environments.values() if one.url)
     alembic_ini = ini if ini.is_file() else None
     lint, retention = document.lint, settings.retention or document.retention
-    return Config(root, source, name, settings, names, alembic_ini, document.section, named, lint, urls, retention)
+    drill = settings.drill or document.drill
+    return Config(
+        root, source, name, settings, names, alembic_ini, document.section, named, lint, urls, retention, drill
+    )
 
 
 def _check_name(name: str) -> None:
@@ -366,13 +342,14 @@ def _unusable(error: ValidationError, source: Path | None) -> ConfigError:
     )
 
 
-def _model_of(path: Sequence[str]) -> type[_Document | Lint | Retention | Environment | Health]:
+def _model_of(path: Sequence[str]) -> type[_Document | Lint | Retention | DrillSettings | Environment | Health]:
     if not path:
         return _Document
     if path[0] == "lint":
         return Lint
-    if "retention" in (path[0], *path[2:]):
-        return Retention
+    for name, kind in (("retention", Retention), ("drill", DrillSettings)):
+        if name in (path[0], *path[2:]):
+            return kind
     return Environment if len(path) == 2 else Health
 
 

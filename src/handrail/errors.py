@@ -65,6 +65,12 @@ class ProjectError(UsageError):
     code = "HR220"
 
 
+class NoModels(ProjectError):
+    """env.py names no models to compare with."""
+
+    code = "HR222"
+
+
 class DatabaseUnavailable(UsageError):
     """No connection: unreachable, wrong password, no rights, not a database, unknown engine."""
 

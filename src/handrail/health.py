@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
@@ -68,27 +69,50 @@ def command_check(command: str, *, timeout: float, folder: Path) -> HealthCheck:
 
     Each attempt may take all the time that is left; what it started is ended with it when that is over."""
 
-    def attempt(left: float) -> HealthResult:
+    call = Call(command, timeout, folder)
+    return lambda: _until_well(call.run, timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A command (split as a shell splits words, run without one), the time it has, and where it runs. `variables` are
+    added to its environment and kept out of what is said; `secrets` are taken out of it."""
+
+    command: str
+    timeout: float
+    folder: Path
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def run(self, left: float | None = None) -> HealthResult:
+        """Run it once, for `left` seconds at most; what it started is ended with it."""
+        command = self.command
         try:
             words = shlex.split(command)
             with tempfile.TemporaryFile() as output:
-                code = _exit_code(words, folder, left, output)
+                code = _exit_code(words, self, self.timeout if left is None else left, output)
                 last = _last_line(output)
         except subprocess.TimeoutExpired:
-            return HealthResult(False, f"`{command}` did not end within {timeout:g} s")
+            return HealthResult(False, f"`{command}` did not end within {self.timeout:g} s")
         except OSError as error:
             return HealthResult(False, f"`{command}` cannot be run: {error.strerror}")
         except (ValueError, IndexError):
             return HealthResult(False, f"`{command}` is not a command")
+        for secret in filter(None, self.secrets):
+            last = last.replace(secret, "***")
         return HealthResult(code == 0, f"`{command}` exited {code} {last}".strip())
 
-    return lambda: _until_well(attempt, timeout)
 
-
-def _exit_code(words: list[str], folder: Path, left: float, output: IO[bytes]) -> int:
+def _exit_code(words: list[str], call: Call, left: float, output: IO[bytes]) -> int:
     """Output goes to a file: a pipe that a grandchild keeps open could hold us beyond the deadline."""
     child = subprocess.Popen(
-        words, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        words,
+        cwd=call.folder,
+        env={**os.environ, **call.variables},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
     )
     try:
         return child.wait(timeout=left)

@@ -20,8 +20,9 @@ from handrail.config import (
     Need,
     RestorePolicy,
     load_config,
-    parse_duration,
 )
+from handrail.config_drill import DrillSettings
+from handrail.config_durations import parse_duration
 from handrail.config_retention import Retention, parse_price
 from handrail.errors import ConfigError, ExitCode
 from handrail.retention.cost import Price
@@ -107,6 +108,13 @@ statement_timeout = "1h"
 prove_budget = 0.5
 maintenance = true
 rehearse_server = "env:SCRATCH_URL"
+backup_max_age = "1d"
+
+[environments.blue.drill]
+query = "SELECT 1"
+command = "python -m app.smoke"
+timeout = "2min"
+max_age = "30d"
 
 [environments.blue.health]
 command = "python manage.py check"
@@ -142,6 +150,7 @@ RETENTION = Retention(
     timezone="Europe/Berlin",
     every=timedelta(hours=6),
 )
+DRILL = DrillSettings(query="SELECT 1", command="python -m app.smoke", timeout=120.0, max_age=timedelta(days=30))
 
 
 def test_every_key(tmp_path: Path) -> None:
@@ -174,6 +183,8 @@ def test_every_key(tmp_path: Path) -> None:
             rehearse_server="env:SCRATCH_URL",
             health=Health(command="python manage.py check", timeout=90.0),
             retention=RETENTION,
+            backup_max_age=timedelta(days=1),
+            drill=DRILL,
         ),
         names=("blue",),
         alembic_ini=tmp_path / "db" / "alembic.ini",
@@ -186,6 +197,7 @@ def test_every_key(tmp_path: Path) -> None:
         ),
         urls=("env:BLUE_URL",),
         retention=RETENTION,
+        drill=DRILL,
     )
     assert set(tomllib.loads(EVERYTHING)["environments"]["blue"]["retention"]) == {
         one.name for one in fields(Retention)
@@ -274,11 +286,11 @@ def test_a_key_in_the_wrong_place_is_not_shown(tmp_path: Path) -> None:
     assert found == (message, "Input should be 'zstd' or 'none'", "docs/configuration.md lists every key")
 
 
-PROJECT_KEYS = "default, alembic, section, lint, retention, environments"
+PROJECT_KEYS = "default, alembic, section, lint, retention, drill, environments"
 ENVIRONMENT_KEYS = (
     "url, backup, rehearse, restore, lint, store, store_price, compression, recipients, recipients_file, identity, "
     "identity_note, lock_timeout, lock_retry, lock_wait, statement_timeout, prove_budget, maintenance, "
-    "rehearse_server, health, retention"
+    "rehearse_server, health, retention, backup_max_age, drill"
 )
 RETENTION_KEYS = (
     "last, hourly, daily, weekly, monthly, yearly, within, pre_migration, milestones, minimum_verified, timezone, every"

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from handrail import config
-from handrail.config import Environment, Health, Lint, load_config, parse_duration
+from handrail.config import Environment, Health, Lint, load_config
+from handrail.config_drill import DrillSettings
+from handrail.config_durations import parse_duration
 from handrail.config_retention import Retention
 from handrail.errors import ExitCode
 
@@ -54,6 +56,7 @@ DURATIONS = {"lock_timeout", "lock_retry", "lock_wait", "statement_timeout", "pr
         ("health", Health),
         ("lint", Lint),
         ("retention", Retention),
+        ("drill", DrillSettings),
     ],
 )
 def test_every_key_is_documented_with_its_default(section: str, model: type[DataclassInstance]) -> None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError
 
+#: The folder of an environment's drills, among those of its backups.
+DRILLS = "drills"
+
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
@@ -48,6 +51,11 @@ def mark_key(environment: str, backup_id: str, mark_id: str) -> str:
 
 def deletion_key(environment: str, backup_id: str) -> str:
     return f"{environment}/{backup_id}/deleted.json"
+
+
+def drill_key(environment: str, run_id: str) -> str:
+    """Beside the backups, not in the folder of one: what a drill has proven outlives the backup."""
+    return f"{environment}/{DRILLS}/{run_id}.json"
 
 
 def choose(records: Sequence[BackupRecord], wanted: str) -> BackupRecord:

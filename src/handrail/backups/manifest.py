@@ -13,13 +13,14 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from handrail.backups.drill import Drill
 from handrail.backups.record import BackupRecord, Deletion, Mark, Verification
 from handrail.errors import BackupError
 
 #: What is written carries the lowest version whose readers understand it: an older handrail would take an encrypted
 #: artifact for a damaged one.
 _PLAIN, _ENCRYPTED = 1, 2
-_Document = TypeVar("_Document", BackupRecord, Verification, Mark, Deletion)
+_Document = TypeVar("_Document", BackupRecord, Verification, Mark, Deletion, Drill)
 _adapters: dict[type, TypeAdapter[Any]] = {}
 
 
@@ -63,6 +64,14 @@ def write_deletion(deletion: Deletion) -> bytes:
 
 def read_deletion(data: bytes, *, name: str) -> Deletion:
     return _read(data, "deletion", Deletion, name)
+
+
+def write_drill(drill: Drill) -> bytes:
+    return _write("drill", _plain(drill, Drill))
+
+
+def read_drill(data: bytes, *, name: str) -> Drill:
+    return _read(data, "drill", Drill, name)
 
 
 def _adapter(kind: type[_Document]) -> TypeAdapter[_Document]:

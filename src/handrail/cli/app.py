@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from handrail import __version__
-from handrail.cli import backup, differing, enums, keeping, lint, looking, marking, moving, revision, setup
+from handrail.cli import backup, differing, drilling, enums, keeping, lint, looking, marking, moving, revision, setup
 
 app = typer.Typer(
     name="handrail",
@@ -34,6 +34,7 @@ for _name, _command in (
     ("downgrade", moving.downgrade),
     ("stamp", moving.stamp),
     ("recover", moving.recover),
+    ("drill", drilling.drill),
 ):
     # "-1" of `downgrade -1` is a step back, not an option.
     app.command(_name, context_settings={"ignore_unknown_options": _name == "downgrade"})(_command)

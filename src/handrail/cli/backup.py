@@ -161,6 +161,8 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
     """Show everything that is known about a backup."""
     with answering("backup show", json) as output:
         _, _, kit = equipped(root, env)
+        from handrail.workflows.drill import read_drills
+
         record = _chosen(kit, which)
         output.lines(
             f"id         {record.id}",
@@ -176,6 +178,9 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
             *(f"kept       {mark}" for mark in _marks(record)),
             *(f"note       {mark.at:%Y-%m-%d} {mark.text}" for mark in record.notes),
         )
+        drills = [one for one in read_drills(kit)[0] if one.backup == record.id]
+        for drill in drills:
+            output.lines(f"drill      {drill.at:%Y-%m-%d %H:%M} UTC", *(f"           {line}" for line in drill.lines))
         without = "encrypted" if record.sealed_digests else ""
         rows = [
             (str(t.table), f"{t.rows:,}", t.digests[0].digest if t.digests else without)

@@ -9,6 +9,7 @@ from datetime import datetime
 from handrail.backups.difference import BackupDifference
 from handrail.backups.methods import Method, Way
 from handrail.backups.record import BackupRecord
+from handrail.cli.drill_documents import Drilled
 from handrail.cli.retention_documents import Calendar, Cost, Pruning
 from handrail.databases.database import Probe, SideTable
 from handrail.enums.listing import EnumColumn
@@ -43,7 +44,8 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where the database stands. `current` and `pending` are revisions, the backups and runs are ids."""
+    """Where the database stands. `current` and `pending` are revisions, backups, drills and runs are ids. `warnings`
+    tell what is too old."""
 
     environment: str
     database: str
@@ -53,6 +55,8 @@ class Status:
     last_backup: str | None
     last_verified_backup: str | None
     interrupted_runs: tuple[str, ...]
+    last_drill: str | None
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +364,7 @@ RESULTS: Mapping[str, type] = {
     "downgrade": Moved,
     "stamp": Stamped,
     "recover": Recovered,
+    "drill": Drilled,
     "backup create": BackupSummary,
     "backup explain": BackupWays,
     "backup list": BackupList,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handrail.amounts import count, size
+from handrail.amounts import count, size, span
 from handrail.cli.answering import answering
 from handrail.cli.call import HERE, Env, Json, Root, equipped, looked
 from handrail.cli.output import Output
@@ -17,6 +17,7 @@ from handrail.migrations.revision import named
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from handrail.backups.drill import Drill
     from handrail.guard.plan import Step
     from handrail.migrations.revision import Revision
     from handrail.migrator.migrator import ProjectFacts
@@ -65,13 +66,20 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Show where the database stands. Revision, pending scripts, last backup, interrupted runs."""
     with answering("status", json) as output:
         project, facts, kit = equipped(root, env, "heads")
+        from handrail.backups.drill import overdue
         from handrail.cli.documents import Status
+        from handrail.wiring_unattended import age_limits
         from handrail.workflows.catalog import read_catalog
+        from handrail.workflows.drill import read_drills
 
         catalog = read_catalog(kit)
         pending = facts.path.revisions if facts.path else ()
         latest = catalog.records[0] if catalog.records else None
         verified = next((record for record in catalog.records if record.is_verified), None)
+        drills, _ = read_drills(kit)
+        warnings = tuple(
+            overdue(catalog.records, drills, age_limits(project.config), str(kit.database.address), kit.clock())
+        )
         interrupted = tuple(run.run_id for run in kit.journal.open_runs())
         output.lines(
             f"environment    {project.config.name}",
@@ -81,9 +89,11 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
             f"pending        {', '.join(revision.id for revision in pending) or 'nothing'}",
             f"last backup    {f'{latest.id}, {size(latest.artifact.size)}' if latest else 'none'}",
             f"last verified  {verified.id if verified else 'none'}",
+            f"last drill     {_drill_line(drills[0]) if drills else 'none'}",
             *(f"interrupted    {run_id}: handrail recover" for run_id in interrupted),
             *(f"unreadable     {key}: {why}" for key, why in catalog.unreadable),
         )
+        output.warnings(warnings)
         output.document(
             Status(
                 environment=project.config.name,
@@ -94,8 +104,14 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
                 last_backup=latest.id if latest else None,
                 last_verified_backup=verified.id if verified else None,
                 interrupted_runs=interrupted,
+                last_drill=drills[0].id if drills else None,
+                warnings=warnings,
             )
         )
+
+
+def _drill_line(drill: Drill) -> str:
+    return f"{drill.id}, {'passed' if drill.has_passed else 'failed'}, RTO {span(drill.seconds)}"
 
 
 def check(env: Env = None, root: Root = HERE, json: Json = False) -> None:

@@ -155,6 +155,16 @@ class Database(Dumps, Protocol):
         A constraint that was never checked is not broken: `facts` shows it as not valid."""
         ...
 
+    def integrity(self) -> tuple[Probe, ...]:
+        """Whether what is stored is sound by the engine's own checks, reading all of it; `ok` is None for a check that
+        cannot be made here. For scratch databases: it may take long, and what it needs is installed and taken away."""
+        ...
+
+    def ask(self, sql: str) -> object:
+        """The first value that one SQL statement gives, None when it gives none. For scratch databases: it may write.
+        Raises BackupError with the engine's own words."""
+        ...
+
     def activity(self) -> WriteActivity:
         """Rows written per table so far, by the engine's statistics; empty where the engine has none."""
         ...

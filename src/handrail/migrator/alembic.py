@@ -127,8 +127,9 @@ class AlembicMigrator:
         made, _ = self._look(Request("revise", self._place(), new=new))
         return decode(WrittenScripts, made)
 
-    def differences(self) -> tuple[ModelDifference, ...]:
-        lines, _ = self._look(Request("differences", self._place()))
+    def differences(self, on: DatabaseAddress | None = None) -> tuple[ModelDifference, ...]:
+        project = self._facts.address if on is not None and self._facts is not None else None
+        lines, _ = self._look(Request("differences", self._place(), project=project, on=on))
         return tuple(ModelDifference(str(line)) for line in lines)
 
     def enums(self) -> EnumReading:

@@ -8,19 +8,19 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from handrail.enums.states import EnumReading
-from handrail.errors import ProjectError
+from handrail.errors import NoModels
 from handrail.migrator.places import ENGINES
 from handrail.migrator.redirect import unsupported
 
 
 def differences(context: MigrationContext) -> list[str]:
-    """Readable lines; [] when models and database agree. ProjectError when env.py names no models."""
+    """Readable lines; [] when models and database agree. NoModels when env.py names none."""
     metadata = _models(context)
     return [line for found in compare_metadata(context, metadata) for line in _lines(found)]
 
 
 def enums(context: MigrationContext) -> EnumReading:
-    """The enum columns of models and database. ProjectError when env.py names no models, or on another engine."""
+    """The enum columns of models and database. NoModels when env.py names none; refuses on another engine."""
     from handrail.migrator.enum_models import model_enums
     from handrail.migrator.enum_reading import read_enums
 
@@ -33,7 +33,7 @@ def enums(context: MigrationContext) -> EnumReading:
 def _models(context: MigrationContext) -> Any:
     metadata = context.opts.get("target_metadata")
     if metadata is None:
-        raise ProjectError(
+        raise NoModels(
             "env.py names no models to compare with",
             why="target_metadata is None",
             hint="in env.py set target_metadata = Base.metadata (or SQLModel.metadata), with all models imported",

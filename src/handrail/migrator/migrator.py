@@ -244,8 +244,9 @@ class Migrator(Protocol):
         ProjectError when the database is not at head (with autogenerate) or there are several heads."""
         ...
 
-    def differences(self) -> tuple[ModelDifference, ...]:
-        """Models against database (autogenerate's comparison); () when equal. ProjectError without target_metadata."""
+    def differences(self, on: DatabaseAddress | None = None) -> tuple[ModelDifference, ...]:
+        """Models against database, or against its copy `on` (autogenerate's comparison); () when equal. ProjectError
+        when they cannot be loaded, NoModels without target_metadata."""
         ...
 
     def enums(self) -> EnumReading:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from handrail.backups.catalog import Catalog
+from handrail.backups.catalog import DRILLS, Catalog
 from handrail.backups.manifest import ManifestError, read_manifest, read_mark, read_verification
 from handrail.backups.record import BackupRecord, Mark, Verification
 from handrail.stores.store import MissingObject
@@ -27,7 +27,8 @@ def read_catalog(kit: Equipment) -> Catalog:
     folders: dict[str, list[str]] = defaultdict(list)
     for key in kit.store.keys(f"{kit.environment}/"):
         _, backup_id, name = f"{key}/".split("/", 2)
-        folders[backup_id].append(name.rstrip("/"))
+        if backup_id != DRILLS:
+            folders[backup_id].append(name.rstrip("/"))
     found = _Found()
     for backup_id, names in folders.items():
         if _MANIFEST in names and _DELETED not in names:

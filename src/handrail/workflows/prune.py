@@ -18,14 +18,14 @@ from handrail.backups.catalog import Catalog, deletion_key
 from handrail.backups.manifest import write_deletion
 from handrail.backups.methods import is_known
 from handrail.backups.record import Deletion
-from handrail.journal.journal import EventKind, JournalEvent, JournalledRun
+from handrail.journal.journal import EventKind, JournalledRun
 from handrail.migrations.revision import named
 from handrail.retention.candidate import Candidate, candidate_of
 from handrail.retention.decision import Decision
 from handrail.retention.policy import Guarded, RetentionPolicy, apply_policy, way_back
 from handrail.stores.store import MissingObject, StoreError
 from handrail.workflows.catalog import read_catalog
-from handrail.workflows.run import STORE_ONLY, Equipment, Run, stands_at
+from handrail.workflows.run import Equipment, Run, end_dead_runs, stands_at
 
 COMMAND = "backup prune"
 
@@ -99,7 +99,7 @@ def judge(kit: Equipment, policy: RetentionPolicy) -> Judged:
 def prune(run: Run, policy: RetentionPolicy, approved: Collection[str]) -> Pruned:
     """Delete what nothing keeps and was approved, by id. Decided anew, as the run holds the lock only now."""
     kit = run.equipment
-    _end_dead_runs(run)
+    end_dead_runs(run)
     judged = judge(kit, policy)
     freed = sum(_delete(run, backup_id, ("left by a run that was killed",)) for backup_id in judged.leftovers)
     going = [one for one in judged.leaving if one.candidate.id in approved]
@@ -137,17 +137,6 @@ def _used_by(run: JournalledRun) -> Iterator[tuple[str, str]]:
     what = f"the run {run.run_id} ({run.started.data.get('command', 'unknown')})"
     yield run.run_id, what
     yield from ((event.data["backup"], what) for event in run.events if event.data.get("backup"))
-
-
-def _end_dead_runs(run: Run) -> None:
-    """We hold the lock, so another run of this database that has not ended is dead. If it worked on the store only,
-    what it left is found anyway."""
-    kit = run.equipment
-    for other in kit.journal.open_runs():
-        begun = other.started.data
-        is_ours = begun.get("database") == str(kit.database.address) and begun.get("command") in STORE_ONLY
-        if is_ours and other.run_id != run.id:
-            kit.journal.append(JournalEvent(other.run_id, kit.clock(), EventKind.RUN_ENDED, data={"result": "cleaned"}))
 
 
 def _delete(run: Run, backup_id: str, reasons: tuple[str, ...]) -> int:

@@ -43,6 +43,8 @@ class Progress:
 Listener = Callable[[Progress], None]
 #: Commands that touch nothing but the store: one that was killed leaves no doubt about the database.
 STORE_ONLY = frozenset({"backup prune", "backup pin", "backup unpin", "backup note"})
+#: Commands that run unattended and only read the database: what a killed one leaves is dropped by whoever comes next.
+UNATTENDED = frozenset({"drill", "backup run-due"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,19 @@ def _ended(run: Run) -> Iterator[Run]:
         run.try_note(EventKind.RUN_ENDED, data={"result": "ended"})
         raise
     run.end("ended")
+
+
+def end_dead_runs(run: Run) -> None:
+    """We hold the lock, so another run of this database that has not ended is dead. Those that never wrote to it are
+    ended, and the scratch databases that they left are dropped; what they left in the store, a prune finds anyway."""
+    kit = run.equipment
+    for other in kit.journal.open_runs():
+        begun = other.started.data
+        is_ours = begun.get("database") == str(kit.database.address) and other.run_id != run.id
+        if is_ours and begun.get("command") in STORE_ONLY | UNATTENDED:
+            for line in kit.database.end_leftovers(other.run_id):
+                run.say("lock", f"left by run {other.run_id}: {line}")
+            kit.journal.append(JournalEvent(other.run_id, kit.clock(), EventKind.RUN_ENDED, data={"result": "cleaned"}))
 
 
 def stands_at(database: Database) -> tuple[str, ...]:

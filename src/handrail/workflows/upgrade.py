@@ -21,7 +21,7 @@ from handrail.workflows.backup import make_backup, restored, verified_copy
 from handrail.workflows.bring_back import Ask, WayBack, bring_back
 from handrail.workflows.lint_path import lint_path
 from handrail.workflows.rehearse import Rehearsal, read_warnings, rehearse
-from handrail.workflows.run import STORE_ONLY, Equipment, Listener, Run, stands_at, start_run
+from handrail.workflows.run import Equipment, Listener, Run, end_dead_runs, stands_at, start_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +131,10 @@ def _described(path: RevisionPath) -> dict[str, str]:
 def _check_nothing_open(run: Run) -> None:
     """We hold the lock, so any other open run of this database is a dead one."""
     mine = run.equipment
+    end_dead_runs(run)
     for other in mine.journal.open_runs():
         begun = other.started.data
-        is_ours = begun.get("database") == str(mine.database.address) and begun.get("command") not in STORE_ONLY
+        is_ours = begun.get("database") == str(mine.database.address)
         if is_ours and other.run_id != run.id:
             raise PartlyDone(
                 f"the run {other.run_id} of {other.started.at:%Y-%m-%d %H:%M} was interrupted",

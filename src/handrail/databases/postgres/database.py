@@ -24,12 +24,13 @@ from handrail.databases.postgres import (
 )
 from handrail.databases.postgres.binaries import major, tools_for
 from handrail.databases.postgres.completeness import completeness
-from handrail.databases.postgres.connection import elsewhere, maintenance, opened, reading, require_primary
+from handrail.databases.postgres.connection import driver, elsewhere, maintenance, opened, reading, require_primary
 from handrail.databases.postgres.counting import count_rows
+from handrail.databases.postgres.integrity import integrity
 from handrail.databases.postgres.probes import probe
 from handrail.databases.postgres.quoting import Query
 from handrail.databases.postgres.sessions import application_name
-from handrail.errors import DatabaseUnavailable
+from handrail.errors import BackupError, DatabaseUnavailable
 from handrail.facts import (
     AddedColumns,
     BrokenReference,
@@ -125,6 +126,19 @@ class PostgresDatabase:
     def broken_references(self) -> tuple[BrokenReference, ...]:
         """None: PostgreSQL checks every row when it makes a constraint valid, and every write from then on."""
         return ()
+
+    def integrity(self) -> tuple[Probe, ...]:
+        with opened(self._address, self._application) as query:
+            return integrity(query)
+
+    def ask(self, sql: str) -> object:
+        with opened(self._address, self._application) as query:
+            try:
+                rows = query(sql)
+            except driver().Error as error:
+                why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise BackupError("The query failed.", why=why, hint="Correct `drill.query`.") from error
+        return rows[0][0] if rows else None
 
     def activity(self) -> WriteActivity:
         with reading(self._address, self._application) as (query, schema):

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +22,7 @@ from handrail.databases.sqlite import catalog, digest, side_table
 from handrail.databases.sqlite.completeness import completeness
 from handrail.databases.sqlite.connection import (
     check_file,
+    connect,
     make_file,
     reading,
     remove_file,
@@ -39,6 +40,7 @@ from handrail.databases.sqlite.files import (
     swap_damaged,
     write_pages,
 )
+from handrail.databases.sqlite.integrity import integrity
 from handrail.databases.sqlite.lock import hold_lock
 from handrail.databases.sqlite.pages import Snapshot, hold_snapshot
 from handrail.databases.sqlite.probes import probe
@@ -150,6 +152,18 @@ class SqliteDatabase:
     def broken_references(self) -> tuple[BrokenReference, ...]:
         with reading(self._file) as raw:
             return catalog.broken_references(raw)
+
+    def integrity(self) -> tuple[Probe, ...]:
+        with reading(self._file) as raw:
+            return integrity(raw)
+
+    def ask(self, sql: str) -> object:
+        with translated(self._file), closing(connect(self._file)) as raw:
+            try:
+                row = raw.execute(sql).fetchone()
+            except (sqlite3.Error, sqlite3.Warning) as error:
+                raise BackupError("The query failed.", why=str(error), hint="Correct `drill.query`.") from error
+        return row[0] if row else None
 
     def activity(self) -> WriteActivity:
         return WriteActivity()

@@ -1,0 +1,62 @@
+"""Config to what runs unattended: drills, backups that are due, and how this installation is started for them."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from handrail.backups.drill import AgeLimits
+from handrail.backups.timetable import Job
+
+if TYPE_CHECKING:
+    from handrail.config import Config
+    from handrail.facts import DatabaseAddress
+    from handrail.health_check import HealthResult
+    from handrail.workflows.drill import DrillChecks
+
+
+def drill_checks(config: Config) -> DrillChecks:
+    """What a drill of this environment checks beyond what it always does. The command finds the copy's URL, password
+    included, in HANDRAIL_DRILL_URL: never in its words, which every user of the machine can read."""
+    from handrail.workflows.drill import DrillChecks
+
+    settings = config.drill
+
+    def call(address: DatabaseAddress) -> HealthResult:
+        from handrail.health import Call
+        from handrail.migrator.places import url_of_address
+
+        url = url_of_address(address, address.engine).render_as_string(hide_password=False)
+        secrets = (url, address.password, quote(address.password)) if address.password else ()
+        variables = {"HANDRAIL_DRILL_URL": url}
+        return Call(settings.command or "", settings.timeout, config.root, variables, secrets).run()
+
+    return DrillChecks(settings.query or "", call if settings.command else None)
+
+
+def age_limits(config: Config) -> AgeLimits:
+    """How old the environment's last backup and last drill may be."""
+    return AgeLimits(config.settings.backup_max_age, config.drill.max_age)
+
+
+def job_of(config: Config, words: tuple[str, ...], minute: int, hour: int | None, weekday: int | None) -> Job:
+    """A command to be run unattended by this user for this project and environment, through this installation."""
+    program = Path(sys.executable).with_name("handrail")
+    settings = config.settings
+    given = [value or "" for value in (settings.url, settings.rehearse_server)]
+    named = [value.removeprefix("env:") for value in given if value.startswith("env:")]
+    return Job(
+        name="-".join(("handrail", *words[-1:], config.name)),
+        program=(str(program),) if program.is_file() else (sys.executable, "-m", "handrail.cli.main"),
+        words=words,
+        folder=str(config.root),
+        environment=config.name,
+        user=getpass.getuser(),
+        minute=minute,
+        hour=hour,
+        weekday=weekday,
+        variables=tuple(dict.fromkeys(named)),
+    )

@@ -1,0 +1,144 @@
+"""A drill: restore a backup into a scratch database, prove it, put every check to the copy, record how long it took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from handrail.amounts import count
+from handrail.backups.catalog import DRILLS, drill_key
+from handrail.backups.drill import CheckResult, Drill, DrillCheck, gap_before
+from handrail.backups.manifest import ManifestError, read_drill, write_drill
+from handrail.backups.record import BackupRecord
+from handrail.databases.database import Database, Probe
+from handrail.errors import BackupError, HandrailError, NoModels, ProjectError
+from handrail.facts import DatabaseAddress
+from handrail.health_check import HealthResult
+from handrail.migrations.revision import named
+from handrail.migrator.migrator import ProjectFacts
+from handrail.stores.store import MissingObject
+from handrail.workflows.backup import verified_copy
+from handrail.workflows.run import Equipment, Run, end_dead_runs
+
+
+@dataclass(frozen=True, slots=True)
+class DrillChecks:
+    """What a person wants checked too: a query that must give a true value, and a command that must exit 0, which is
+    told where the copy is."""
+
+    query: str = ""
+    command: Callable[[DatabaseAddress], HealthResult] | None = None
+
+
+def drill(
+    run: Run, record: BackupRecord, records: Sequence[BackupRecord], project: ProjectFacts, checks: DrillChecks
+) -> Drill:
+    """Do it and store what came of it, also when it fails; a copy that cannot be made or is not the source is a failed
+    check. Errors of writing the document pass through."""
+    kit = run.equipment
+    end_dead_runs(run)
+    started, found = kit.clock(), list[DrillCheck]()
+    try:
+        with verified_copy(run, record) as copy:
+            equal = f"{count(record.fingerprint.rows, 'row')} in {count(len(record.fingerprint.tables), 'table')}"
+            found.append(DrillCheck("restore", CheckResult.PASSED, f"equal to the source, {equal}"))
+            with run.step("drill", "checking the restored copy") as done:
+                found += _checks(run, record, project, checks, copy)
+                done["text"] = f"{count(len(found), 'check')} of the copy"
+            ended = kit.clock()
+    except HandrailError as error:
+        ended = kit.clock()
+        why = ": ".join(filter(None, (error.message, error.why)))
+        found.append(DrillCheck("checks" if found else "restore", CheckResult.FAILED, why))
+    made = Drill(
+        id=run.id,
+        at=started,
+        backup=record.id,
+        database=record.database,
+        seconds=(ended - started).total_seconds(),
+        age=max(0.0, (started - record.created_at).total_seconds()),
+        gap=gap_before(record, records),
+        checks=tuple(found),
+    )
+    with kit.store.open_write(drill_key(kit.environment, run.id)) as out:
+        out.write(write_drill(made))
+    return made
+
+
+def require_passed(drill: Drill) -> None:
+    """BackupError when a check failed."""
+    if not drill.has_passed:
+        raise BackupError(
+            f"the drill of backup {drill.backup} failed",
+            why="; ".join(f"{check.name}: {check.detail}" for check in drill.failures),
+            hint="the live database is untouched; find out whether it has the same fault before you need this backup",
+            code="HR550",
+        )
+
+
+def read_drills(kit: Equipment) -> tuple[tuple[Drill, ...], tuple[str, ...]]:
+    """All drills of the environment, newest first; and in words which documents cannot be read."""
+    found, unreadable = [], []
+    for key in kit.store.keys(f"{kit.environment}/{DRILLS}/"):
+        try:
+            with kit.store.open_read(key) as source:
+                found.append(read_drill(source.read(), name=key))
+        except MissingObject:
+            continue
+        except ManifestError as error:
+            unreadable.append(f"{key}: {error.message}: {error.why}")
+    return tuple(sorted(found, key=lambda one: (one.at, one.id), reverse=True)), tuple(unreadable)
+
+
+def _checks(
+    run: Run, record: BackupRecord, project: ProjectFacts, checks: DrillChecks, copy: Database
+) -> list[DrillCheck]:
+    """In this order, as the query and the command may write."""
+    return [
+        *map(_of_probe, copy.integrity()),
+        _models(run, record, project, copy),
+        _query(checks, copy),
+        _command(checks, copy),
+    ]
+
+
+def _of_probe(probe: Probe) -> DrillCheck:
+    result = {True: CheckResult.PASSED, False: CheckResult.FAILED, None: CheckResult.NOT_CHECKED}[probe.ok]
+    return DrillCheck(probe.name, result, "; ".join(filter(None, (probe.detail, probe.hint))))
+
+
+def _judged(name: str, is_well: bool, detail: str) -> DrillCheck:
+    return DrillCheck(name, CheckResult.PASSED if is_well else CheckResult.FAILED, detail)
+
+
+def _models(run: Run, record: BackupRecord, project: ProjectFacts, copy: Database) -> DrillCheck:
+    """Whether the application's models load and agree with the copy, as `handrail check` asks the live database."""
+    if set(record.revisions) != set(project.heads):
+        where = f"the backup is at {named(record.revisions)}, the scripts are at {named(project.heads)}"
+        return DrillCheck("models", CheckResult.NOT_CHECKED, where)
+    if not record.is_whole:
+        return DrillCheck("models", CheckResult.NOT_CHECKED, "the backup holds a part of the database")
+    try:
+        differences = [one.summary for one in run.equipment.migrator.differences(on=copy.address)]
+    except NoModels as error:
+        return DrillCheck("models", CheckResult.NOT_CHECKED, f"{error.message}; {error.hint}")
+    except ProjectError as error:
+        return _judged("models", False, ": ".join(filter(None, (error.message, error.why))))
+    return _judged("models", not differences, "; ".join(differences) or "they load, and agree with the copy")
+
+
+def _query(checks: DrillChecks, copy: Database) -> DrillCheck:
+    if not checks.query:
+        return DrillCheck("query", CheckResult.NOT_CHECKED, "`drill.query` of the environment names none")
+    try:
+        value = copy.ask(checks.query)
+    except BackupError as error:
+        return _judged("query", False, error.why)
+    return _judged("query", bool(value), f"`{checks.query}` gave {value!r:.60}")
+
+
+def _command(checks: DrillChecks, copy: Database) -> DrillCheck:
+    if checks.command is None:
+        return DrillCheck("command", CheckResult.NOT_CHECKED, "`drill.command` of the environment names none")
+    result = checks.command(copy.address)
+    return _judged("command", result.is_well, result.detail)
