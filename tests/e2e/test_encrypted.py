@@ -182,3 +182,28 @@ def test_without_the_library_what_to_install_is_said(project: Path) -> None:
         "HR242 encrypted backups need pyrage, which is not installed\n  next: pip install 'handrail[age]'",
     )
     assert handrail(project, "backup", "list", PYTHONPATH=str(project)).code == 0
+
+
+def test_a_backup_with_its_sheet_is_understood_drilled_and_told_apart_only_with_the_key(project: Path) -> None:
+    for _ in range(2):
+        assert handrail(project, "backup", "create", "--identity", "right.key").code == 0
+        with closing(sqlite3.connect(project / "local.db")) as connection, connection:
+            connection.execute("UPDATE bookings SET topic = 'other' WHERE id = 1")
+    said = handrail(project, "drill")
+    assert (said.code, said.error) == (5, NONE.format(about=""))
+    assert handrail(project, "drill", "--identity", "right.key").code == 0
+    backups = json.loads(handrail(project, "backup", "list", "--json").out)["result"]["backups"]
+    new, old = (backup["id"] for backup in backups)
+    told = handrail(project, "backup", "diff", old, new).out.splitlines()[1:]
+    assert told == [
+        "nothing differs",
+        f"not compared: values: the digests of {old} and {new} are encrypted (--identity FILE), so rows are compared by"
+        " number only",
+    ]
+    told = handrail(project, "backup", "diff", old, new, "--identity", "right.key").out.splitlines()[1:]
+    assert len(told) == 1
+    assert "bookings" in told[0]
+    with_keys(project, "[environments.production.retention]\nlast = 1\n")
+    decisions = json.loads(handrail(project, "backup", "prune", "--json").out)["result"]["decisions"]
+    assert [decision["id"] for decision in decisions] == [new, old]
+    assert "not understood" not in json.dumps(decisions)

@@ -155,6 +155,19 @@ def test_other_digests_compare_by_number() -> None:
     )
 
 
+def test_encrypted_digests_compare_by_number() -> None:
+    bare = tuple(replace(table, digests=()) for table in OLD.fingerprint.tables)
+    sealed = replace(OLD, id="sealed", fingerprint=replace(OLD.fingerprint, tables=bare), sealed_digests="-----BEGIN")
+    fewer = (replace(bare[0], rows=bare[0].rows - 1), *bare[1:])
+    less = replace(sealed, id="less", fingerprint=replace(OLD.fingerprint, tables=fewer))
+    limit = (
+        "not compared: values: the digests of {} are encrypted (--identity FILE), so rows are compared by number only"
+    )
+    assert compare_backups(OLD, sealed).lines == (limit.format("sealed"),)
+    told = compare_backups(sealed, less).lines
+    assert (len(told), told[-1]) == (2, limit.format("sealed and less"))
+
+
 def test_another_major_version_compares_definitions_by_name() -> None:
     facts = replace(OLD.facts, version="18.1", objects=tuple(replace(one, definition="…") for one in OLD.facts.objects))
     new = replace(OLD, id="new", facts=facts, server_version="18.1")

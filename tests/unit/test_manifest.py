@@ -152,6 +152,13 @@ def test_an_encrypted_artifact_has_a_version_that_an_older_handrail_does_not_rea
     assert read_manifest(write_manifest(record), name="m") == record
 
 
+def test_only_a_backup_has_that_version() -> None:
+    newer = json.loads(write_verification(PROOF)) | {"version": 2}
+    with pytest.raises(ManifestError) as caught:
+        read_verification(json.dumps(newer).encode(), name="v")
+    assert caught.value.why == "its version is 2, this handrail reads 1"
+
+
 def test_a_manifest_from_before_encryption_is_read() -> None:
     body = json.loads(write_manifest(RECORD))["backup"]
     del body["artifact"]["encryption"], body["artifact"]["recipients"], body["sealed_digests"]

@@ -10,6 +10,8 @@ from handrail.errors import BackupError
 
 #: The folder of an environment's drills, among those of its backups.
 DRILLS = "drills"
+#: How to restore the backup beside which it lies.
+SHEET = "RECOVERY.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def manifest_key(environment: str, backup_id: str) -> str:
 
 
 def sheet_key(environment: str, backup_id: str) -> str:
-    return f"{environment}/{backup_id}/RECOVERY.txt"
+    return f"{environment}/{backup_id}/{SHEET}"
 
 
 def verification_key(environment: str, backup_id: str, run_id: str) -> str:

@@ -229,7 +229,7 @@ def _rows(first: BackupRecord, second: BackupRecord) -> tuple[tuple[RowDifferenc
 
 def _same_rows(name: TableName, first: BackupRecord, second: BackupRecord) -> bool | None:
     """Whether a table with as many rows holds the same values; None when that cannot be told."""
-    if first.fingerprint.algorithm != second.fingerprint.algorithm:
+    if first.fingerprint.algorithm != second.fingerprint.algorithm or first.sealed_digests or second.sealed_digests:
         return True  # said once for all tables
     old, new = (_digests(record.fingerprint.table(name)) for record in (first, second))
     if old == new or sorted(old.values()) == sorted(new.values()):  # a renamed column keeps its digest
@@ -248,6 +248,10 @@ def _limits(first: BackupRecord, second: BackupRecord) -> Iterator[str]:
     if first.fingerprint.algorithm != second.fingerprint.algorithm:
         one, other = first.fingerprint.algorithm, second.fingerprint.algorithm
         yield f"values: digested as {one} in the one and {other} in the other, so rows are compared by number only"
+    sealed = [record.id for record in (first, second) if record.sealed_digests]
+    if sealed:
+        which = " and ".join(sealed)
+        yield f"values: the digests of {which} are encrypted (--identity FILE), so rows are compared by number only"
     if not first.facts.is_worded_as(second.facts):
         yield (
             "definitions of indexes, constraints, views and the like: PostgreSQL"

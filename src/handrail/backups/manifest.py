@@ -104,10 +104,11 @@ def _read(data: bytes, kind: str, cls: type[_Document], name: str) -> _Document:
         version, body, seal = document["version"], document[kind], document["seal"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ManifestError(f"{name} is not a {kind} manifest", why=f"{error!r}", hint=hint) from error
-    if version not in (_PLAIN, _ENCRYPTED):
+    known = (_PLAIN, _ENCRYPTED) if kind == "backup" else (_PLAIN,)
+    if version not in known:
         raise ManifestError(
             f"{name} was written by another handrail",
-            why=f"its version is {version}, this handrail reads {_PLAIN} and {_ENCRYPTED}",
+            why=f"its version is {version}, this handrail reads {' and '.join(map(str, known))}",
             hint="upgrade handrail: pip install -U handrail",
         )
     if seal != _seal(body):

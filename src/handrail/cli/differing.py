@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, Json, Root, equipped
+from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, equipped
 
 _WHICH = "A backup's id or its beginning, latest, or verified."
 
@@ -15,19 +15,21 @@ _WHICH = "A backup's id or its beginning, latest, or verified."
 def diff(
     first: Annotated[str, typer.Argument(help=_WHICH)],
     second: Annotated[str, typer.Argument(help=_WHICH)] = "latest",
+    identity: IdentityFile = None,
     env: Env = None,
     root: Root = HERE,
     json: Json = False,
 ) -> None:
     """Tell what differs from one backup to another. Schema, rows, sequences, revisions; nothing is restored."""
     with answering("backup diff", json) as output:
-        _, _, kit = equipped(root, env)
+        _, _, kit = equipped(root, env, identity=identity)
         from handrail.backups.catalog import choose
         from handrail.backups.difference import compare_backups
         from handrail.workflows.catalog import read_catalog
+        from handrail.workflows.sealing import unsealed_here
 
         records = read_catalog(kit).records
-        old, new = choose(records, first), choose(records, second)
+        old, new = (unsealed_here(kit, choose(records, which)) for which in (first, second))
         found = compare_backups(old, new)
         output.lines(
             f"from {old.id} ({old.created_at:%Y-%m-%d %H:%M} UTC) to {new.id} ({new.created_at:%Y-%m-%d %H:%M} UTC):",

@@ -9,7 +9,7 @@ import typer
 from handrail.amounts import span
 from handrail.backups.timetable import Scheduler
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, Json, Root, equipped
+from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, equipped
 from handrail.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def drill(
     ] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the drills that were made.")] = False,
     schedule: Schedule = None,
+    identity: IdentityFile = None,
     env: Env = None,
     root: Root = HERE,
     json: Json = False,
@@ -43,7 +44,7 @@ def drill(
             output.lines(text)
             output.document(Drilled(text=text))
             return
-        project, facts, kit = equipped(root, env)
+        project, facts, kit = equipped(root, env, identity=identity)
         if list_:
             _list(output, kit)
             return

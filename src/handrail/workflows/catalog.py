@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from handrail.backups.catalog import DRILLS, Catalog
+from handrail.backups.catalog import DRILLS, SHEET, Catalog
 from handrail.backups.manifest import ManifestError, read_manifest, read_mark, read_verification
 from handrail.backups.record import BackupRecord, Mark, Verification
 from handrail.stores.store import MissingObject
@@ -61,7 +61,7 @@ def _read_backup(kit: Equipment, backup_id: str, names: Sequence[str], found: _F
         return
     marks = []
     for name in names:
-        known = name == _MANIFEST or name.startswith(("artifact", "verified-"))
+        known = name in (_MANIFEST, SHEET) or name.startswith(("artifact", "verified-"))
         mark = None if known else _mark(kit, backup_id, name, found)
         marks += [mark] if mark else []
     in_order = tuple(sorted(marks, key=lambda mark: (mark.at, mark.id)))

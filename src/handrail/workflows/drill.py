@@ -19,6 +19,7 @@ from handrail.migrator.migrator import ProjectFacts
 from handrail.stores.store import MissingObject
 from handrail.workflows.backup import verified_copy
 from handrail.workflows.run import Equipment, Run, end_dead_runs
+from handrail.workflows.sealing import identity_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ def drill(
     check. Errors of writing the document pass through."""
     kit = run.equipment
     end_dead_runs(run)
+    identity_for(run, record)  # that it is not here says nothing of the backup
     started, found = kit.clock(), list[DrillCheck]()
     try:
         with verified_copy(run, record) as copy:

@@ -48,8 +48,21 @@ def sealed(record: BackupRecord) -> BackupRecord:
 def unsealed(run: Run, record: BackupRecord) -> BackupRecord:
     """The record with its digests. KeyUnusable when what opens them is not here."""
     identity = identity_for(run, record) if record.sealed_digests else None
-    if identity is None:
+    return record if identity is None else _opened(record, identity)
+
+
+def unsealed_here(kit: Equipment, record: BackupRecord) -> BackupRecord:
+    """The record with its digests where what opens them is here, else as it is."""
+    if not record.sealed_digests:
         return record
+    try:
+        identity = matching_identity(kit, f"backup {record.id}", record.artifact.recipients)
+    except KeyUnusable:
+        return record
+    return _opened(record, identity)
+
+
+def _opened(record: BackupRecord, identity: Identity) -> BackupRecord:
     from handrail.stores.age import decrypt_text
 
     name = f"the digests of backup {record.id}"
