@@ -1,4 +1,4 @@
-"""Fixtures of all suites: the PostgreSQL servers, started when the first test needs one."""
+"""Fixtures of all suites: the servers of PostgreSQL and of S3, started when the first test needs one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from support.objects import Server
     from support.postgres import PostgresServer
 
 pytest.register_assert_rewrite("support.enum_walks")
@@ -72,3 +73,27 @@ def replica_server(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
     settings = ("wal_level=replica", "max_wal_senders=4", "full_page_writes=on")
     with ThrowawayCluster(postgres_server.cluster.binaries, settings=settings) as cluster:
         yield PostgresServer(cluster)
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Server]:
+    from support.objects import moto_server
+
+    with moto_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    from support.objects import seaweed_server
+
+    with seaweed_server(tmp_path_factory.mktemp("seaweed")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    from support.objects import rclone_server
+
+    with rclone_server(tmp_path_factory.mktemp("rclone")) as server:
+        yield server

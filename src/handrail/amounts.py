@@ -1,6 +1,21 @@
-"""How amounts are written for people: counts with their noun, sizes of bytes."""
+"""How amounts are written for people and read from them: counts with their noun, sizes of bytes, bytes a second."""
 
 from __future__ import annotations
+
+import re
+
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*(kB|MB|GB|KiB|MiB|GiB)/s")
+_UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
+
+
+def parse_rate(value: object) -> float:
+    """Bytes a second of "20MB/s" (powers of ten; "20MiB/s" of two), or of a bare number. ValueError otherwise."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    found = _RATE.fullmatch(str(value).strip())
+    if not found:
+        raise ValueError('a rate is written like "500kB/s", "20MB/s" or "1GB/s"')
+    return float(found[1]) * _UNITS[found[2]]
 
 
 def count(number: int, noun: str) -> str:

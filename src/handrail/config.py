@@ -19,7 +19,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from handrail.config_drill import DrillSettings
-from handrail.config_durations import Duration, LockTimeout
+from handrail.config_durations import Duration, LockTimeout, Rate
 from handrail.config_retention import Age, Price, Retention
 from handrail.errors import ConfigError
 
@@ -47,6 +47,13 @@ class RestorePolicy(StrEnum):
     AUTO = "auto"
     ASK = "ask"
     NEVER = "never"
+
+
+class FailedCopy(StrEnum):
+    """What a backup that cannot be copied to another store does to the run."""
+
+    STOP = "stop"
+    WARN = "warn"
 
 
 class LintLevel(StrEnum):
@@ -85,6 +92,9 @@ class Environment:
     restore: RestorePolicy = RestorePolicy.ASK
     lint: LintLevel = LintLevel.ERROR
     store: str = ".handrail/store"
+    copies: tuple[str, ...] = ()
+    failed_copy: FailedCopy = FailedCopy.STOP
+    bandwidth: Rate = 0.0
     store_price: Price | None = None
     compression: Literal["zstd", "none"] = "zstd"
     recipients: tuple[str, ...] = ()

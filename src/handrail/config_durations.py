@@ -1,4 +1,4 @@
-"""Durations of waits and deadlines, as they are written in the configuration."""
+"""Durations of waits and deadlines, and rates, as they are written in the configuration."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
+
+from handrail.amounts import parse_rate
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -42,3 +44,17 @@ class _Seconds:
 Duration = Annotated[float, _Seconds()]
 #: PostgreSQL reads a lock_timeout of 0 ms as "wait for ever": there is no way to ask for that here.
 LockTimeout = Annotated[float, _Seconds(0.001)]
+
+
+@dataclass(frozen=True, slots=True)
+class _BytesPerSecond:
+    """A rate: read as `parse_rate` does."""
+
+    def schema(self) -> CoreSchema:
+        from pydantic_core import core_schema as core
+
+        return core.no_info_before_validator_function(parse_rate, core.float_schema(ge=0, allow_inf_nan=False))
+
+
+#: Of uploads; 0 is no bound.
+Rate = Annotated[float, _BytesPerSecond()]

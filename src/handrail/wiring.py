@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail import __version__
-from handrail.config import Config, load_config
+from handrail.config import Config, FailedCopy, load_config
 from handrail.errors import ConfigError, RehearsalFailed, UnsupportedEngine, UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Project:
 
         settings = self.config.settings
         state = state_folder(self.config)
-        store = open_store(self.config)
+        store, *copies = open_stores(self.config)
         return Equipment(
             environment=self.config.name,
             database=open_database(facts.address, self.config, facts.version_table),
@@ -55,6 +56,8 @@ class Project:
             store=store,
             keys=open_keys(self.config, store.place, identity),
             by_hand=lambda record: restored_by_hand(record, facts.version_table),
+            copies=tuple(copies),
+            must_copy=settings.failed_copy is FailedCopy.STOP,
             journal=FileJournal(state / "journal" / self.config.name),
             policy=Policy(
                 environment=self.config.name,
@@ -220,18 +223,38 @@ def state_folder(config: Config) -> Path:
     return folder
 
 
-def open_store(config: Config) -> Store:
-    """The environment's store: a local folder, relative ones below the project."""
+def open_stores(config: Config) -> list[Store]:
+    """The environment's stores, the one that backups are made into first. ConfigError when two are the same."""
+    settings = config.settings
+    stores = [open_store(config, place) for place in (settings.store, *settings.copies)]
+    places = [store.place for store in stores]
+    twice = next((place for place in places if places.count(place) > 1), None)
+    if twice is not None:
+        raise ConfigError(
+            f"`copies` of the environment {config.name} names {twice} twice, or `store` does too",
+            why="a copy is of use only in another place",
+            hint="remove it there",
+        )
+    if not settings.bandwidth:
+        return stores
+    from handrail.stores.paced import Pace, PacedStore
+
+    pace = Pace(settings.bandwidth, time.monotonic, time.sleep)
+    return [PacedStore(store, pace) for store in stores]
+
+
+def open_store(config: Config, place: str) -> Store:
+    """A place for backups: a place in a bucket by its URL, or a local folder, relative ones below the project."""
     from handrail.stores.file import FileStore
 
-    place = config.settings.store.removeprefix("file://")
-    if "://" in place:
-        raise UsageError(
-            f"the store {place} is of a kind that this handrail does not know",
-            why="it knows local folders",
-            hint=f'set `store = "/path/to/folder"` for the environment {config.name}',
-        )
-    return FileStore(config.root / Path(place).expanduser())
+    folder = place.removeprefix("file://")
+    if "://" not in folder:
+        return FileStore(config.root / Path(folder).expanduser())
+    from handrail.stores.objects.address import read_address
+    from handrail.stores.objects.client import open_client
+    from handrail.stores.objects.store import CloudStore
+
+    return CloudStore(open_client(read_address(place), os.environ))
 
 
 def open_keys(config: Config, store: str, identity: Path | None = None) -> Keys:

@@ -14,6 +14,7 @@ import pytest
 from handrail.config import (
     Config,
     Environment,
+    FailedCopy,
     Health,
     Lint,
     LintLevel,
@@ -96,6 +97,9 @@ restore = "never"
 lint = "info"
 store = "/srv/backups"
 store_price = "0.023 USD"
+copies = ["s3://bucket/backups", "/mnt/other"]
+failed_copy = "warn"
+bandwidth = "20MB/s"
 compression = "none"
 recipients = ["age1x", "ssh-ed25519 AAAA ann"]
 recipients_file = "keys.txt"
@@ -169,6 +173,9 @@ def test_every_key(tmp_path: Path) -> None:
             lint=LintLevel.INFO,
             store="/srv/backups",
             store_price="0.023 USD",
+            copies=("s3://bucket/backups", "/mnt/other"),
+            failed_copy=FailedCopy.WARN,
+            bandwidth=20e6,
             compression="none",
             recipients=("age1x", "ssh-ed25519 AAAA ann"),
             recipients_file="keys.txt",
@@ -288,8 +295,8 @@ def test_a_key_in_the_wrong_place_is_not_shown(tmp_path: Path) -> None:
 
 PROJECT_KEYS = "default, alembic, section, lint, retention, drill, environments"
 ENVIRONMENT_KEYS = (
-    "url, backup, rehearse, restore, lint, store, store_price, compression, recipients, recipients_file, identity, "
-    "identity_note, lock_timeout, lock_retry, lock_wait, statement_timeout, prove_budget, maintenance, "
+    "url, backup, rehearse, restore, lint, store, copies, failed_copy, bandwidth, store_price, compression, "
+    "recipients, recipients_file, identity, identity_note, lock_timeout, lock_retry, lock_wait, statement_timeout, prove_budget, maintenance, "
     "rehearse_server, health, retention, backup_max_age, drill"
 )
 RETENTION_KEYS = (
@@ -371,6 +378,10 @@ LIST = "docs/configuration.md lists every key"
         ('health = ""', "health", "`command` is empty"),
         ("health = 'echo \"'", "health", "No closing quotation"),
         ("url = 5", "url", "Input should be a valid string"),
+        ('failed_copy = "maybe"', "failed_copy", "Input should be 'stop' or 'warn', not 'maybe'"),
+        ('copies = "s3://bucket"', "copies", "Input should be a valid tuple"),
+        ('bandwidth = "fast"', "bandwidth", 'a rate is written like "500kB/s", "20MB/s" or "1GB/s", not \'fast\''),
+        ("bandwidth = -1", "bandwidth", "Input should be greater than or equal to 0, not -1.0"),
     ],
 )
 def test_an_unusable_value_is_told(tmp_path: Path, line: str, key: str, why: str) -> None:

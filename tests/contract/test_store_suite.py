@@ -11,8 +11,10 @@ import signal
 import stat
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,8 +23,10 @@ from handrail.errors import BackupError, ExitCode
 from handrail.stores import write_behind
 from handrail.stores.file import FileStore
 from handrail.stores.memory import MemoryStore
+from handrail.stores.objects.upload import PART
 from handrail.stores.store import MissingObject, Store, StoreError
 from handrail.stores.write_behind import STEP
+from support.objects import Server, cloud_store, environment
 
 BAD_KEYS = [
     "",
@@ -43,9 +47,16 @@ BAD_KEYS = [
 ]
 
 
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return FileStore(tmp_path / "store") if request.param == "file" else MemoryStore()
+@pytest.fixture(params=["file", "memory", "moto", "seaweed"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    if request.param == "file":
+        return FileStore(tmp_path / "store")
+    if request.param == "memory":
+        return MemoryStore()
+    server: Server = request.getfixturevalue(request.param)
+    for name, value in environment(server.endpoint, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return cloud_store(server.bucket(), prefix=uuid.uuid4().hex)
 
 
 def put(store: Store, key: str, data: bytes) -> None:
@@ -65,6 +76,36 @@ def test_what_is_written_is_read(store: Store) -> None:
     expected = b"one two" + bytes(range(256)) * 9000
     assert get(store, "production/1/artifact.zst") == expected
     assert store.size("production/1/artifact.zst") == len(expected)
+
+
+def test_objects_around_the_size_of_a_part_come_back_whole(store: Store) -> None:
+    piece = os.urandom(1 << 20)
+    for number, size in enumerate((PART - 1, PART, PART + 1, 3 * PART + 5)):
+        expected = (piece * (size // len(piece) + 1))[:size]
+        with store.open_write(f"a/{number}") as out:
+            for start in range(0, size, 700_001):
+                out.write(expected[start : start + 700_001])
+        assert store.size(f"a/{number}") == size
+        assert get(store, f"a/{number}") == expected
+    assert store.keys() == ("a/0", "a/1", "a/2", "a/3")
+
+
+def test_of_two_large_writers_at_once_the_first_to_end_wins(store: Store) -> None:
+    early, late = os.urandom(PART + 1), os.urandom(PART + 1)
+    with pytest.raises(StoreError), store.open_write("a/b") as out:
+        out.write(late)
+        put(store, "a/b", early)
+    assert get(store, "a/b") == early
+    assert store.keys() == ("a/b",)
+
+
+def test_a_large_object_that_is_given_up_half_way_leaves_nothing(store: Store) -> None:
+    with pytest.raises(SourceBrokeError), store.open_write("a/b") as out:
+        out.write(bytes(2 * PART))
+        raise SourceBrokeError("cut")
+    assert store.keys() == ()
+    put(store, "a/b", b"whole")
+    assert get(store, "a/b") == b"whole"
 
 
 def test_an_empty_object_is_an_object(store: Store) -> None:
@@ -129,8 +170,9 @@ def test_an_object_is_not_seen_before_it_is_whole(store: Store) -> None:
 
 @pytest.mark.parametrize("key", BAD_KEYS)
 @pytest.mark.parametrize(
-    "verb", [lambda s, k: put(s, k, b""), get, lambda s, k: s.size(k), lambda s, k: s.delete(k)],
-    ids=["write", "read", "size", "delete"],
+    "verb",
+    [lambda s, k: put(s, k, b""), get, lambda s, k: s.size(k), lambda s, k: s.written_at(k), lambda s, k: s.delete(k)],
+    ids=["write", "read", "size", "time", "delete"],
 )  # fmt: skip
 def test_a_malformed_key_is_refused(store: Store, key: str, verb: Callable[[Store, str], object]) -> None:
     with pytest.raises(StoreError) as caught:
@@ -141,7 +183,9 @@ def test_a_malformed_key_is_refused(store: Store, key: str, verb: Callable[[Stor
 
 
 @pytest.mark.parametrize(
-    "verb", [get, lambda s, k: s.size(k), lambda s, k: s.delete(k)], ids=["read", "size", "delete"]
+    "verb",
+    [get, lambda s, k: s.size(k), lambda s, k: s.written_at(k), lambda s, k: s.delete(k)],
+    ids=["read", "size", "time", "delete"],
 )
 def test_a_missing_key_raises(store: Store, verb: Callable[[Store, str], object]) -> None:
     put(store, "a/here", b"-")
@@ -168,6 +212,12 @@ def test_a_prefix_that_is_no_key_chooses_nothing(store: Store) -> None:
     found = [store.keys(prefix) for prefix in ("../", "a/../a/", "/", "a//", "a/1/x/", "gone/")]
     assert found == [()] * 6
     assert store.keys("a/1/x") == ("a/1/x",)
+
+
+def test_when_an_object_was_written_is_known_to_the_second(store: Store) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    put(store, "a/b", b"-")
+    assert before <= store.written_at("a/b") <= datetime.now(UTC)
 
 
 def test_free_bytes_is_a_number_or_unknown(store: Store) -> None:

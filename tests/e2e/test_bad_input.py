@@ -233,8 +233,9 @@ CASES: tuple[Case, ...] = (
         "status",
         2,
         """HR210 `environments.development.backups` in <here>/handrail.toml is not a setting
-  why: the settings there are: url, backup, rehearse, restore, lint, store, compression, lock_timeout, lock_retry,\
- lock_wait, statement_timeout, prove_budget, maintenance, rehearse_server, health
+  why: the settings there are: url, backup, rehearse, restore, lint, store, copies, failed_copy, bandwidth,\
+ store_price, compression, recipients, recipients_file, identity, identity_note, lock_timeout, lock_retry,\
+ lock_wait, statement_timeout, prove_budget, maintenance, rehearse_server, health, retention, backup_max_age, drill
   next: did you mean `backup`?""",
     ),
     (

@@ -60,6 +60,8 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("backup sheet nosuch", 5, False),
     ("backup diff verified latest", 0, True),
     ("backup diff nosuch", 5, False),
+    ("backup copy --to elsewhere", 0, True),
+    ("backup copy", 2, False),
     ("backup restore latest --into other.db", 0, True),
     ("backup restore latest --in-place", 10, False),
     ("backup restore latest --in-place --yes", 0, True),

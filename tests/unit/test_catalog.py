@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.backups.catalog import artifact_key, choose, manifest_key, verification_key
+from handrail.backups.catalog import Catalog, artifact_key, choose, manifest_key, union, verification_key
 from handrail.backups.record import BackupRecord, Verification
 from handrail.errors import BackupError
 from unit.test_manifest import FAILED, PROOF, RECORD
@@ -97,3 +97,36 @@ def test_keys_lie_together() -> None:
     assert artifact_key("production", "1", "none") == "production/1/artifact"
     assert manifest_key("production", "1") == "production/1/manifest.json"
     assert verification_key("production", "1", "r2") == "production/1/verified-r2.json"
+
+
+def shelves(*held: tuple[BackupRecord, ...]) -> list[tuple[str, Catalog]]:
+    return [(f"place {number}", Catalog(records)) for number, records in enumerate(held)]
+
+
+def test_the_catalog_of_several_stores_is_their_union() -> None:
+    elsewhere = replace(OLD, verifications=(replace(PROOF, run_id="another"),))
+    found = union(shelves((OLD, NEW), (elsewhere, MIDDLE)), (("place 2", "gone"),))
+    assert [one.id for one in found.records] == [NEW.id, MIDDLE.id, OLD.id]
+    assert {one.run_id for one in found.records[-1].verifications} == {PROOF.run_id, "another"}
+    assert found.places == {NEW.id: ("place 0",), MIDDLE.id: ("place 1",), OLD.id: ("place 0", "place 1")}
+    assert found.unreadable == (("place 2", "gone"),)
+
+
+def test_a_store_whose_manifest_says_something_else_is_told() -> None:
+    other = replace(OLD, reason="another story")
+    found = union(shelves((OLD,), (other,)))
+    key = f"place 1/{manifest_key(OLD.environment, OLD.id)}"
+    assert (found.records, found.places) == ((OLD,), {OLD.id: ("place 0",)})
+    assert found.unreadable == ((key, "it says something else than the one in place 0"),)
+
+
+@given(st.lists(st.sets(st.sampled_from(range(5))), min_size=1, max_size=4))
+def test_every_backup_of_every_store_is_in_the_union_once_with_all_its_places(held: list[set[int]]) -> None:
+    records = [backup(f"b{number}", number) for number in range(5)]
+    found = union(shelves(*(tuple(records[one] for one in sorted(some)) for some in held)))
+    assert [one.id for one in found.records] == [f"b{one}" for one in sorted(set().union(*held), reverse=True)]
+    assert found.places == {
+        f"b{one}": tuple(f"place {at}" for at, some in enumerate(held) if one in some) for one in set().union(*held)
+    }
+    again = union([("place", found)])
+    assert again.records == found.records

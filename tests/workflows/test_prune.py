@@ -157,6 +157,9 @@ class Counting:
     def size(self, key: str) -> int:
         return self.inner.size(key)
 
+    def written_at(self, key: str) -> datetime:
+        return self.inner.written_at(key)
+
     def keys(self, prefix: str = "") -> tuple[str, ...]:
         return self.inner.keys(prefix)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError
@@ -20,7 +20,8 @@ class Catalog:
 
     `not_understood` are backups beside which something lies that this handrail does not know (id → what). `deleted` are
     those whose deletion has begun and was not finished, `unfinished` those without a manifest: under way, or left by a
-    run that was killed. Neither are among the records.
+    run that was killed. Neither are among the records. `places` says in which stores each backup lies (its id → their
+    places, in the order of the configuration).
     """
 
     records: tuple[BackupRecord, ...]
@@ -28,6 +29,53 @@ class Catalog:
     not_understood: tuple[tuple[str, str], ...] = ()
     deleted: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
+    places: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def union(shelves: Sequence[tuple[str, Catalog]], failed: tuple[tuple[str, str], ...] = ()) -> Catalog:
+    """The catalog of several stores, each given as its place and what it holds; `failed` are those that could not be
+    read. A backup is what the first store says it is; what any store knows of its verifications and marks counts, and
+    a deletion that has begun in one is one of the backup. A store whose manifest says something else is told, and does
+    not count as one that holds the backup."""
+    records: dict[str, BackupRecord] = {}
+    places: dict[str, tuple[str, ...]] = {}
+    deleted = {one for _, shelf in shelves for one in shelf.deleted}
+    unreadable = list(failed)
+    is_one = len(shelves) + len(failed) == 1
+    for place, shelf in shelves:
+        unreadable += [(key if is_one else f"{place}/{key}", why) for key, why in shelf.unreadable]
+        for record in (one for one in shelf.records if one.id not in deleted):
+            first = records.setdefault(record.id, record)
+            if _bare(first) != _bare(record):
+                key = f"{place}/{manifest_key(record.environment, record.id)}"
+                unreadable.append((key, f"it says something else than the one in {places[record.id][0]}"))
+                continue
+            places[record.id] = (*places.get(record.id, ()), place)
+            records[record.id] = _with_all(first, record)
+    unfinished = {one for _, shelf in shelves for one in shelf.unfinished} - deleted - set(records)
+    return Catalog(
+        tuple(sorted(records.values(), key=lambda record: record.created_at, reverse=True)),
+        tuple(unreadable),
+        tuple(dict.fromkeys(one for _, shelf in shelves for one in shelf.not_understood)),
+        tuple(sorted(deleted)),
+        tuple(sorted(unfinished)),
+        places,
+    )
+
+
+def _bare(record: BackupRecord) -> BackupRecord:
+    """Without what other documents say."""
+    return replace(record, verifications=(), marks=())
+
+
+def _with_all(first: BackupRecord, other: BackupRecord) -> BackupRecord:
+    verifications = {one.run_id: one for one in (*other.verifications, *first.verifications)}
+    marks = {one.id: one for one in (*other.marks, *first.marks)}
+    return replace(
+        first,
+        verifications=tuple(verifications[run_id] for run_id in sorted(verifications)),
+        marks=tuple(sorted(marks.values(), key=lambda mark: (mark.at, mark.id))),
+    )
 
 
 def artifact_key(environment: str, backup_id: str, compression: str, *, is_encrypted: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Commands that make, show, verify and restore backups; `keeping` and `marking` hold those about what is kept."""
+"""Commands that make, show, verify, copy and restore backups; `keeping` and `marking` hold those about what is kept."""
 
 from __future__ import annotations
 
@@ -30,10 +30,17 @@ Which = Annotated[str, typer.Argument(help="A backup's id or its beginning, late
 
 
 def _chosen(kit: Equipment, which: str) -> BackupRecord:
+    return _found(kit, which)[0]
+
+
+def _found(kit: Equipment, which: str) -> tuple[BackupRecord, tuple[str, ...]]:
+    """The backup that is meant, and the places in which it lies."""
     from handrail.backups.catalog import choose
     from handrail.workflows.catalog import read_catalog
 
-    return choose(read_catalog(kit).records, which)
+    catalog = read_catalog(kit)
+    record = choose(catalog.records, which)
+    return record, catalog.places[record.id]
 
 
 def _table(text: str) -> TableName:
@@ -84,7 +91,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options of a command
                 with verified_copy(run, record):
                     pass
         output.lines(_made(record, verify))
-        output.document(BackupSummary.of(_chosen(kit, record.id)))
+        output.document(BackupSummary.of(*_found(kit, record.id)))
 
 
 @contextmanager
@@ -141,18 +148,19 @@ def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None
                 size(record.artifact.size),
                 f"{record.verified_at:%Y-%m-%d %H:%M}" if record.verified_at else "no",
                 "; ".join(filter(None, (record.reason, part_of(record.tables, record.schema_only), *_marks(record)))),
+                *((", ".join(catalog.places[record.id]),) if kit.copies else ()),
             )
             for record in catalog.records
         ]
         if rows:
-            output.table(("id", "made", "revision", "size", "verified", "for"), rows)
+            output.table(("id", "made", "revision", "size", "verified", "for", *(("in",) if kit.copies else ())), rows)
         else:
             output.lines(f"no backup yet in {kit.store.place}; make one: handrail backup create")
         output.lines(
             *(f"unreadable: {key}: {why}" for key, why in catalog.unreadable),
             *(f"half deleted: {backup_id}: handrail backup prune --apply" for backup_id in catalog.deleted),
         )
-        summaries = tuple(BackupSummary.of(record) for record in catalog.records)
+        summaries = tuple(BackupSummary.of(record, catalog.places[record.id]) for record in catalog.records)
         output.document(BackupList(summaries, dict(catalog.unreadable), catalog.deleted))
 
 
@@ -163,7 +171,7 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
         _, _, kit = equipped(root, env)
         from handrail.workflows.drill import read_drills
 
-        record = _chosen(kit, which)
+        record, places = _found(kit, which)
         output.lines(
             f"id         {record.id}",
             f"made       {record.created_at:%Y-%m-%d %H:%M:%S} UTC, in {record.seconds:.1f} s, {record.reason}",
@@ -171,7 +179,7 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
             f"revision   {named(record.revisions)}",
             f"git commit {record.git_commit or 'none'}",
             f"holds      {part_of(record.tables, record.schema_only) or 'the whole database'}, as {record.format}",
-            f"artifact   {kit.store.place}/{record.artifact.key}",
+            *(f"artifact   {place}/{record.artifact.key}" for place in places),
             f"           {size(record.artifact.size)}, {record.artifact.compression}, BLAKE3 {record.artifact.digest}",
             *(f"encrypted  to {recipient}" for recipient in record.artifact.recipients),
             f"verified   {record.verified_at or 'no'}",
@@ -246,7 +254,43 @@ def verify(
         with locked_run(kit, output.progress, "backup verify", using) as run, verified_copy(run, record):
             pass
         output.lines(f"{record.id} restores, and what it restores is what the source was")
-        output.document(BackupSummary.of(_chosen(kit, record.id)))
+        output.document(BackupSummary.of(*_found(kit, record.id)))
+
+
+@app.command()
+def copy(
+    which: Which = "latest",
+    to: Annotated[str, typer.Option("--to", help="A folder or URL; else all that `copies` names.")] = "",
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """Copy a backup to another store, and read it back there. What is half there or damaged is replaced."""
+    with answering("backup copy", json) as output:
+        project, _, kit = equipped(root, env)
+        from handrail.cli.documents import CopiedBackup
+        from handrail.wiring import open_store
+        from handrail.workflows.copies import copy_backup, whole_store
+        from handrail.workflows.run import Run
+
+        targets = (open_store(project.config, to),) if to else kit.copies
+        if not targets:
+            raise UsageError(
+                "where to copy to is not clear",
+                why=f"the environment {kit.environment} has one store",
+                hint="add --to FOLDER or --to URL, or name other stores in `copies`",
+            )
+        record = _chosen(kit, which)
+        run = Run(record.run_id, kit, output.progress)
+        source = whole_store(run, record)
+        done = {}
+        for target in (one for one in targets if one.place != source.place):
+            run.say("copy", f"copying {record.id} to {target.place}", "started")
+            copied = copy_backup(run, record, source, target)
+            done[copied.place] = copied.written
+            how = "copied to it and read back" if copied.written else "it was there already, whole"
+            output.lines(f"{record.id} is in {copied.place}: {how}")
+        output.document(CopiedBackup(record.id, done))
 
 
 def _compared(table: str, side: SideTable) -> Iterator[str]:

@@ -267,7 +267,8 @@ class Recovered:
 class BackupSummary:
     """One backup. `size` is of the stored bytes; `verified_at` is null until it was proven to restore. `tables` are
     those whose rows it holds, none of them named for all; with `schema_only` it holds no rows. `pins` are those that
-    nobody has taken back. `encryption` is "age" or "none"."""
+    nobody has taken back. `encryption` is "age" or "none"; `stores`
+    are the places in which it lies."""
 
     id: str
     created_at: datetime
@@ -284,9 +285,10 @@ class BackupSummary:
     pins: tuple[Pin, ...]
     milestones: tuple[str, ...]
     encryption: str
+    stores: tuple[str, ...]
 
     @classmethod
-    def of(cls, record: BackupRecord) -> BackupSummary:
+    def of(cls, record: BackupRecord, stores: tuple[str, ...]) -> BackupSummary:
         return cls(
             record.id,
             record.created_at,
@@ -303,6 +305,7 @@ class BackupSummary:
             tuple(Pin(pin.text, pin.until) for pin in record.pins),
             tuple(sorted(record.milestones)),
             record.artifact.encryption,
+            stores,
         )
 
 
@@ -323,6 +326,15 @@ class BackupWays:
     engine: str
     default: Method
     ways: tuple[Way, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedBackup:
+    """A backup and where it was copied to: `copies` maps each place to whether its artifact had to be written there;
+    where not, a whole one was there already. All of them were read back."""
+
+    backup: str
+    copies: Mapping[str, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +383,7 @@ RESULTS: Mapping[str, type] = {
     "backup show": BackupRecord,
     "backup verify": BackupSummary,
     "backup sheet": Sheet,
+    "backup copy": CopiedBackup,
     "backup restore": Restored,
     "backup diff": BackupDifference,
     "backup prune": Pruning,

@@ -32,13 +32,14 @@ def pin(
         project, _, kit = equipped(root, env)
         from handrail.cli.documents import BackupSummary
         from handrail.workflows import marking
+        from handrail.workflows.catalog import read_catalog
         from handrail.workflows.run import locked_run
 
         end = _day(project.config, until)
         with locked_run(kit, output.progress, "backup pin") as run:
             record = marking.pin(run, which, reason, end)
         output.lines(f"{record.id} is kept{f' until {until}' if until else ''}; handrail backup unpin takes that back")
-        output.document(BackupSummary.of(record))
+        output.document(BackupSummary.of(record, read_catalog(kit).places[record.id]))
 
 
 def unpin(which: Which, env: Env = None, root: Root = HERE, json: Json = False) -> None:
@@ -47,12 +48,13 @@ def unpin(which: Which, env: Env = None, root: Root = HERE, json: Json = False) 
         _, _, kit = equipped(root, env)
         from handrail.cli.documents import BackupSummary
         from handrail.workflows import marking
+        from handrail.workflows.catalog import read_catalog
         from handrail.workflows.run import locked_run
 
         with locked_run(kit, output.progress, "backup unpin") as run:
             record = marking.unpin(run, which)
         output.lines(f"{record.id} is not pinned any more")
-        output.document(BackupSummary.of(record))
+        output.document(BackupSummary.of(record, read_catalog(kit).places[record.id]))
 
 
 def note(
@@ -76,6 +78,7 @@ def note(
         project, _, kit = equipped(root, env)
         from handrail.cli.documents import BackupSummary
         from handrail.workflows import marking
+        from handrail.workflows.catalog import read_catalog
         from handrail.workflows.run import locked_run
 
         with locked_run(kit, output.progress, "backup note") as run:
@@ -83,7 +86,7 @@ def note(
         output.lines(f"noted beside {record.id}")
         if milestone and milestone not in project.config.retention.milestones:
             output.warnings([f"[retention.milestones] names no time for {milestone}: the backup is kept until it does"])
-        output.document(BackupSummary.of(record))
+        output.document(BackupSummary.of(record, read_catalog(kit).places[record.id]))
 
 
 def _day(config: Config, until: str) -> datetime | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from handrail.amounts import count
@@ -11,11 +10,16 @@ from handrail.cli.call import HERE, Env, Json, Root, Yes, asker, confirmed, look
 from handrail.errors import BackupError, HandrailError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from handrail.databases.database import Probe
     from handrail.stores.store import Store
     from handrail.wiring import Project
     from handrail.workflows.run import Equipment
 
+#: Seconds that clocks may be apart before doctor tells: clouds refuse requests at three times as much.
+_SKEW = 300
 _SECTION = """\
 [{prefix}]
 default = "development"
@@ -112,7 +116,11 @@ def _probes(project: Project) -> list[Probe]:
         probes += kit.database.probe()
     if facts.dialect == "sqlite":
         probes += _rehearsal_server(project)
-    return [*probes, _store_probe(kit.store), *_encryption(kit), _last_backup(kit)]
+    names = ("store", *("copy" for _ in kit.copies))
+    stores = [
+        probe for name, store in zip(names, kit.stores, strict=True) for probe in _store_probe(store, name, kit.clock)
+    ]
+    return [*probes, *stores, *_encryption(kit), *_last_backup(kit)]
 
 
 def _encryption(kit: Equipment) -> list[Probe]:
@@ -148,27 +156,44 @@ def _rehearsal_server(project: Project) -> list[Probe]:
         return [Probe("rehearsal server", False, f"{error.message} {error.why}", error.hint)]
 
 
-def _store_probe(store: Store) -> Probe:
+def _store_probe(store: Store, name: str, clock: Callable[[], datetime]) -> list[Probe]:
+    """Write, list and delete a small object; and how far the clock of the store is from the one here."""
     from handrail.databases.database import Probe
+    from handrail.wiring import new_run_id
 
-    key = f"probe/{os.getpid()}"
+    key = f"probe/{new_run_id()}"
     try:
         with store.open_write(key) as out:
             out.write(b"handrail doctor\n")
+        off = abs((store.written_at(key) - clock()).total_seconds())
+        if key not in store.keys("probe/"):
+            raise BackupError(f"the store {store.place} does not list what was just written")
+    except HandrailError as error:
+        return [Probe(name, False, f"{error.message}: {error.why}", error.hint)]
+    free = store.free_bytes()
+    room = f", {free / 1e9:.1f} GB free" if free is not None else ", who else may read it its policy says"
+    probes = [Probe(name, True, f"{store.place} can be written{room}")]
+    try:
         store.delete(key)
     except HandrailError as error:
-        return Probe("store", False, f"{error.message}: {error.why}", error.hint)
-    free = store.free_bytes()
-    room = f", {free / 1e9:.1f} GB free" if free is not None else ""
-    return Probe("store", True, f"{store.place} can be written{room}")
+        probes.append(Probe(name, None, f"{error.message}: {error.why}", error.hint))
+    if off > _SKEW:
+        text = f"its clock and this machine's are {off / 60:.0f} minutes apart"
+        probes.append(
+            Probe(f"{name} clock", None, text, "set the clock: clouds refuse requests that are 15 minutes off")
+        )
+    return probes
 
 
-def _last_backup(kit: Equipment) -> Probe:
+def _last_backup(kit: Equipment) -> list[Probe]:
     from handrail.databases.database import Probe
     from handrail.workflows.catalog import read_catalog
 
-    records = read_catalog(kit).records
+    try:
+        records = read_catalog(kit).records
+    except HandrailError:
+        return []  # the store's own probe says why
     if not records:
-        return Probe("last backup", None, "none yet", "handrail backup create")
+        return [Probe("last backup", None, "none yet", "handrail backup create")]
     verified = "verified" if records[0].is_verified else "not verified"
-    return Probe("last backup", None, f"{records[0].id}, {verified}")
+    return [Probe("last backup", None, f"{records[0].id}, {verified}")]

@@ -13,6 +13,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -72,6 +73,11 @@ class FileStore:
         path = self._existing(key)
         with self._explained(f"cannot read {key} from the store {self._root}"), self._or_missing(key):
             return path.stat().st_size
+
+    def written_at(self, key: str) -> datetime:
+        path = self._existing(key)
+        with self._explained(f"cannot read {key} from the store {self._root}"):
+            return datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
 
     def keys(self, prefix: str = "") -> tuple[str, ...]:
         folder = prefix.rpartition("/")[0]

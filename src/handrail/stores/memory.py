@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import BinaryIO
 
 from handrail.stores.store import MissingObject, StoreError, checked_key
@@ -15,6 +17,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._objects: dict[str, bytes] = {}
+        self._times: dict[str, datetime] = {}
 
     @property
     def place(self) -> str:
@@ -27,6 +30,7 @@ class MemoryStore:
         yield buffer
         self._refuse_existing(key)  # another writer may have been quicker
         self._objects[key] = buffer.getvalue()
+        self._times[key] = datetime.fromtimestamp(int(time.time()), UTC)
 
     @contextmanager
     def open_read(self, key: str) -> Iterator[BinaryIO]:
@@ -34,6 +38,10 @@ class MemoryStore:
 
     def size(self, key: str) -> int:
         return len(self._existing(key))
+
+    def written_at(self, key: str) -> datetime:
+        self._existing(key)
+        return self._times[key]
 
     def keys(self, prefix: str = "") -> tuple[str, ...]:
         return tuple(sorted(key for key in self._objects if key.startswith(prefix)))

@@ -5,14 +5,15 @@
 * **Write-once and atomic.** `open_write` makes the object visible only when its block ends without an exception; what
   a failed or killed writer left is never seen by `keys` or `open_read`. An existing key raises StoreError.
 * **Durable.** When the block has ended, the bytes survive a power cut; when `delete` returns, so does the deletion.
-* **Private.** Objects can be read only by the user who wrote them.
-* A missing key raises MissingObject, in `open_read`, `size` and `delete` alike.
+* **Private.** Objects can be read only by the user who wrote them; in a bucket, by whom its policy lets.
+* A missing key raises MissingObject, in `open_read`, `size`, `written_at` and `delete` alike.
 """
 
 from __future__ import annotations
 
 import re
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from handrail.errors import BackupError
@@ -45,6 +46,10 @@ class Store(Protocol):
     def open_read(self, key: str) -> AbstractContextManager[BinaryIO]: ...
 
     def size(self, key: str) -> int: ...
+
+    def written_at(self, key: str) -> datetime:
+        """When the object was written, by the clock of where it lies; aware, to the second."""
+        ...
 
     def keys(self, prefix: str = "") -> tuple[str, ...]:
         """All keys that begin with `prefix`, sorted."""

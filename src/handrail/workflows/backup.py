@@ -17,8 +17,9 @@ from handrail.backups.verification import compare_restored
 from handrail.databases.database import Database, SideTable
 from handrail.errors import BackupError
 from handrail.facts import TableName
-from handrail.stores.encoding import check, reading, writing
+from handrail.stores.encoding import reading, writing
 from handrail.stores.store import StoreError
+from handrail.workflows.copies import copy_to_others, readable_store, whole_store, write_beside
 from handrail.workflows.counting import counted, rows_done
 from handrail.workflows.run import Equipment, Run
 from handrail.workflows.sealing import identity_for, require_identity, sealed, unsealed
@@ -27,7 +28,8 @@ _DUMP_ROOM = 1.1
 
 
 def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_proven: bool = True) -> BackupRecord:
-    """Dump the database into the store. The manifest is written last: a backup without one does not exist.
+    """Dump the database into the store, then copy it to the others. The manifest is written last: a backup without one
+    does not exist.
 
     With `to_be_proven` an encrypted backup is not begun where what opens it is missing."""
     kit = run.equipment
@@ -71,6 +73,8 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_pr
             out.write(write_manifest(sealed(record)))
         done["backup"] = record.id
         done["text"] = f"backup {record.id}: {size(artifact.size)} in {record.seconds:.1f} s, {_extent(record)}"
+    run.whole[record.id] = kit.store
+    copy_to_others(run, record)
     return record
 
 
@@ -119,7 +123,7 @@ def content_of(run: Run, record: BackupRecord, step: str) -> Iterator[BinaryIO]:
     BackupError when the stored bytes are not what was written, KeyUnusable when what opens them is not here."""
     artifact, identity = record.artifact, identity_for(run, record)
     with (
-        run.equipment.store.open_read(artifact.key) as stored,
+        readable_store(run, record).open_read(artifact.key) as stored,
         reading(counted(run, step, stored, artifact.size), artifact, identity) as content,
     ):
         yield content
@@ -130,8 +134,7 @@ def restore_new(run: Run, record: BackupRecord, into: str) -> str:
     Nothing is made when the stored bytes are damaged, or what opens them is not here."""
     kit = run.equipment
     identity_for(run, record)
-    with kit.store.open_read(record.artifact.key) as source:
-        check(source, record.artifact)
+    whole_store(run, record)
     if record.request.format is Format.PG_BASE:
         run.say("restore", f"unpacking {record.id} into {into}", "started")
         with content_of(run, record, "restore") as content:
@@ -164,8 +167,8 @@ def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: 
         source, restored = (one.without(record.changed_meanwhile) for one in (record.fingerprint, found))
         differences = compare_restored(source, restored, record.facts, scratch.facts(), record.request)
         verification = Verification(kit.clock(), run.id, seconds, differences)
-        with kit.store.open_write(verification_key(kit.environment, record.id, run.id)) as out:
-            out.write(write_verification(verification))
+        key = verification_key(kit.environment, record.id, run.id)
+        write_beside(run, record, key, write_verification(verification))
         if differences:
             raise BackupError(
                 f"backup {record.id} does not restore to what the source was",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from handrail.backups.catalog import DRILLS, SHEET, Catalog
+from handrail.backups.catalog import DRILLS, SHEET, Catalog, union
 from handrail.backups.manifest import ManifestError, read_manifest, read_mark, read_verification
 from handrail.backups.record import BackupRecord, Mark, Verification
-from handrail.stores.store import MissingObject
+from handrail.stores.store import MissingObject, Store, StoreError
 from handrail.workflows.run import Equipment
 
+_READERS = 8
 _MANIFEST, _DELETED = "manifest.json", "deleted.json"
 
 
@@ -23,16 +25,59 @@ class _Found:
 
 
 def read_catalog(kit: Equipment) -> Catalog:
-    """All backups of the environment, newest first, rebuilt from the documents in the store."""
+    """All backups of the environment, newest first, rebuilt from the documents in its stores. A store that cannot be
+    read is told in the catalog, unless none can."""
+    shelves, failed = [], []
+    for store in kit.stores:
+        try:
+            shelves.append((store.place, _shelf(_Documents(kit.environment, store))))
+        except StoreError as error:
+            failed.append((store.place, error))
+    if not shelves:
+        raise failed[0][1]
+    return union(shelves, tuple((place, f"{error.message}: {error.why}") for place, error in failed))
+
+
+@dataclass(slots=True)
+class _Documents:
+    """The documents of one store; those of one look are fetched at once, for a cloud takes its time for each."""
+
+    environment: str
+    store: Store
+    texts: dict[str, bytes | StoreError] = field(default_factory=dict)
+
+    def fetch(self, keys: Sequence[str]) -> None:
+        with ThreadPoolExecutor(_READERS, "catalog") as pool:
+            self.texts = dict(zip(keys, pool.map(self._fetched, keys), strict=True))
+
+    def _fetched(self, key: str) -> bytes | StoreError:
+        try:
+            with self.store.open_read(key) as source:
+                return source.read()
+        except StoreError as error:
+            return error
+
+    def read(self, key: str) -> bytes:
+        text = self.texts.get(key)
+        if text is None:
+            text = self._fetched(key)
+        if isinstance(text, StoreError):
+            raise text
+        return text
+
+
+def _shelf(kit: _Documents) -> Catalog:
+    """What one store holds."""
     folders: dict[str, list[str]] = defaultdict(list)
     for key in kit.store.keys(f"{kit.environment}/"):
         _, backup_id, name = f"{key}/".split("/", 2)
         if backup_id != DRILLS:
             folders[backup_id].append(name.rstrip("/"))
+    whole = {id_: names for id_, names in folders.items() if _MANIFEST in names and _DELETED not in names}
+    kit.fetch([f"{kit.environment}/{id_}/{name}" for id_, names in whole.items() for name in names if _is_read(name)])
     found = _Found()
-    for backup_id, names in folders.items():
-        if _MANIFEST in names and _DELETED not in names:
-            _read_backup(kit, backup_id, names, found)
+    for backup_id, names in whole.items():
+        _read_backup(kit, backup_id, names, found)
     return Catalog(
         tuple(sorted(found.records, key=lambda record: record.created_at, reverse=True)),
         tuple(found.unreadable),
@@ -42,10 +87,14 @@ def read_catalog(kit: Equipment) -> Catalog:
     )
 
 
-def _read_backup(kit: Equipment, backup_id: str, names: Sequence[str], found: _Found) -> None:
+def _is_read(name: str) -> bool:
+    return name == _MANIFEST or name.startswith(("verified-", "mark-"))
+
+
+def _read_backup(kit: _Documents, backup_id: str, names: Sequence[str], found: _Found) -> None:
     key = f"{kit.environment}/{backup_id}/{_MANIFEST}"
     try:
-        record = read_manifest(_read(kit, key), name=key)
+        record = read_manifest(kit.read(key), name=key)
         if record.id != backup_id:
             why = f"it is the manifest of {record.id}: somebody has copied or renamed a folder"
             raise ManifestError(f"{key} lies in the wrong place", why=why)
@@ -68,25 +117,20 @@ def _read_backup(kit: Equipment, backup_id: str, names: Sequence[str], found: _F
     found.records.append(replace(record, verifications=verifications, marks=in_order))
 
 
-def _verification(kit: Equipment, key: str) -> Verification:
-    return read_verification(_read(kit, key), name=key)
+def _verification(kit: _Documents, key: str) -> Verification:
+    return read_verification(kit.read(key), name=key)
 
 
-def _mark(kit: Equipment, backup_id: str, name: str, found: _Found) -> Mark | None:
+def _mark(kit: _Documents, backup_id: str, name: str, found: _Found) -> Mark | None:
     """The mark; None for anything else that lies there, which a later handrail may have written to keep the backup."""
     key = f"{kit.environment}/{backup_id}/{name}"
     if not name.startswith("mark-"):
         found.not_understood.append((backup_id, f"{name} is nothing that this handrail knows"))
         return None
     try:
-        return read_mark(_read(kit, key), name=key)
+        return read_mark(kit.read(key), name=key)
     except MissingObject:
         return None
     except ManifestError as error:
         found.not_understood.append((backup_id, f"{error.message.replace(key, name)}: {error.why}"))
         return None
-
-
-def _read(kit: Equipment, key: str) -> bytes:
-    with kit.store.open_read(key) as source:
-        return source.read()

@@ -9,6 +9,7 @@ from handrail.backups.manifest import write_mark
 from handrail.backups.record import BackupRecord, Mark, MarkKind
 from handrail.errors import BackupError, UsageError
 from handrail.workflows.catalog import read_catalog
+from handrail.workflows.copies import write_beside
 from handrail.workflows.run import Run
 
 
@@ -41,6 +42,5 @@ def note(run: Run, wanted: str, text: str, milestone: str) -> BackupRecord:
 
 def _marked(run: Run, record: BackupRecord, mark: Mark) -> BackupRecord:
     kit = run.equipment
-    with kit.store.open_write(mark_key(kit.environment, record.id, mark.id)) as out:
-        out.write(write_mark(mark))
+    write_beside(run, record, mark_key(kit.environment, record.id, mark.id), write_mark(mark))
     return choose(read_catalog(kit).records, record.id)

@@ -23,7 +23,7 @@ from handrail.migrations.revision import named
 from handrail.retention.candidate import Candidate, candidate_of
 from handrail.retention.decision import Decision
 from handrail.retention.policy import Guarded, RetentionPolicy, apply_policy, way_back
-from handrail.stores.store import MissingObject, StoreError
+from handrail.stores.store import MissingObject, Store, StoreError
 from handrail.workflows.catalog import read_catalog
 from handrail.workflows.run import Equipment, Run, end_dead_runs, stands_at
 
@@ -145,26 +145,29 @@ def _delete(run: Run, backup_id: str, reasons: tuple[str, ...]) -> int:
     end = deletion_key(kit.environment, backup_id)
     freed = 0
     with run.step("delete", f"deleting {backup_id}", {"deleting": backup_id, "why": "; ".join(reasons)}) as done:
-        _announce(run, backup_id, reasons)
-        keys = kit.store.keys(f"{kit.environment}/{backup_id}/")
-        for key in sorted((one for one in keys if one != end), key=_place):
-            freed += _delete_object(run, key)
-        _delete_object(run, end)
+        for store in kit.stores:
+            if not store.keys(f"{kit.environment}/{backup_id}/"):
+                continue
+            _announce(run, store, backup_id, reasons)
+            keys = store.keys(f"{kit.environment}/{backup_id}/")
+            for key in sorted((one for one in keys if one != end), key=_place):
+                freed += _delete_object(store, key)
+            _delete_object(store, end)
         done["text"] = f"deleted {backup_id}: {size(freed)}"
     return freed
 
 
-def _announce(run: Run, backup_id: str, reasons: tuple[str, ...]) -> None:
+def _announce(run: Run, store: Store, backup_id: str, reasons: tuple[str, ...]) -> None:
     """Say that this backup is being deleted. Another prune may be quicker at it, and even at the whole deletion."""
     kit = run.equipment
     key = deletion_key(kit.environment, backup_id)
-    if key in kit.store.keys(key):
+    if key in store.keys(key):
         return
     try:
-        with kit.store.open_write(key) as out:
+        with store.open_write(key) as out:
             out.write(write_deletion(Deletion(run.id, kit.clock(), reasons)))
     except StoreError:
-        left = kit.store.keys(f"{kit.environment}/{backup_id}/")
+        left = store.keys(f"{kit.environment}/{backup_id}/")
         if left and key not in left:
             raise
 
@@ -175,8 +178,7 @@ def _place(key: str) -> tuple[int, str]:
     return (0 if name == "manifest.json" else 2 if name.startswith("artifact") else 1), key
 
 
-def _delete_object(run: Run, key: str) -> int:
-    store = run.equipment.store
+def _delete_object(store: Store, key: str) -> int:
     with suppress(MissingObject):
         freed = store.size(key)
         store.delete(key)

@@ -72,6 +72,14 @@ class Equipment:
     keys: Keys = field(default_factory=NoKeys)
     #: How a backup is restored with an engine's own programs; None for a format that is not known.
     by_hand: Callable[[BackupRecord], ByHand | None] = lambda _record: None
+    #: Further stores that get a copy of each backup; whether a copy that fails stops the run.
+    copies: tuple[Store, ...] = ()
+    must_copy: bool = True
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """All stores, the one that backups are made into first."""
+        return (self.store, *self.copies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,8 @@ class Run:
     equipment: Equipment
     listener: Listener
     warnings: list[str] = field(default_factory=list)
+    #: Where a backup, by its id, has been found whole by this run.
+    whole: dict[str, Store] = field(default_factory=dict)
 
     def note(self, kind: EventKind, step: str = "", data: Mapping[str, str] | None = None) -> None:
         """Append to the journal; returns when it is on the disk."""
