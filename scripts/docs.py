@@ -23,7 +23,7 @@ COMMANDS = (
     *("downgrade", "stamp", "recover", "drill"),
     *("enum", "enum list", "enum check", "enum rename", "enum convert"),
     *("backup", "backup create", "backup list", "backup show", "backup sheet", "backup verify", "backup restore"),
-    *("backup explain", "backup diff", "backup prune", "backup calendar", "backup cost"),
+    *("backup explain", "backup diff", "backup run-due", "backup prune", "backup calendar", "backup cost"),
     *("backup pin", "backup unpin", "backup note"),
 )
 

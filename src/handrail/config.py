@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import Duration, LockTimeout, Rate
 from handrail.config_retention import Age, Price, Retention
+from handrail.config_schedule import ScheduleSettings
 from handrail.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class Environment:
     retention: Retention | None = None
     backup_max_age: Age | None = None
     drill: DrillSettings | None = None
+    schedule: ScheduleSettings | None = None
 
 
 #: The guide's defaults per environment (G6): optional on a laptop, mandatory elsewhere.
@@ -145,6 +147,7 @@ class _Document:
     lint: Lint = field(default_factory=Lint)
     retention: Retention = field(default_factory=Retention)
     drill: DrillSettings = field(default_factory=DrillSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     environments: dict[str, Environment] = field(default_factory=dict)
 
 
@@ -167,6 +170,7 @@ class Config:
     #: The environment's own tables, else those of all.
     retention: Retention = field(default_factory=Retention)
     drill: DrillSettings = field(default_factory=DrillSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
 
     def url(self, environ: Mapping[str, str]) -> str | None:
         """The configured database URL with `env:NAME` looked up. ConfigError when the variable is not set."""
@@ -215,9 +219,20 @@ def load_config(start: Path, *, env: str | None, environ: Mapping[str, str]) -> 
     urls = tuple(one.url for one in document.environments.values() if one.url)
     alembic_ini = ini if ini.is_file() else None
     lint, retention = document.lint, settings.retention or document.retention
-    drill = settings.drill or document.drill
     return Config(
-        root, source, name, settings, names, alembic_ini, document.section, named, lint, urls, retention, drill
+        root,
+        source,
+        name,
+        settings,
+        names,
+        alembic_ini,
+        document.section,
+        named,
+        lint,
+        urls,
+        retention,
+        settings.drill or document.drill,
+        settings.schedule or document.schedule,
     )
 
 
@@ -352,12 +367,14 @@ def _unusable(error: ValidationError, source: Path | None) -> ConfigError:
     )
 
 
-def _model_of(path: Sequence[str]) -> type[_Document | Lint | Retention | DrillSettings | Environment | Health]:
+def _model_of(
+    path: Sequence[str],
+) -> type[_Document | Lint | Retention | DrillSettings | ScheduleSettings | Environment | Health]:
     if not path:
         return _Document
     if path[0] == "lint":
         return Lint
-    for name, kind in (("retention", Retention), ("drill", DrillSettings)):
+    for name, kind in (("retention", Retention), ("drill", DrillSettings), ("schedule", ScheduleSettings)):
         if name in (path[0], *path[2:]):
             return kind
     return Environment if len(path) == 2 else Health

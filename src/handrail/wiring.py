@@ -16,6 +16,8 @@ from handrail.config import Config, FailedCopy, load_config
 from handrail.errors import ConfigError, RehearsalFailed, UnsupportedEngine, UsageError
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from handrail.backups.record import BackupRecord
     from handrail.backups.sheet import ByHand
     from handrail.databases.database import Database
@@ -170,19 +172,10 @@ def lint_settings(config: Config) -> LintSettings:
 
 def retention_policy(config: Config) -> RetentionPolicy:
     """The environment's policy. Raises ConfigError when its time zone is not known."""
-    from zoneinfo import ZoneInfo
-
     from handrail.retention.policy import RetentionPolicy
 
     keep = config.retention
-    try:
-        zone = ZoneInfo(keep.timezone)
-    except (KeyError, ValueError, OSError) as error:  # not found, not a name, a folder
-        raise ConfigError(
-            f"the time zone {keep.timezone!r} is not known",
-            why=f"`retention.timezone` in {config.source} names it",
-            hint='write it like "Europe/Berlin"; where the system has no time zones: pip install tzdata',
-        ) from error
+    zone = time_zone(config, "retention", keep.timezone)
     return RetentionPolicy(
         last=keep.last,
         hourly=keep.hourly,
@@ -196,6 +189,20 @@ def retention_policy(config: Config) -> RetentionPolicy:
         minimum_verified=keep.minimum_verified,
         zone=zone,
     )
+
+
+def time_zone(config: Config, table: str, name: str) -> ZoneInfo:
+    """The time zone that a table of the configuration names. Raises ConfigError when it is not known."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:  # not found, not a name, a folder
+        raise ConfigError(
+            f"the time zone {name!r} is not known",
+            why=f"`{table}.timezone` in {config.source} names it",
+            hint='write it like "Europe/Berlin"; where the system has no time zones: pip install tzdata',
+        ) from error
 
 
 def store_price(config: Config) -> Price | None:

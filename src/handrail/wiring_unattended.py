@@ -10,11 +10,14 @@ from urllib.parse import quote
 
 from handrail.backups.drill import AgeLimits
 from handrail.backups.timetable import Job
+from handrail.errors import UsageError
+from handrail.wiring import time_zone
 
 if TYPE_CHECKING:
     from handrail.config import Config
     from handrail.facts import DatabaseAddress
     from handrail.health_check import HealthResult
+    from handrail.retention.due import Timetable
     from handrail.workflows.drill import DrillChecks
 
 
@@ -42,12 +45,34 @@ def age_limits(config: Config) -> AgeLimits:
     return AgeLimits(config.settings.backup_max_age, config.drill.max_age)
 
 
-def job_of(config: Config, words: tuple[str, ...], minute: int, hour: int | None, weekday: int | None) -> Job:
+def timetable_of(config: Config) -> Timetable:
+    """When backups of the environment are due. UsageError when nothing is scheduled, ConfigError when the time zone is
+    not known."""
+    from handrail.config_schedule import parse_time
+    from handrail.retention.decision import Rule
+    from handrail.retention.due import Time, Timetable
+
+    times = tuple(Time(Rule(tier), **parse_time(tier, text)) for tier, text in config.schedule.times)
+    if not times:
+        raise UsageError(
+            f"no backup of {config.name} is scheduled",
+            why="[schedule] names no tier",
+            hint='in handrail.toml: [schedule] with daily = "03:00", see docs/scheduling.md',
+        )
+    return Timetable(times, time_zone(config, "schedule", config.schedule.timezone), config.schedule.verify)
+
+
+def job_of(
+    config: Config, words: tuple[str, ...], minute: int, hour: int | None = None, weekday: int | None = None
+) -> Job:
     """A command to be run unattended by this user for this project and environment, through this installation."""
     program = Path(sys.executable).with_name("handrail")
     settings = config.settings
     given = [value or "" for value in (settings.url, settings.rehearse_server)]
     named = [value.removeprefix("env:") for value in given if value.startswith("env:")]
+    is_sealed = bool(settings.recipients or settings.recipients_file)
+    if is_sealed and settings.identity is None and (config.schedule.verify or words == ("drill",)):
+        named.append("HANDRAIL_IDENTITY")
     return Job(
         name="-".join(("handrail", *words[-1:], config.name)),
         program=(str(program),) if program.is_file() else (sys.executable, "-m", "handrail.cli.main"),

@@ -25,6 +25,7 @@ from handrail.config import (
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import parse_duration
 from handrail.config_retention import Retention, parse_price
+from handrail.config_schedule import ScheduleSettings, parse_time
 from handrail.errors import ConfigError, ExitCode
 from handrail.retention.cost import Price
 from handrail.retention.policy import FOREVER, RetentionPolicy
@@ -120,6 +121,16 @@ command = "python -m app.smoke"
 timeout = "2min"
 max_age = "30d"
 
+[environments.blue.schedule]
+hourly = ":05"
+daily = "03:00"
+weekly = "Sunday 3:00"
+monthly = "31 03:00"
+yearly = "01-31 03:00"
+timezone = "Europe/Berlin"
+verify = false
+prune = true
+
 [environments.blue.health]
 command = "python manage.py check"
 timeout = "90s"
@@ -155,6 +166,16 @@ RETENTION = Retention(
     every=timedelta(hours=6),
 )
 DRILL = DrillSettings(query="SELECT 1", command="python -m app.smoke", timeout=120.0, max_age=timedelta(days=30))
+SCHEDULE = ScheduleSettings(
+    hourly=":05",
+    daily="03:00",
+    weekly="Sunday 3:00",
+    monthly="31 03:00",
+    yearly="01-31 03:00",
+    timezone="Europe/Berlin",
+    verify=False,
+    prune=True,
+)
 
 
 def test_every_key(tmp_path: Path) -> None:
@@ -192,6 +213,7 @@ def test_every_key(tmp_path: Path) -> None:
             retention=RETENTION,
             backup_max_age=timedelta(days=1),
             drill=DRILL,
+            schedule=SCHEDULE,
         ),
         names=("blue",),
         alembic_ini=tmp_path / "db" / "alembic.ini",
@@ -205,6 +227,7 @@ def test_every_key(tmp_path: Path) -> None:
         urls=("env:BLUE_URL",),
         retention=RETENTION,
         drill=DRILL,
+        schedule=SCHEDULE,
     )
     assert set(tomllib.loads(EVERYTHING)["environments"]["blue"]["retention"]) == {
         one.name for one in fields(Retention)
@@ -293,11 +316,11 @@ def test_a_key_in_the_wrong_place_is_not_shown(tmp_path: Path) -> None:
     assert found == (message, "Input should be 'zstd' or 'none'", "docs/configuration.md lists every key")
 
 
-PROJECT_KEYS = "default, alembic, section, lint, retention, drill, environments"
+PROJECT_KEYS = "default, alembic, section, lint, retention, drill, schedule, environments"
 ENVIRONMENT_KEYS = (
     "url, backup, rehearse, restore, lint, store, copies, failed_copy, bandwidth, store_price, compression, "
-    "recipients, recipients_file, identity, identity_note, lock_timeout, lock_retry, lock_wait, statement_timeout, prove_budget, maintenance, "
-    "rehearse_server, health, retention, backup_max_age, drill"
+    "recipients, recipients_file, identity, identity_note, lock_timeout, lock_retry, lock_wait, statement_timeout, "
+    "prove_budget, maintenance, rehearse_server, health, retention, backup_max_age, drill, schedule"
 )
 RETENTION_KEYS = (
     "last, hourly, daily, weekly, monthly, yearly, within, pre_migration, milestones, minimum_verified, timezone, every"
@@ -533,3 +556,60 @@ def test_durations(value: object, seconds: float) -> None:
 def test_what_is_no_duration(value: object) -> None:
     with pytest.raises(ValueError, match=r'^a duration is written like "100ms", "5s", "2min" or "1h"$'):
         parse_duration(value)
+
+
+@pytest.mark.parametrize(
+    ("tier", "text", "parts"),
+    [
+        ("hourly", ":05", {"minute": 5}),
+        ("daily", "3:00", {"hour": 3, "minute": 0}),
+        ("weekly", "Sunday  23:59", {"weekday": 6, "hour": 23, "minute": 59}),
+        ("monthly", "31 03:00", {"day": 31, "hour": 3, "minute": 0}),
+        ("yearly", "12-31 03:00", {"month": 12, "day": 31, "hour": 3, "minute": 0}),
+    ],
+)
+def test_times(tier: str, text: str, parts: dict[str, int]) -> None:
+    assert parse_time(tier, text) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "why"),
+    [
+        ('[schedule]\nhourly = "05"', "schedule", "`hourly` is written like \":05\", not '05'"),
+        ('[schedule]\ndaily = "24:00"', "schedule", "`daily` is written like \"03:00\", not '24:00'"),
+        ('[schedule]\nweekly = "sun 03:00"', "schedule", "`weekly` is written like \"sunday 03:00\", not 'sun 03:00'"),
+        ('[schedule]\nmonthly = "0 03:00"', "schedule", "`monthly` is written like \"1 03:00\", not '0 03:00'"),
+        (
+            '[schedule]\nyearly = "13-01 03:00"',
+            "schedule",
+            "`yearly` is written like \"01-31 03:00\", not '13-01 03:00'",
+        ),
+        ('[drill]\nquery = " "', "drill", "`query` is empty"),
+        ('[drill]\ncommand = ""', "drill", "`command` is empty"),
+        (
+            '[environments.production.drill]\nmax_age = "30"',
+            "environments.production.drill.max_age",
+            f"{AGE}, not '30'",
+        ),
+    ],
+)
+def test_what_cannot_be_scheduled_or_drilled(tmp_path: Path, text: str, where: str, why: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert (caught.value.message, caught.value.why) == (
+        f"`{where}` in {tmp_path / 'handrail.toml'} cannot be used",
+        why,
+    )
+
+
+def test_keys_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, '[schedule]\ndayly = "03:00"')
+    assert (caught.value.message, caught.value.why, caught.value.hint) == (
+        f"`schedule.dayly` in {tmp_path / 'handrail.toml'} is not a setting",
+        "the settings there are: hourly, daily, weekly, monthly, yearly, timezone, verify, prune",
+        "did you mean `daily`?",
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, '[environments.production.drill]\nquerry = "SELECT 1"')
+    assert caught.value.why == "the settings there are: query, command, timeout, max_age"

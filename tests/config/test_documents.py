@@ -15,6 +15,7 @@ from handrail.config import Environment, Health, Lint, load_config
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import parse_duration
 from handrail.config_retention import Retention
+from handrail.config_schedule import ScheduleSettings
 from handrail.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ DURATIONS = {"lock_timeout", "lock_retry", "lock_wait", "statement_timeout", "pr
         ("lint", Lint),
         ("retention", Retention),
         ("drill", DrillSettings),
+        ("schedule", ScheduleSettings),
     ],
 )
 def test_every_key_is_documented_with_its_default(section: str, model: type[DataclassInstance]) -> None:

@@ -65,6 +65,9 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("backup restore latest --into other.db", 0, True),
     ("backup restore latest --in-place", 10, False),
     ("backup restore latest --in-place --yes", 0, True),
+    ("backup run-due", 2, False),
+    ("backup run-due --env development", 0, True),
+    ("backup run-due --schedule cron", 0, True),
     ("backup prune", 0, True),
     ("backup prune --apply", 0, True),
     ("backup prune --env nosuch", 2, False),
@@ -105,6 +108,8 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("plan nosuch", 2, False),
     ("doctor --env nosuch", 2, False),
 )
+#: What is added to the configuration before a call.
+SETTINGS = {"backup run-due --env development": '\n[schedule]\ndaily = "03:00"\n'}
 METADATA = """import sqlalchemy as sa
 STATUS = sa.Enum("SCHEDULED", "ATTENDED", name="status", native_enum=False, length=50)
 target_metadata = sa.MetaData()
@@ -158,6 +163,9 @@ def closed(node: dict[str, Any]) -> dict[str, Any]:
 def test_every_call_prints_one_document_of_its_schema(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One test, as the calls build on one another and the suite runs in random order."""
     for words, code, has_result in CALLS:
+        if words in SETTINGS:
+            with (project / "handrail.toml").open("a") as configuration:
+                configuration.write(SETTINGS[words])
         read = document(capsys, words, code)
         assert f"{words} ".startswith(f"{read['command']} ")
         Draft202012Validator(schema_of(read["command"])).validate(read)

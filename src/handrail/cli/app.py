@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from handrail import __version__
-from handrail.cli import backup, differing, drilling, enums, keeping, lint, looking, marking, moving, revision, setup
+from handrail.cli import (
+    backup,
+    differing,
+    drilling,
+    enums,
+    keeping,
+    lint,
+    looking,
+    marking,
+    moving,
+    revision,
+    scheduling,
+    setup,
+)
 
 app = typer.Typer(
     name="handrail",
@@ -39,6 +52,7 @@ for _name, _command in (
     # "-1" of `downgrade -1` is a step back, not an option.
     app.command(_name, context_settings={"ignore_unknown_options": _name == "downgrade"})(_command)
 backup.app.command()(differing.diff)
+backup.app.command()(scheduling.run_due)
 backup.app.command()(keeping.prune)
 backup.app.command()(keeping.calendar)
 backup.app.command()(keeping.cost)

@@ -9,7 +9,7 @@ from datetime import datetime
 from handrail.backups.difference import BackupDifference
 from handrail.backups.methods import Method, Way
 from handrail.backups.record import BackupRecord
-from handrail.cli.drill_documents import Drilled
+from handrail.cli.drill_documents import Drilled, DueDocument
 from handrail.cli.retention_documents import Calendar, Cost, Pruning
 from handrail.databases.database import Probe, SideTable
 from handrail.enums.listing import EnumColumn
@@ -386,6 +386,7 @@ RESULTS: Mapping[str, type] = {
     "backup copy": CopiedBackup,
     "backup restore": Restored,
     "backup diff": BackupDifference,
+    "backup run-due": DueDocument,
     "backup prune": Pruning,
     "backup calendar": Calendar,
     "backup cost": Cost,

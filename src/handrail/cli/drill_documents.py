@@ -1,10 +1,17 @@
-"""What `--json` prints about drills."""
+"""What `--json` prints about drills and about backups that are due."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from handrail.backups.drill import Drill
+from handrail.retention.decision import Rule
+
+if TYPE_CHECKING:
+    from handrail.retention.due import Due
+    from handrail.workflows.due import Made
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +22,27 @@ class Drilled:
     drills: tuple[Drill, ...] = ()
     unreadable: tuple[str, ...] = ()
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DueDocument:
+    """What was due: tiers, the backup that was made for them (null when none was), ids that prune deleted. `busy` tells
+    why nothing was made although something was due. `next` is when a tier will be due. With --schedule `text` is what
+    to install."""
+
+    due: tuple[Rule, ...] = ()
+    backup: str | None = None
+    deleted: tuple[str, ...] = ()
+    busy: str = ""
+    next: datetime | None = None
+    text: str = ""
+
+    @classmethod
+    def of(cls, made: Made, busy: str, following: Due | None) -> DueDocument:
+        return cls(
+            due=tuple(one.tier for one in made.due),
+            backup=made.backup.id if made.backup else None,
+            deleted=made.pruned.deleted if made.pruned else (),
+            busy=busy,
+            next=following.since if following else None,
+        )
