@@ -1,8 +1,7 @@
 """Configuration: [tool.handrail] in pyproject.toml, or handrail.toml, read into frozen values.
 
 Without any configuration the defaults hold and the database is the one that env.py opens. Unknown keys are errors.
-The schema is plain dataclasses. pydantic's core reads what is written: the checks that its models have,
-without importing what makes models, which takes longer than a script to lint.
+The schema is plain dataclasses, read by pydantic's core: what makes models is slower to import than a script to lint.
 """
 
 from __future__ import annotations

@@ -269,7 +269,7 @@ def copy(
     with answering("backup copy", json) as output:
         project, _, kit = equipped(root, env)
         from handrail.cli.documents import CopiedBackup
-        from handrail.wiring import open_store
+        from handrail.wiring_stores import open_store
         from handrail.workflows.copies import copy_backup, whole_store
         from handrail.workflows.run import Run
 

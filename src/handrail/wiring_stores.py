@@ -1,0 +1,67 @@
+"""Config to stores and keys: where backups go, and who may read them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handrail.config import Config
+from handrail.errors import ConfigError
+
+if TYPE_CHECKING:
+    from handrail.stores.keys import Keys
+    from handrail.stores.store import Store
+
+
+def open_stores(config: Config) -> list[Store]:
+    """The environment's stores, the one that backups are made into first. ConfigError when two are the same."""
+    settings = config.settings
+    stores = [open_store(config, place) for place in (settings.store, *settings.copies)]
+    places = [store.place for store in stores]
+    twice = next((place for place in places if places.count(place) > 1), None)
+    if twice is not None:
+        raise ConfigError(
+            f"`copies` of the environment {config.name} names {twice} twice, or `store` does too",
+            why="a copy is of use only in another place",
+            hint="remove it there",
+        )
+    if not settings.bandwidth:
+        return stores
+    from handrail.stores.paced import Pace, PacedStore
+
+    pace = Pace(settings.bandwidth, time.monotonic, time.sleep)
+    return [PacedStore(store, pace) for store in stores]
+
+
+def open_store(config: Config, place: str) -> Store:
+    """A place for backups: a place in a bucket by its URL, or a local folder, relative ones below the project."""
+    from handrail.stores.file import FileStore
+
+    folder = place.removeprefix("file://")
+    if "://" not in folder:
+        return FileStore(config.root / Path(folder).expanduser())
+    from handrail.stores.objects.address import read_address
+    from handrail.stores.objects.client import open_client
+    from handrail.stores.objects.store import CloudStore
+
+    return CloudStore(open_client(read_address(place), os.environ))
+
+
+def open_keys(config: Config, store: str, identity: Path | None = None) -> Keys:
+    """To whom the environment's backups are encrypted, and what opens them; nothing is read yet. `store` is the place
+    of the backups, beside which no key may lie."""
+    from handrail.stores.key_files import KeyFiles, KeySettings
+
+    settings = config.settings
+    named = KeySettings(
+        config.name,
+        config.root,
+        store,
+        settings.recipients,
+        settings.recipients_file,
+        settings.identity,
+        settings.identity_note or "",
+    )
+    return KeyFiles(named, os.environ, identity)
