@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import pytest
 
-from handrail.backups.catalog import deletion_key, manifest_key, mark_key
+from handrail.backups.catalog import deletion_key, manifest_key, mark_key, sheet_key
 from handrail.backups.manifest import read_deletion, write_mark
 from handrail.backups.record import Deletion, Mark, MarkKind
 from handrail.errors import BackupError, LockNotObtained, UsageError
@@ -128,6 +128,13 @@ def test_what_nothing_keeps_is_deleted_and_told(bench: Bench) -> None:
     ]
     assert bench.prune().deleted == ()
     assert bench.kit.store.keys() == LEFT
+
+
+def test_the_sheet_beside_a_backup_goes_with_it(bench: Bench) -> None:
+    for id_ in bench.ids:
+        put(bench.kit.store, sheet_key("development", id_), b"how to restore it")
+    assert bench.prune().deleted == ("b3", "b4")
+    assert bench.kit.store.keys() == tuple(sorted((*LEFT, *(sheet_key("development", id_) for id_ in ("b1", "b2")))))
 
 
 class PowerCutError(Exception):
