@@ -25,6 +25,8 @@ from handrail.stores.store import StoreError
 from support.faults import Fault, FaultyProxy, faulty_proxy
 from support.objects import HASTY, KEY, SECRET, Server, cloud_store, environment
 
+pytestmark = pytest.mark.story
+
 BIG = os.urandom(1 << 20) * 40
 NETWORK = "check the network, and the endpoint in the environment (AWS_ENDPOINT_URL); then run the command again"
 BUSY = "the server is busy or broken: wait, then run the command again"

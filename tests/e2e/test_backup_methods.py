@@ -13,6 +13,7 @@ from support.calling import ROWS, at_b2, handrail, postgres_at_b2, rows
 from support.postgres import PostgresServer
 
 ONLY_NEWEST_SERVER = True
+pytestmark = pytest.mark.story
 
 
 def backups(folder: Path) -> list[tuple[str, bool]]:

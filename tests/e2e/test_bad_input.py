@@ -235,7 +235,8 @@ CASES: tuple[Case, ...] = (
         """HR210 `environments.development.backups` in <here>/handrail.toml is not a setting
   why: the settings there are: url, backup, rehearse, restore, lint, store, copies, failed_copy, bandwidth,\
  store_price, compression, recipients, recipients_file, identity, identity_note, lock_timeout, lock_retry,\
- lock_wait, statement_timeout, prove_budget, maintenance, rehearse_server, health, retention, backup_max_age, drill
+ lock_wait, statement_timeout, prove_budget, maintenance, rehearse_server, health, retention, backup_max_age,\
+ drill, schedule
   next: did you mean `backup`?""",
     ),
     (

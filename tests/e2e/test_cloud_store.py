@@ -17,6 +17,8 @@ from handrail.stores.memory import MemoryStore
 from handrail.stores.store import StoreError
 from support.calling import NEXT, ROWS, at_b2, handrail, rows
 
+pytestmark = pytest.mark.story
+
 if TYPE_CHECKING:
     from support.objects import Server
 

@@ -13,11 +13,14 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from support.calling import Said, at_b2, handrail, postgres_at_b2
 from support.postgres import PostgresServer
 from support.projects import SYNC_ENV
 
 ONLY_NEWEST_SERVER = True
+pytestmark = pytest.mark.story
 MODELS = """import sqlalchemy as sa
 target_metadata = sa.MetaData()
 sa.Table(

@@ -20,6 +20,8 @@ from support.calling import ROWS, at_b2, handrail, postgres_at_b2
 from support.postgres import PostgresServer
 from support.programs import path_of
 
+pytestmark = pytest.mark.story
+
 KEY, OTHER = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
 TOOLS = ("age", "b3sum", "zstd", "sqlite3")
 

@@ -236,7 +236,7 @@ def test_warnings_before_anything_is_deleted(short: Path, capsys: pytest.Capture
         (
             "backup unpin latest",
             5,
-            "HR540 backup 20261128_020000_5eed00 is not pinned\n  next: handrail backup list shows which are\n",
+            "HR544 backup 20261128_020000_5eed00 is not pinned\n  next: handrail backup list shows which are\n",
         ),
         (
             "backup note latest",

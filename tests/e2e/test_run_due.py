@@ -19,6 +19,7 @@ from support.calling import at_b2, handrail, postgres_at_b2
 from support.postgres import PostgresServer
 
 ONLY_NEWEST_SERVER = True
+pytestmark = pytest.mark.story
 SCHEDULE = """
 [schedule]
 daily = "03:00"

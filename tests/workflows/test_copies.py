@@ -128,7 +128,7 @@ def test_a_copy_that_fails_stops_the_run_and_says_what_is_whole(bench: Bench, en
         f"backup {record.id} is whole in {bench.stores[0].place}, but is not in {full.place}",
         f"cannot write {key} to the store {full.place}: No space left",
         f'make room; or set `failed_copy = "warn"`, and later: handrail backup copy {record.id}',
-        "HR541",
+        "HR545",
         ExitCode.BACKUP_NOT_VERIFIED,
     )
     assert read_catalog(bench.with_copies(full)).places == {record.id: (bench.stores[0].place,)}  # type: ignore[arg-type]

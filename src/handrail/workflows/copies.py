@@ -44,7 +44,7 @@ def copy_to_others(run: Run, record: BackupRecord) -> None:
                 f"backup {record.id} is whole in {kit.store.place}, but is not in {target.place}",
                 why=f"{error.message}: {error.why}",
                 hint=f'{error.hint}; or set `failed_copy = "warn"`, and later: handrail backup copy {record.id}',
-                code="HR541",
+                code="HR545",
             ) from error
 
 

@@ -28,7 +28,7 @@ def unpin(run: Run, wanted: str) -> BackupRecord:
         raise BackupError(
             f"backup {record.id} is not pinned",
             hint="handrail backup list shows which are",
-            code="HR540",
+            code="HR544",
         )
     lifts = tuple(mark.id for mark in record.pins)
     return _marked(run, record, Mark(run.id, run.equipment.clock(), MarkKind.UNPIN, lifts=lifts))
