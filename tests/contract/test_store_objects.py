@@ -396,8 +396,8 @@ else:
 """
 
 
-@pytest.mark.parametrize("size", [10, PART + 1], ids=["small", "large"])
-@pytest.mark.parametrize("name", ["moto", "seaweed"])
+# Several uploads in parts at once make moto 5.2 fail inside (KeyError of an upload's id): none is written then.
+@pytest.mark.parametrize(("name", "size"), [("moto", 10), ("seaweed", 10), ("seaweed", PART + 1)])
 def test_of_two_processes_that_write_one_key_at_once_one_wins(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, size: int
 ) -> None:
