@@ -12,7 +12,7 @@ import typer
 from handrail.amounts import count, size
 from handrail.backups.methods import WAYS, Method, part_of, request_of, way_to
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Yes, asker, confirmed, equipped, looked
+from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Which, Yes, asker, confirmed, equipped, looked
 from handrail.errors import BackupError, UsageError
 from handrail.migrations.revision import named
 from handrail.stores.keys import KeyUnusable
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from handrail.workflows.run import Equipment
 
 app = typer.Typer(help="Make, verify, restore, keep and prune backups.", no_args_is_help=True, rich_markup_mode=None)
-Which = Annotated[str, typer.Argument(help="A backup's id or its beginning, latest, or verified.")]
 
 
 def _chosen(kit: Equipment, which: str) -> BackupRecord:
@@ -34,13 +33,9 @@ def _chosen(kit: Equipment, which: str) -> BackupRecord:
 
 
 def _found(kit: Equipment, which: str) -> tuple[BackupRecord, tuple[str, ...]]:
-    """The backup that is meant, and the places in which it lies."""
-    from handrail.backups.catalog import choose
-    from handrail.workflows.catalog import read_catalog
+    from handrail.workflows.catalog import find
 
-    catalog = read_catalog(kit)
-    record = choose(catalog.records, which)
-    return record, catalog.places[record.id]
+    return find(kit, which)
 
 
 def _table(text: str) -> TableName:

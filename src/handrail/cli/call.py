@@ -23,6 +23,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout 
 Root = Annotated[
     Path, typer.Option("--project", "-C", help="The project's folder; else this one or one above.", show_default=False)
 ]
+Which = Annotated[str, typer.Argument(help="A backup's id or its beginning, latest, or verified.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes (for CI).")]
 IdentityFile = Annotated[
     Path | None,

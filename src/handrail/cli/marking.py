@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, Json, Root, equipped
+from handrail.cli.call import HERE, Env, Json, Root, Which, equipped
 from handrail.errors import UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from handrail.config import Config
-
-Which = Annotated[str, typer.Argument(help="A backup's id or its beginning, latest, or verified.")]
 
 
 def pin(
@@ -32,14 +30,13 @@ def pin(
         project, _, kit = equipped(root, env)
         from handrail.cli.documents import BackupSummary
         from handrail.workflows import marking
-        from handrail.workflows.catalog import read_catalog
         from handrail.workflows.run import locked_run
 
         end = _day(project.config, until)
         with locked_run(kit, output.progress, "backup pin") as run:
-            record = marking.pin(run, which, reason, end)
+            record, places = marking.pin(run, which, reason, end)
         output.lines(f"{record.id} is kept{f' until {until}' if until else ''}; handrail backup unpin takes that back")
-        output.document(BackupSummary.of(record, read_catalog(kit).places[record.id]))
+        output.document(BackupSummary.of(record, places))
 
 
 def unpin(which: Which, env: Env = None, root: Root = HERE, json: Json = False) -> None:
@@ -48,13 +45,12 @@ def unpin(which: Which, env: Env = None, root: Root = HERE, json: Json = False) 
         _, _, kit = equipped(root, env)
         from handrail.cli.documents import BackupSummary
         from handrail.workflows import marking
-        from handrail.workflows.catalog import read_catalog
         from handrail.workflows.run import locked_run
 
         with locked_run(kit, output.progress, "backup unpin") as run:
-            record = marking.unpin(run, which)
+            record, places = marking.unpin(run, which)
         output.lines(f"{record.id} is not pinned any more")
-        output.document(BackupSummary.of(record, read_catalog(kit).places[record.id]))
+        output.document(BackupSummary.of(record, places))
 
 
 def note(
@@ -78,15 +74,14 @@ def note(
         project, _, kit = equipped(root, env)
         from handrail.cli.documents import BackupSummary
         from handrail.workflows import marking
-        from handrail.workflows.catalog import read_catalog
         from handrail.workflows.run import locked_run
 
         with locked_run(kit, output.progress, "backup note") as run:
-            record = marking.note(run, which, text, milestone)
+            record, places = marking.note(run, which, text, milestone)
         output.lines(f"noted beside {record.id}")
         if milestone and milestone not in project.config.retention.milestones:
             output.warnings([f"[retention.milestones] names no time for {milestone}: the backup is kept until it does"])
-        output.document(BackupSummary.of(record, read_catalog(kit).places[record.id]))
+        output.document(BackupSummary.of(record, places))
 
 
 def _day(config: Config, until: str) -> datetime | None:

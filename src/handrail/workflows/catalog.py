@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from handrail.backups.catalog import DRILLS, SHEET, Catalog, union
+from handrail.backups.catalog import DRILLS, SHEET, Catalog, choose, union
 from handrail.backups.manifest import ManifestError, read_manifest, read_mark, read_verification
 from handrail.backups.record import BackupRecord, Mark, Verification
 from handrail.stores.store import MissingObject, Store, StoreError
@@ -36,6 +36,17 @@ def read_catalog(kit: Equipment) -> Catalog:
     if not shelves:
         raise failed[0][1]
     return union(shelves, tuple((place, f"{error.message}: {error.why}") for place, error in failed))
+
+
+#: A backup, and the places in which it lies.
+Found = tuple[BackupRecord, tuple[str, ...]]
+
+
+def find(kit: Equipment, wanted: str) -> Found:
+    """The backup that `choose` finds among all."""
+    catalog = read_catalog(kit)
+    record = choose(catalog.records, wanted)
+    return record, catalog.places[record.id]
 
 
 @dataclass(slots=True)
