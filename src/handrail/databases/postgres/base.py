@@ -13,7 +13,6 @@ import secrets
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,13 +24,13 @@ from handrail.databases.database import DumpReport
 from handrail.databases.postgres import catalog, digest
 from handrail.databases.postgres.binaries import ServerBinaries, extract, find_server_binaries
 from handrail.databases.postgres.cluster import ThrowawayCluster
-from handrail.databases.postgres.connection import conninfo, opened, reading, tool_environment
-from handrail.databases.postgres.dump import CHUNK, Source, said, written
+from handrail.databases.postgres.connection import opened, reading
+from handrail.databases.postgres.dump import CHUNK, Source, copy, running, said
 from handrail.databases.postgres.quoting import identifier, literal
 from handrail.errors import BackupError, HandrailError
 from handrail.facts import DatabaseAddress, DatabaseFacts, Fingerprint
 
-_FORMAT = ("--format=tar", "--pgdata=-", "--wal-method=fetch", "--checkpoint=fast", "--no-password")
+_FORMAT = ("--format=tar", "--pgdata=-", "--wal-method=fetch", "--checkpoint=fast")
 #: What says that a folder belongs to a standby or recovers from an archive, and what ALTER SYSTEM set on the source.
 _OF_THE_SOURCE = ("standby.signal", "recovery.signal", "postgresql.auto.conf")
 _ACCESS = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
@@ -40,22 +39,8 @@ _ACCESS = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 def back_up(source: Source, out: BinaryIO) -> DumpReport:
     """Write the tar of the server's files to `out`, in pieces of CHUNK bytes."""
     before, facts, _ = _seen(source)
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(
-            [source.tools.beside("pg_basebackup"), *_FORMAT, f"--dbname={conninfo(source.address)}"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, bufsize=CHUNK,
-            env=tool_environment(source.address, source.application),
-        ) as process,
-    ):  # fmt: skip
-        assert process.stdout is not None  # noqa: S101 - opened with a pipe
-        try:
-            while chunk := process.stdout.read(CHUNK):
-                with written():
-                    out.write(chunk)
-        except BaseException:
-            process.kill()
-            raise
+    with running(source, source.tools.beside("pg_basebackup"), _FORMAT) as (process, errors):
+        copy(process, out)
         if process.wait():
             raise _failed(errors, source.address)
     after, now, revisions = _seen(source)

@@ -28,6 +28,8 @@ _USUAL = (
 )
 _SERVER = ("initdb", "postgres")
 _TOOLS = ("pg_dump", "pg_restore")
+#: pg_dump and pg_restore begin with `SET transaction_timeout` from this version on, whatever the server knows.
+TIMEOUT_SINCE = 17
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,10 @@ from __future__ import annotations
 from handrail.backups.methods import Format
 from handrail.backups.record import BackupRecord
 from handrail.backups.sheet import ByHand
+from handrail.databases.postgres.binaries import TIMEOUT_SINCE, major
 from handrail.databases.postgres.quoting import identifier, literal
 from handrail.facts import TableName
 
-#: pg_dump and pg_restore begin with `SET transaction_timeout` from this version on, whatever the server knows.
-_TIMEOUT_SINCE = 17
 _WITHOUT_TIMEOUT = "sed '1,50{/^SET transaction_timeout = 0;$/d;}'"
 _PSQL = 'psql --no-psqlrc --quiet --dbname="$TARGET"'
 _WHICH_SERVER = "Say which server by PGHOST, PGPORT and PGUSER; the password by PGPASSWORD or ~/.pgpass."
@@ -40,8 +39,8 @@ _JOBS = "For a large dump add --jobs=4 to pg_restore."
 def _database(
     record: BackupRecord, version_table: TableName, load: tuple[str, ...], remarks: tuple[str, ...]
 ) -> ByHand:
-    server = _major(record.server_version)
-    needed = max(_major(record.tool), server)
+    server = major(record.server_version)
+    needed = max(major(record.tool), server)
     tables = record.fingerprint.tables
     queries = [f"SELECT {literal(f'{one.table}|')} || count(*) FROM ONLY {_name(one.table)};" for one in tables]
     revisions = () if record.schema_only else record.revisions
@@ -64,7 +63,7 @@ def _database(
 def _archive(record: BackupRecord, archive: str) -> tuple[str, ...]:
     """Foreign keys of a part may lead to rows that it does not hold: pg_restore tells them, and goes on."""
     options = "--no-owner --no-privileges"
-    if _major(record.server_version) < _TIMEOUT_SINCE:
+    if major(record.server_version) < TIMEOUT_SINCE:
         return (f'pg_restore {options} --file="$WORK/dump.sql" {archive}', *_sql(record, '"$WORK/dump.sql"'))
     if record.is_whole:
         return (f'pg_restore --exit-on-error {options} --dbname="$TARGET" {archive}',)
@@ -89,7 +88,7 @@ def _sql(record: BackupRecord, file: str) -> tuple[str, ...]:
 
 
 def _base(record: BackupRecord) -> ByHand:
-    version = _major(record.server_version)
+    version = major(record.server_version)
     apart = ", ".join(str(table) for table in record.changed_meanwhile)
     told = (f"Others wrote to these tables meanwhile, so their numbers differ: {apart}.",) if apart else ()
     counted = record.fingerprint.without(record.changed_meanwhile).tables
@@ -120,9 +119,3 @@ def _base(record: BackupRecord) -> ByHand:
 def _name(table: TableName) -> str:
     name = identifier(table.name)
     return name if table.schema is None else f"{identifier(table.schema)}.{name}"
-
-
-def _major(release: str) -> int:
-    """The first number in "18.1"; 0 when there is none."""
-    digits = "".join(one if one.isdigit() else " " for one in release).split()
-    return int(digits[0]) if digits else 0

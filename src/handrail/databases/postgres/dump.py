@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
@@ -43,6 +43,10 @@ _LAYOUTS = {
     Format.PG_PLAIN: ("--format=plain", "--no-owner", "--no-privileges"),
     Format.PG_DIRECTORY: ("--format=directory", "--compress=0"),
 }
+
+
+#: A program, and what it has said on stderr.
+Running = tuple[subprocess.Popen[bytes], IO[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,8 @@ def dump(source: Source, out: BinaryIO, request: DumpRequest, wanted: Fingerprin
 
 def _stream(source: Source, out: BinaryIO, arguments: Sequence[str], reading: Future[Seen]) -> None:
     with _pg_dump(source, arguments) as (process, errors):
-        _copy(process, out, reading)
+        # What made the fingerprint fail is raised before gigabytes are written for nothing.
+        copy(process, out, lambda: reading.result() if reading.done() else None)
         _check(process, errors, source.address)
 
 
@@ -163,14 +168,17 @@ def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
+def _pg_dump(source: Source, arguments: Sequence[str]) -> AbstractContextManager[Running]:
+    return running(source, source.tools.pg_dump, [f"--lock-wait-timeout={LOCK_WAIT_MS}", *arguments])
+
+
 @contextmanager
-def _pg_dump(source: Source, arguments: Sequence[str]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """pg_dump, running; killed when the block fails."""
-    always = ["--no-password", f"--lock-wait-timeout={LOCK_WAIT_MS}", f"--dbname={conninfo(source.address)}"]
+def running(source: Source, program: str, arguments: Sequence[str]) -> Iterator[Running]:
+    """A program of PostgreSQL's on this database, with what it says on stderr; killed when the block fails."""
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
-            [source.tools.pg_dump, *always, *arguments],
+            [program, "--no-password", f"--dbname={conninfo(source.address)}", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -185,11 +193,11 @@ def _pg_dump(source: Source, arguments: Sequence[str]) -> Iterator[tuple[subproc
             raise
 
 
-def _copy(process: subprocess.Popen[bytes], out: BinaryIO, reading: Future[Seen]) -> None:
+def copy(process: subprocess.Popen[bytes], out: BinaryIO, before_each: Callable[[], object] = lambda: None) -> None:
+    """Pass on what the program writes, in pieces of CHUNK bytes."""
     assert process.stdout is not None  # noqa: S101 - opened with a pipe
     while chunk := process.stdout.read(CHUNK):
-        if reading.done():
-            reading.result()  # raises what made the fingerprint fail, before gigabytes are written for nothing
+        before_each()
         with written():
             out.write(chunk)
 

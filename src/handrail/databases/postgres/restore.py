@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from handrail.backups.methods import DumpRequest, Format
-from handrail.databases.postgres.binaries import Tools, major, tools_for
+from handrail.databases.lines import lines
+from handrail.databases.postgres.binaries import TIMEOUT_SINCE, Tools, major, tools_for
 from handrail.databases.postgres.connection import conninfo, tool_environment
 from handrail.databases.postgres.dump import CHUNK, said
 from handrail.errors import BackupError
@@ -27,8 +28,6 @@ _OWN_FILES = Path("/proc/self/fd")
 _PARALLEL_BYTES = 8 << 20
 #: The first pg_restore major version that reads an archive version.
 _READERS = {(1, 15): 16, (1, 16): 17}
-#: pg_restore begins with `SET transaction_timeout` from this version on, whatever the server knows.
-_TIMEOUT_SINCE = 17
 _UNKNOWN_TIMEOUT = '"transaction_timeout"'
 #: The statement that failed is said below the error.
 _BROKEN_KEY = r"Command was: ALTER TABLE [^;]* FOREIGN KEY \("
@@ -98,7 +97,7 @@ def _load_archive(target: Target, source: BinaryIO, request: DumpRequest) -> Non
 def _pg_restore(
     target: Target, tools: Tools, archive: str, request: DumpRequest, more: Sequence[str], *descriptors: int
 ) -> None:
-    tolerated = [_UNKNOWN_TIMEOUT] if tools.version >= _TIMEOUT_SINCE > target.version else []
+    tolerated = [_UNKNOWN_TIMEOUT] if tools.version >= TIMEOUT_SINCE > target.version else []
     tolerated += [] if request.is_whole else [_BROKEN_KEY]
     arguments = ["--no-password", f"--dbname={conninfo(target.address)}", *more]
     arguments += [] if tolerated else ["--exit-on-error"]
@@ -158,7 +157,7 @@ def _pieces(source: BinaryIO) -> Iterator[bytes]:
 def _without_keys(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The lines of pg_dump's SQL without its foreign keys, some of which the rows may break."""
     is_data = is_key = False
-    for line in _lines(pieces):
+    for line in lines(pieces):
         if is_data:
             is_data = line != b"\\.\n"
         elif is_key:
@@ -170,14 +169,6 @@ def _without_keys(pieces: Iterable[bytes]) -> Iterator[bytes]:
             is_key = True
             continue
         yield line
-
-
-def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from (line + b"\n" for line in whole)
-    yield rest
 
 
 @contextmanager

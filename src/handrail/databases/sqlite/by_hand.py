@@ -5,7 +5,7 @@ from __future__ import annotations
 from handrail.backups.methods import Format
 from handrail.backups.record import BackupRecord
 from handrail.backups.sheet import ByHand
-from handrail.databases.sqlite.catalog import quoted
+from handrail.databases.sqlite.catalog import literal, quoted
 
 _MADE = {
     Format.SQLITE_PAGES: 'cp "$DUMP" "$TARGET"',
@@ -19,7 +19,7 @@ def by_hand(record: BackupRecord, version_table: str) -> ByHand | None:
     if made is None:
         return None
     tables = [(table.table.name, table.rows) for table in record.fingerprint.tables]
-    queries = [f"SELECT {_literal(name + '|')} || count(*) FROM {quoted(name)};" for name, _ in tables]  # noqa: S608
+    queries = [f"SELECT {literal(name + '|')} || count(*) FROM {quoted(name)};" for name, _ in tables]  # noqa: S608
     if record.revisions:
         queries.insert(0, f"SELECT 'revision|' || version_num FROM {quoted(version_table)} ORDER BY 1;")  # noqa: S608
     return ByHand(
@@ -38,7 +38,3 @@ def by_hand(record: BackupRecord, version_table: str) -> ByHand | None:
             *(f"{name}|{rows}" for name, rows in tables),
         ),
     )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -31,6 +31,10 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
 def facts(raw: sqlite3.Connection, *, version_table: str) -> DatabaseFacts:
     """The catalog as this connection sees it, uncommitted changes included."""
     names = plain_tables(raw, version_table)

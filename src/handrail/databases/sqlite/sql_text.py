@@ -17,12 +17,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from handrail.databases.sqlite.catalog import quoted
+from handrail.databases.lines import lines
+from handrail.databases.sqlite.catalog import literal, quoted
 from handrail.databases.sqlite.connection import connect, translate
 from handrail.databases.sqlite.digest import as_text, own_cursor
+from handrail.databases.sqlite.files import pieces
+from handrail.databases.sqlite.pages import CHUNK
 from handrail.errors import BackupError
 
-_PIECE = 1 << 17
 #: Settings of the file itself, in the order in which they can be set; the first three only before the first table.
 _BEFORE = ("encoding", "page_size", "auto_vacuum")
 _AFTER = ("user_version", "application_id", "journal_mode")
@@ -41,12 +43,12 @@ def write_sql(raw: sqlite3.Connection) -> Iterator[bytes]:
     yield from _pieces(_statements(raw))
 
 
-def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+def _pieces(statements: Iterable[bytes]) -> Iterator[bytes]:
     waiting, size = [], 0
-    for line in lines:
+    for line in statements:
         waiting.append(line)
         size += len(line) + 1
-        if size >= _PIECE:
+        if size >= CHUNK:
             yield b"\n".join((*waiting, b""))
             waiting, size = [], 0
     yield b"\n".join((*waiting, b""))
@@ -86,9 +88,9 @@ def _table_rows(raw: sqlite3.Connection, tables: list[tuple[str, ...]]) -> Itera
 
 def _virtual(name: str, sql: str) -> Iterator[bytes]:
     """A virtual table's entry: CREATE VIRTUAL TABLE would make its shadow tables too, which have rows of their own."""
-    values = ",".join(_literal(value) for value in ("table", name, name))
+    values = ",".join(literal(value) for value in ("table", name, name))
     yield b"PRAGMA writable_schema=ON;"
-    yield f"INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql) VALUES({values},0,{_literal(sql)});".encode()
+    yield f"INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql) VALUES({values},0,{literal(sql)});".encode()
     yield b"PRAGMA writable_schema=OFF;"
 
 
@@ -116,8 +118,8 @@ def _rowid(raw: sqlite3.Connection, table: str, columns: list[str]) -> str:
         own_cursor(raw).execute(f"SELECT {name or '1'} FROM {quoted(table)} LIMIT 0")
     except sqlite3.OperationalError:
         return ""  # WITHOUT ROWID
-    has_key = _one(raw, f"SELECT max(pk) FROM pragma_table_xinfo({_literal(table)})")
-    own_index = _one(raw, f"SELECT count(*) FROM pragma_index_list({_literal(table)}) WHERE origin = 'pk'")
+    has_key = _one(raw, f"SELECT max(pk) FROM pragma_table_xinfo({literal(table)})")
+    own_index = _one(raw, f"SELECT count(*) FROM pragma_index_list({literal(table)}) WHERE origin = 'pk'")
     return name if not has_key or own_index else ""
 
 
@@ -186,7 +188,7 @@ def _read_statements(source: BinaryIO) -> Iterator[str]:
     """Statements, cut where lines end outside of texts; `complete_statement` knows triggers, and reads all anew."""
     waiting: list[str] = []
     mark = ""
-    for line in _lines(source):
+    for line in map(bytes.decode, lines(pieces(source))):
         waiting.append(line)
         mark = _open_at_end(line, mark)
         if mark or not line.rstrip().endswith(";"):
@@ -197,15 +199,6 @@ def _read_statements(source: BinaryIO) -> Iterator[str]:
             waiting = []
     if "".join(waiting).strip():
         raise BackupError("The SQL text was cut.", why="It ends within a statement.", hint=_HINT)
-
-
-def _lines(source: BinaryIO) -> Iterator[str]:
-    rest = b""
-    while piece := source.read(_PIECE):
-        *whole, rest = (rest + piece).split(b"\n") if b"\n" in piece else (rest + piece,)
-        yield from (line.decode() + "\n" for line in whole)
-    if rest:
-        yield rest.decode()
 
 
 def _open_at_end(line: str, mark: str) -> str:
@@ -233,12 +226,8 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _setting(value: object) -> str:
-    return _literal(value) if isinstance(value, str) else str(value)
+    return literal(value) if isinstance(value, str) else str(value)
 
 
 def _text(value: object) -> str:
