@@ -238,7 +238,7 @@ def test_models_that_env_py_does_not_name(sqlite: EnumProject) -> None:
     env.write_text(env.read_text().replace("target_metadata = models.SQLModel.metadata", "target_metadata = None"))
     sqlite.models(GUIDE)
     assert sqlite.call("enum", "list").error == (
-        "HR220 env.py names no models to compare with\n"
+        "HR222 env.py names no models to compare with\n"
         "  why: target_metadata is None\n"
         "  next: in env.py set target_metadata = Base.metadata (or SQLModel.metadata), with all models imported"
     )
