@@ -7,23 +7,20 @@ import os
 import re
 import sqlite3
 import stat
-import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import pyrage
 import pytest
 
-from handrail.databases.postgres.binaries import find_server_binaries
 from handrail.facts import DatabaseAddress
 from support.calling import ROWS, at_b2, handrail, postgres_at_b2
 from support.postgres import PostgresServer
-from support.programs import path_of
+from support.sheets import bin_dir, run_sheet
 
 pytestmark = pytest.mark.story
 
 KEY, OTHER = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
-TOOLS = ("age", "b3sum", "zstd", "sqlite3")
 
 
 def with_settings(folder: Path, *, compression: str = "zstd", encrypted: bool = True) -> Path:
@@ -44,23 +41,6 @@ def backed_up(folder: Path, *words: str) -> Path:
     said = handrail(folder, "backup", "create", *words)
     assert said.code == 0, said.err
     return next((folder / ".handrail" / "store").rglob("RECOVERY.txt")).parent
-
-
-def run_sheet(
-    backup: Path, work: Path, *, key: str = "right", more: Path | None = None, **variables: str
-) -> tuple[int, str]:
-    """Status and output of the sheet, run where handrail cannot be imported; the work folder reads as <work>."""
-    work.mkdir(exist_ok=True)
-    path = path_of(*TOOLS, folder=work.parent / f"{work.name}-bin", more=more)
-    environment = {"PATH": path, "WORK": str(work), "KEY": str(backup.parents[3] / "keys" / key), **variables}
-    for command in (["/usr/bin/env", "python3", "-c", "import handrail"], ["/bin/sh", "RECOVERY.txt"]):
-        done = subprocess.run(
-            command, cwd=backup, env=environment, text=True, timeout=60, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        assert done.returncode or "RECOVERY.txt" in command
-    said = done.stdout.replace(str(work), "<work>")
-    return done.returncode, said
 
 
 RESTORED = "restored into {}: revision and numbers of rows are those of the backup\n"
@@ -168,10 +148,6 @@ def test_it_is_printed_and_written_with_what_is_known_now(tmp_path: Path) -> Non
 def postgres_variables(address: DatabaseAddress) -> dict[str, str]:
     port = str(address.port)
     return {"PGHOST": address.host, "PGPORT": port, "PGUSER": address.user, "PGPASSWORD": address.password}
-
-
-def bin_dir(server: PostgresServer) -> Path:
-    return next(one.bin_dir for one in find_server_binaries() if one.version == server.version)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def backup(id_: str, hours: int, *verifications: Verification) -> BackupRecord:
 
 
 OLD = backup("20260101_a1", 1, PROOF)
-MIDDLE = backup("20260102_b2", 2, FAILED, PROOF)
+MIDDLE = backup("20260102_b2", 2, PROOF, replace(FAILED, at=PROOF.at - timedelta(days=1)))
 NEW = backup("20260102_b23", 3, FAILED)
 ALL = (MIDDLE, NEW, OLD)
 

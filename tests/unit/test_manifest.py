@@ -210,11 +210,11 @@ def test_an_altered_manifest_says_so() -> None:
 
 def test_a_newer_manifest_says_so() -> None:
     with pytest.raises(ManifestError) as caught:
-        read_manifest(altered(version=3), name="m")
+        read_manifest(altered(version=4), name="m")
     error = caught.value
     assert (error.message, error.why, error.hint) == (
         "m was written by another handrail",
-        "its version is 3, this handrail reads 1 and 2",
+        "its version is 4, this handrail reads 1, 2 and 3",
         "upgrade handrail: pip install -U handrail",
     )
 

@@ -12,6 +12,8 @@ from handrail.errors import BackupError
 DRILLS = "drills"
 #: How to restore the backup beside which it lies.
 SHEET = "RECOVERY.txt"
+#: What a server says about the files that were copied from it, stored as the artifact is.
+SERVER_MANIFEST = "server-manifest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,11 @@ def _with_all(first: BackupRecord, other: BackupRecord) -> BackupRecord:
     )
 
 
-def artifact_key(environment: str, backup_id: str, compression: str, *, is_encrypted: bool = False) -> str:
+def artifact_key(
+    environment: str, backup_id: str, compression: str, *, is_encrypted: bool = False, name: str = "artifact"
+) -> str:
     suffix = (".zst" if compression == "zstd" else "") + (".age" if is_encrypted else "")
-    return f"{environment}/{backup_id}/artifact{suffix}"
+    return f"{environment}/{backup_id}/{name}{suffix}"
 
 
 def manifest_key(environment: str, backup_id: str) -> str:

@@ -18,8 +18,8 @@ from handrail.backups.record import BackupRecord, Deletion, Mark, Verification
 from handrail.errors import BackupError
 
 #: What is written carries the lowest version whose readers understand it: an older handrail would take an encrypted
-#: artifact for a damaged one.
-_PLAIN, _ENCRYPTED = 1, 2
+#: artifact for a damaged one, and would prune what an increment builds on.
+_PLAIN, _ENCRYPTED, _INCREMENT = 1, 2, 3
 _Document = TypeVar("_Document", BackupRecord, Verification, Mark, Deletion, Drill)
 _adapters: dict[type, TypeAdapter[Any]] = {}
 
@@ -34,7 +34,8 @@ def write_manifest(record: BackupRecord) -> bytes:
     """The record as manifest text, without its verifications and marks (they have documents of their own)."""
     plain = _plain(record, BackupRecord) | {"verifications": []}
     del plain["marks"]
-    return _write("backup", plain, _ENCRYPTED if record.artifact.is_encrypted else _PLAIN)
+    version = _INCREMENT if record.parent else _ENCRYPTED if record.artifact.is_encrypted else _PLAIN
+    return _write("backup", plain, version)
 
 
 def read_manifest(data: bytes, *, name: str) -> BackupRecord:
@@ -87,6 +88,11 @@ def _plain(value: _Document, kind: type[_Document]) -> dict[str, Any]:
     return plain
 
 
+def _listed(versions: tuple[int, ...]) -> str:
+    *first, last = map(str, versions)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def _seal(body: dict[str, Any]) -> str:
     text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
@@ -104,11 +110,11 @@ def _read(data: bytes, kind: str, cls: type[_Document], name: str) -> _Document:
         version, body, seal = document["version"], document[kind], document["seal"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ManifestError(f"{name} is not a {kind} manifest", why=f"{error!r}", hint=hint) from error
-    known = (_PLAIN, _ENCRYPTED) if kind == "backup" else (_PLAIN,)
+    known = (_PLAIN, _ENCRYPTED, _INCREMENT) if kind == "backup" else (_PLAIN,)
     if version not in known:
         raise ManifestError(
             f"{name} was written by another handrail",
-            why=f"its version is {version}, this handrail reads {' and '.join(map(str, known))}",
+            why=f"its version is {version}, this handrail reads {_listed(known)}",
             hint="upgrade handrail: pip install -U handrail",
         )
     if seal != _seal(body):

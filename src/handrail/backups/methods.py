@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -19,6 +19,7 @@ class Method(StrEnum):
     DUMP_DIRECTORY = "dump-directory"
     DUMP_PLAIN = "dump-plain"
     BASE = "base"
+    INCREMENT = "increment"
 
 
 class Format(StrEnum):
@@ -32,6 +33,12 @@ class Format(StrEnum):
     PG_DIRECTORY = "pg_dump-directory"
     #: The files of a whole server, as a tar with the manifest that pg_verifybackup reads.
     PG_BASE = "pg_basebackup-tar"
+    #: The same, but of each file only the blocks that changed since the backup that it builds on.
+    PG_INCREMENT = "pg_basebackup-incremental-tar"
+
+
+#: The files of a whole server: loaded into a server of their own.
+OF_A_SERVER: Final = frozenset({Format.PG_BASE, Format.PG_INCREMENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +46,23 @@ class DumpRequest:
     """What a dump is to hold and how it is written. `format` None: as the engine does unless told.
 
     With `tables` it holds every definition, but only the rows of these; with `schema_only` no rows at all. `jobs`:
-    how many sessions may work at once, where the format allows it.
+    how many sessions may work at once, where the format allows it. `since` is what the server wrote about the backup
+    that an increment builds on: it is needed to make one, not to read it.
     """
 
     format: Format | None = None
     tables: tuple[TableName, ...] = ()
     schema_only: bool = False
     jobs: int = 2
+    since: bytes = field(default=b"", repr=False)
 
     @property
     def is_whole(self) -> bool:
         return not self.tables and not self.schema_only
+
+    @property
+    def is_of_a_server(self) -> bool:
+        return self.format in OF_A_SERVER
 
 
 WHOLE: Final = DumpRequest()
@@ -118,6 +131,13 @@ WAYS: Final[Mapping[str, tuple[Way, ...]]] = {
             "large databases: restoring is an unpack instead of building every index; disasters",
             "the same major version; a role with REPLICATION; no tablespaces; what others write is not compared",
         ),
+        Way(
+            Method.INCREMENT,
+            Format.PG_INCREMENT,
+            "the blocks that changed since the last base backup or increment, by pg_basebackup --incremental",
+            "backups every hour of a large server of which little changes",
+            "as for base; PostgreSQL 17 or newer with summarize_wal = on; restoring needs every one that it builds on",
+        ),
     ),
 }
 
@@ -161,7 +181,7 @@ def require_replacement(request: DumpRequest, backup: str) -> None:
     if not request.is_whole:
         part = part_of(request.tables, request.schema_only)
         raise UsageError(f"backup {backup} cannot replace the database", why=f"it holds {part}", hint=_INTO)
-    if request.format is Format.PG_BASE:
+    if request.is_of_a_server:
         raise UsageError(
             f"backup {backup} cannot replace the database", why="it is a whole server's files", hint=_FOLDER
         )

@@ -106,6 +106,10 @@ class BackupRecord:
     schema_only: bool = False
     #: Tables that were written to while files were copied: not compared when it is proven.
     changed_meanwhile: tuple[TableName, ...] = ()
+    #: Of the files of a server: what the server says about them, so that an increment can be built on them.
+    server_manifest: StoredArtifact | None = None
+    #: Of an increment: the backup that it builds on, without which it cannot be restored.
+    parent: str = ""
     marks: tuple[Mark, ...] = ()
     #: Of an encrypted backup that was read from its manifest: the digests that `fingerprint` lacks, encrypted by age.
     sealed_digests: str = ""
@@ -121,11 +125,14 @@ class BackupRecord:
 
     @property
     def is_verified(self) -> bool:
-        return any(verification.is_proof for verification in self.verifications)
+        """Whether the last verification was a proof: one that failed since tells that the backup has gone bad."""
+        return self.verified_at is not None
 
     @property
     def verified_at(self) -> datetime | None:
-        return max((item.at for item in self.verifications if item.is_proof), default=None)
+        """When the last verification proved it; None where that one failed."""
+        last = max(self.verifications, key=lambda one: one.at, default=None)
+        return last.at if last is not None and last.is_proof else None
 
     @property
     def pins(self) -> tuple[Mark, ...]:

@@ -56,6 +56,10 @@ def _marks(record: BackupRecord) -> list[str]:
     return [*pins, *(f"milestone {name}" for name in sorted(record.milestones))]
 
 
+def _since(record: BackupRecord) -> str:
+    return f"what changed since {record.parent}" if record.parent else ""
+
+
 @app.command()
 def create(  # noqa: PLR0913, PLR0917 - the options of a command
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove at once that it restores.")] = True,
@@ -142,7 +146,12 @@ def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None
                 named(record.revisions),
                 size(record.artifact.size),
                 f"{record.verified_at:%Y-%m-%d %H:%M}" if record.verified_at else "no",
-                "; ".join(filter(None, (record.reason, part_of(record.tables, record.schema_only), *_marks(record)))),
+                "; ".join(
+                    filter(
+                        None,
+                        (record.reason, part_of(record.tables, record.schema_only), _since(record), *_marks(record)),
+                    )
+                ),
                 *((", ".join(catalog.places[record.id]),) if kit.copies else ()),
             )
             for record in catalog.records
@@ -174,6 +183,7 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
             f"revision   {named(record.revisions)}",
             f"git commit {record.git_commit or 'none'}",
             f"holds      {part_of(record.tables, record.schema_only) or 'the whole database'}, as {record.format}",
+            *([f"builds on  {record.parent}"] if record.parent else []),
             *(f"artifact   {place}/{record.artifact.key}" for place in places),
             f"           {size(record.artifact.size)}, {record.artifact.compression}, BLAKE3 {record.artifact.digest}",
             *(f"encrypted  to {recipient}" for recipient in record.artifact.recipients),
@@ -265,7 +275,7 @@ def copy(
         project, _, kit = equipped(root, env)
         from handrail.cli.documents import CopiedBackup
         from handrail.wiring_stores import open_store
-        from handrail.workflows.copies import copy_backup, whole_store
+        from handrail.workflows.copies import copy_with_parents, whole_store
         from handrail.workflows.run import Run
 
         targets = (open_store(project.config, to),) if to else kit.copies
@@ -281,7 +291,7 @@ def copy(
         done = {}
         for target in (one for one in targets if one.place != source.place):
             run.say("copy", f"copying {record.id} to {target.place}", "started")
-            copied = copy_backup(run, record, source, target)
+            copied = copy_with_parents(run, record, source, target)
             done[copied.place] = copied.written
             how = "copied to it and read back" if copied.written else "it was there already, whole"
             output.lines(f"{record.id} is in {copied.place}: {how}")

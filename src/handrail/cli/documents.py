@@ -267,8 +267,8 @@ class Recovered:
 class BackupSummary:
     """One backup. `size` is of the stored bytes; `verified_at` is null until it was proven to restore. `tables` are
     those whose rows it holds, none of them named for all; with `schema_only` it holds no rows. `pins` are those that
-    nobody has taken back. `encryption` is "age" or "none"; `stores`
-    are the places in which it lies."""
+    nobody has taken back. `encryption` is "age" or "none"; `stores` are the places in which it lies. `parent` is the
+    backup that an increment builds on, "" for any other."""
 
     id: str
     created_at: datetime
@@ -286,6 +286,7 @@ class BackupSummary:
     milestones: tuple[str, ...]
     encryption: str
     stores: tuple[str, ...]
+    parent: str
 
     @classmethod
     def of(cls, record: BackupRecord, stores: tuple[str, ...]) -> BackupSummary:
@@ -306,6 +307,7 @@ class BackupSummary:
             tuple(sorted(record.milestones)),
             record.artifact.encryption,
             stores,
+            record.parent,
         )
 
 

@@ -59,6 +59,8 @@ class DumpReport:
     revisions: tuple[str, ...]
     #: Tables that others wrote to while files were copied, so that no single fingerprint is right for them.
     changed_meanwhile: tuple[TableName, ...] = ()
+    #: What the server says about the files that were copied; an increment can be built on these only with it.
+    server_manifest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,10 @@ class Dumps(Protocol):
         The fingerprint of a dump of some tables, or of none, speaks of these only."""
         ...
 
-    def load(self, source: BinaryIO, request: DumpRequest = WHOLE) -> None:
+    def load(self, source: BinaryIO, request: DumpRequest = WHOLE, *, increments: Iterable[BinaryIO] = ()) -> None:
         """Fill this (empty) database from a dump that was made by `request`. Raises BackupError when the dump cannot be
-        read whole. Of a part of a database, foreign keys that its rows break are left out."""
+        read whole. Of a part of a database, foreign keys that its rows break are left out. `increments`: what was
+        built on the files of a server, oldest first."""
         ...
 
     def replace(self, source: BinaryIO, request: DumpRequest = WHOLE, *, aside: str) -> str:
@@ -187,9 +190,11 @@ class Database(Dumps, Protocol):
         server of its own, and there only when it is loaded."""
         ...
 
-    def restore_cluster(self, source: BinaryIO, folder: Path, *, server: str) -> None:
-        """Make a server's data folder of the files of a whole server, which was of that version. BackupError when the
-        folder is not empty, or an engine has no such files."""
+    def restore_cluster(
+        self, source: BinaryIO, folder: Path, *, server: str, increments: Iterable[BinaryIO] = ()
+    ) -> None:
+        """Make a server's data folder of the files of a whole server, which was of that version, and what was built on
+        them. BackupError when the folder is not empty, or an engine has no such files."""
         ...
 
     def bring(self, copy: Database, table: TableName, name: str) -> SideTable:

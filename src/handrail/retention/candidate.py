@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from handrail.backups.methods import Format, part_of
+from handrail.backups.methods import OF_A_SERVER, part_of
 from handrail.backups.record import BackupRecord
 
 #: Its files need a server of the same version of their own: no such backup takes the place of a database's.
@@ -38,17 +38,15 @@ class Candidate:
 
 
 def candidate_of(record: BackupRecord) -> Candidate:
-    """The view of a record. It counts as verified when its last verification was a proof: one that failed since tells
-    that the backup has gone bad."""
-    last = max(record.verifications, key=lambda one: one.at, default=None)
+    """The view of a record."""
     return Candidate(
         id=record.id,
         created_at=record.created_at,
         target=record.database,
-        part=part_of(record.tables, record.schema_only) or (_SERVER if record.format == Format.PG_BASE else ""),
+        part=part_of(record.tables, record.schema_only) or (_SERVER if record.format in OF_A_SERVER else ""),
         size=record.artifact.size,
         revisions=record.revisions,
-        is_verified=last is not None and last.is_proof,
+        is_verified=record.is_verified,
         is_pre_migration=record.reason.startswith(("upgrade to ", "downgrade to ")),
         milestones=record.milestones,
         pins=tuple(Pin(pin.text, pin.until) for pin in record.pins),

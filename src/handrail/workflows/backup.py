@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from handrail.amounts import count, size
-from handrail.backups.catalog import artifact_key, manifest_key, sheet_key, verification_key
+from handrail.backups.catalog import SERVER_MANIFEST, artifact_key, manifest_key, sheet_key, verification_key
 from handrail.backups.manifest import write_manifest, write_verification
-from handrail.backups.methods import WHOLE, DumpRequest, Format
-from handrail.backups.record import BackupRecord, Verification
+from handrail.backups.methods import WHOLE, DumpRequest
+from handrail.backups.record import BackupRecord, StoredArtifact, Verification
 from handrail.backups.sheet import Whereabouts, recovery_sheet
 from handrail.backups.verification import compare_restored
 from handrail.databases.database import Database, SideTable
 from handrail.errors import BackupError
 from handrail.facts import TableName
-from handrail.stores.encoding import reading, writing
+from handrail.stores.encoding import writing
 from handrail.stores.store import StoreError
-from handrail.workflows.copies import copy_to_others, readable_store, whole_store, write_beside
+from handrail.workflows.catalog import lineage
+from handrail.workflows.contents import built_on, load, parts_of
+from handrail.workflows.copies import copy_to_others, whole_store, write_beside
 from handrail.workflows.counting import counted, rows_done
 from handrail.workflows.run import Equipment, Run
 from handrail.workflows.sealing import identity_for, require_identity, sealed, unsealed
@@ -36,6 +37,7 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_pr
     recipients = kit.keys.recipients()
     if to_be_proven:
         require_identity(run, recipients)
+    request, parent = built_on(run, request)
     needed = kit.database.facts().size_bytes
     _check_room(kit, needed)
     key = artifact_key(kit.environment, run.id, kit.compression, is_encrypted=bool(recipients))
@@ -66,6 +68,8 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_pr
             tables=request.tables,
             schema_only=request.schema_only,
             changed_meanwhile=report.changed_meanwhile,
+            server_manifest=_store_server_manifest(run, report.server_manifest, recipients),
+            parent=parent,
         )
         with kit.store.open_write(sheet_key(kit.environment, run.id)) as out:
             out.write(sheet_of(kit, record).encode())
@@ -76,6 +80,18 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_pr
     run.whole[record.id] = kit.store
     copy_to_others(run, record)
     return record
+
+
+def _store_server_manifest(run: Run, text: bytes, recipients: Sequence[str]) -> StoredArtifact | None:
+    """Beside the artifact, and in the same way: what is built on it needs no more of it than this."""
+    if not text:
+        return None
+    kit = run.equipment
+    key = artifact_key(kit.environment, run.id, kit.compression, is_encrypted=bool(recipients), name=SERVER_MANIFEST)
+    with kit.store.open_write(key) as out, writing(out, key, kit.compression, recipients) as writer:
+        writer.sink.write(text)
+        writer.finish()
+        return writer.artifact()
 
 
 def sheet_of(kit: Equipment, record: BackupRecord) -> str:
@@ -112,21 +128,8 @@ def restored(run: Run, record: BackupRecord) -> Iterator[Database]:
     kit = run.equipment
     identity_for(run, record)  # before anything is made
     with kit.database.scratch(run.id, record.request, server=record.server_version) as scratch:
-        with content_of(run, record, "restore copy") as content:
-            scratch.load(content, record.request)
+        load(run, record, scratch, "restore copy")
         yield scratch
-
-
-@contextmanager
-def content_of(run: Run, record: BackupRecord, step: str) -> Iterator[BinaryIO]:
-    """What the backup holds, as the database's dump wrote it; who watches `step` hears how much has been read.
-    BackupError when the stored bytes are not what was written, KeyUnusable when what opens them is not here."""
-    artifact, identity = record.artifact, identity_for(run, record)
-    with (
-        readable_store(run, record).open_read(artifact.key) as stored,
-        reading(counted(run, step, stored, artifact.size), artifact, identity) as content,
-    ):
-        yield content
 
 
 def restore_new(run: Run, record: BackupRecord, into: str) -> str:
@@ -134,17 +137,17 @@ def restore_new(run: Run, record: BackupRecord, into: str) -> str:
     Nothing is made when the stored bytes are damaged, or what opens them is not here."""
     kit = run.equipment
     identity_for(run, record)
-    whole_store(run, record)
-    if record.request.format is Format.PG_BASE:
+    for one in lineage(kit, record):
+        whole_store(run, one)
+    if record.request.is_of_a_server:
         run.say("restore", f"unpacking {record.id} into {into}", "started")
-        with content_of(run, record, "restore") as content:
-            kit.database.restore_cluster(content, Path(into), server=record.server_version)
+        with parts_of(run, record, "restore") as (content, *increments):
+            kit.database.restore_cluster(content, Path(into), server=record.server_version, increments=increments)
         return into
     target = kit.database.sibling(into)
     target.create()
     run.say("restore", f"loading {record.id} into {target.address}", "started")
-    with content_of(run, record, "restore") as content:
-        target.load(content, record.request)
+    load(run, record, target, "restore")
     return str(target.address)
 
 
@@ -190,8 +193,7 @@ def verified_copy(run: Run, record: BackupRecord) -> Iterator[Database]:
             run.warn("restore copy", remark)
         started = kit.clock()
         with run.step("restore copy", "restoring the backup into a scratch database") as done:
-            with content_of(run, record, "restore copy") as content:
-                scratch.load(content, record.request)
+            load(run, record, scratch, "restore copy")
             seconds = (kit.clock() - started).total_seconds()
             done["text"] = f"restored into a scratch database in {seconds:.1f} s"
         verify_restored(run, record, scratch, seconds)

@@ -13,7 +13,7 @@ from handrail.guard.plan import Undo
 from handrail.journal.journal import EventKind
 from handrail.migrations.revision import RevisionPath, named
 from handrail.migrator.migrator import MigrationFailed, ProjectFacts
-from handrail.workflows.backup import content_of
+from handrail.workflows.contents import content_of
 from handrail.workflows.run import Run, stands_at
 from handrail.workflows.sealing import identity_for
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from handrail.backups.catalog import DRILLS, SHEET, Catalog, choose, union
+from handrail.backups.catalog import DRILLS, SERVER_MANIFEST, SHEET, Catalog, choose, union
+from handrail.backups.chain import chain_of
 from handrail.backups.manifest import ManifestError, read_manifest, read_mark, read_verification
 from handrail.backups.record import BackupRecord, Mark, Verification
 from handrail.stores.store import MissingObject, Store, StoreError
@@ -47,6 +48,11 @@ def find(kit: Equipment, wanted: str) -> Found:
     catalog = read_catalog(kit)
     record = choose(catalog.records, wanted)
     return record, catalog.places[record.id]
+
+
+def lineage(kit: Equipment, record: BackupRecord) -> tuple[BackupRecord, ...]:
+    """The backup and all that it builds on, oldest first. BackupError when one is gone."""
+    return chain_of(record, read_catalog(kit).records) if record.parent else (record,)
 
 
 @dataclass(slots=True)
@@ -121,7 +127,7 @@ def _read_backup(kit: _Documents, backup_id: str, names: Sequence[str], found: _
         return
     marks = []
     for name in names:
-        known = name in (_MANIFEST, SHEET) or name.startswith(("artifact", "verified-"))
+        known = name in (_MANIFEST, SHEET) or name.startswith(("artifact", "verified-", SERVER_MANIFEST))
         mark = None if known else _mark(kit, backup_id, name, found)
         marks += [mark] if mark else []
     in_order = tuple(sorted(marks, key=lambda mark: (mark.at, mark.id)))

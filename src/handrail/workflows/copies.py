@@ -10,6 +10,7 @@ from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError
 from handrail.stores.encoding import CHUNK, check, damaged
 from handrail.stores.store import MissingObject, Store, StoreError
+from handrail.workflows.catalog import lineage
 from handrail.workflows.counting import counted
 from handrail.workflows.run import Equipment, Run
 
@@ -31,7 +32,7 @@ def copy_to_others(run: Run, record: BackupRecord) -> None:
     for target in kit.copies:
         try:
             with run.step(_STEP, f"copying the backup to {target.place}") as done:
-                copy_backup(run, record, kit.store, target)
+                copy_with_parents(run, record, kit.store, target)
                 done["store"] = target.place
                 done["text"] = f"copied to {target.place} and read back, {size(record.artifact.size)}"
         except BackupError as error:
@@ -46,6 +47,16 @@ def copy_to_others(run: Run, record: BackupRecord) -> None:
                 hint=f'{error.hint}; or set `failed_copy = "warn"`, and later: handrail backup copy {record.id}',
                 code="HR545",
             ) from error
+
+
+def copy_with_parents(run: Run, record: BackupRecord, source: Store, target: Store) -> Copied:
+    """Copy a backup, and before it what it builds on where the target does not list that yet."""
+    kit = run.equipment
+    for one in lineage(kit, record)[:-1]:
+        key = manifest_key(kit.environment, one.id)
+        if key not in target.keys(key):
+            copy_backup(run, one, whole_store(run, one), target)
+    return copy_backup(run, record, source, target)
 
 
 def copy_backup(run: Run, record: BackupRecord, source: Store, target: Store) -> Copied:

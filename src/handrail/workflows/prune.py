@@ -15,6 +15,7 @@ from datetime import datetime
 
 from handrail.amounts import size
 from handrail.backups.catalog import Catalog, deletion_key
+from handrail.backups.chain import needs
 from handrail.backups.manifest import write_deletion
 from handrail.backups.methods import is_known
 from handrail.backups.record import Deletion
@@ -126,6 +127,7 @@ def _guarded(kit: Equipment, catalog: Catalog, candidates: tuple[Candidate, ...]
     return Guarded(
         in_use={id_: what for run in kit.journal.open_runs() for id_, what in _used_by(run)},
         not_understood=dict(catalog.not_understood),
+        needs=needs(catalog.records),
         way_back=way_back(candidates, target, live, now),
         live=named(live),
         target=target,

@@ -4,16 +4,22 @@ What is proven. pg_verifybackup compares every file with the manifest that the s
 start on the files and recover to the moment at which the backup ended. That moment has no snapshot that a digest could
 be taken in, so tables are digested before and after: one that did not change in between must be equal in the copy, to
 the bit; one that others wrote to meanwhile is not compared, and is named.
+
+An increment (PostgreSQL 17 and newer) is the same with only those blocks of each file that changed since another
+backup: the server tells them from what it keeps about its WAL (summarize_wal), given the manifest of that backup.
+pg_combinebackup makes whole files of both again, and these are compared with the manifest that the server wrote.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,27 +28,30 @@ from typing import IO, BinaryIO
 from handrail.backups.methods import Format
 from handrail.databases.database import DumpReport
 from handrail.databases.postgres import catalog, digest
-from handrail.databases.postgres.binaries import ServerBinaries, extract, find_server_binaries
+from handrail.databases.postgres.binaries import ServerBinaries, extract, find_server_binaries, major
 from handrail.databases.postgres.cluster import ThrowawayCluster
 from handrail.databases.postgres.connection import opened, reading
-from handrail.databases.postgres.dump import CHUNK, Source, copy, running, said
+from handrail.databases.postgres.dump import CHUNK, Source, running, said, written
 from handrail.databases.postgres.quoting import identifier, literal
 from handrail.errors import BackupError, HandrailError
 from handrail.facts import DatabaseAddress, DatabaseFacts, Fingerprint
 
+#: The first version whose servers can tell what changed.
+INCREMENTS_SINCE = 17
+#: The first version whose pg_combinebackup need not copy files that are taken over as they are.
+_LINKS_SINCE = 18
+_MANIFEST = "backup_manifest"
 _FORMAT = ("--format=tar", "--pgdata=-", "--wal-method=fetch", "--checkpoint=fast")
 #: What says that a folder belongs to a standby or recovers from an archive, and what ALTER SYSTEM set on the source.
 _OF_THE_SOURCE = ("standby.signal", "recovery.signal", "postgresql.auto.conf")
 _ACCESS = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
-def back_up(source: Source, out: BinaryIO) -> DumpReport:
-    """Write the tar of the server's files to `out`, in pieces of CHUNK bytes."""
+def back_up(source: Source, out: BinaryIO, since: bytes = b"") -> DumpReport:
+    """Write the tar of the server's files to `out`, in pieces of CHUNK bytes; with `since`, the manifest of another
+    backup, only the blocks that changed since that one."""
     before, facts, _ = _seen(source)
-    with running(source, source.tools.beside("pg_basebackup"), _FORMAT) as (process, errors):
-        copy(process, out)
-        if process.wait():
-            raise _failed(errors, source.address)
+    manifest = _write(source, out, since)
     after, now, revisions = _seen(source)
     if (facts.tables, facts.objects) != (now.tables, now.objects):
         raise BackupError(
@@ -52,7 +61,70 @@ def back_up(source: Source, out: BinaryIO) -> DumpReport:
         )
     changed = tuple(one.table for one in after.tables if before.table(one.table) != one)
     fingerprint = replace(after, sequences=before.sequences)
-    return DumpReport(Format.PG_BASE, source.tools.release, now.version, now, fingerprint, revisions, changed)
+    return DumpReport(
+        Format.PG_INCREMENT if since else Format.PG_BASE,
+        source.tools.release,
+        now.version,
+        now,
+        fingerprint,
+        revisions,
+        changed,
+        manifest if major(now.version) >= INCREMENTS_SINCE else b"",
+    )
+
+
+def no_increments(release: str) -> BackupError:
+    return BackupError(
+        f"PostgreSQL {release} cannot tell what changed since a backup.",
+        why=f"Increments need version {INCREMENTS_SINCE} or newer.",
+        hint="Make a whole one: handrail backup create --method base",
+    )
+
+
+def _write(source: Source, out: BinaryIO, since: bytes) -> bytes:
+    """Let pg_basebackup write; the manifest that the server made of it."""
+    arguments = list(_FORMAT)
+    with tempfile.NamedTemporaryFile(prefix="handrail-manifest-") as file:
+        if since:
+            file.write(since)
+            file.flush()
+            arguments.append(f"--incremental={file.name}")
+        with running(source, source.tools.beside("pg_basebackup"), arguments) as (process, errors):
+            manifest = _passed_on(process, out)
+            if process.wait():
+                raise _failed(errors, source.address)
+    if not manifest:
+        raise BackupError(f"pg_basebackup of {source.address} wrote no manifest.", hint="Run `handrail doctor`.")
+    return manifest
+
+
+class _Passing(io.RawIOBase):
+    """Reads what a program writes, and writes it on."""
+
+    def __init__(self, process: subprocess.Popen[bytes], out: BinaryIO) -> None:
+        assert process.stdout is not None  # noqa: S101 - opened with a pipe
+        self._source, self._out = process.stdout, out
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._source.read(CHUNK if size < 0 else size)
+        with written():
+            self._out.write(data)
+        return data
+
+
+def _passed_on(process: subprocess.Popen[bytes], out: BinaryIO) -> bytes:
+    """Write the tar to `out` and pick the manifest from it, which comes last; b"" when it holds none."""
+    passing, manifest = _Passing(process, out), b""
+    try:
+        with tarfile.open(fileobj=passing, mode="r|", bufsize=CHUNK) as tar:
+            for entry in tar:
+                content = tar.extractfile(entry) if entry.name == _MANIFEST else None
+                manifest = content.read() if content else manifest
+    except tarfile.TarError:  # the program failed, and says why
+        manifest = b""
+    while passing.read(CHUNK):
+        pass
+    return manifest
 
 
 def _seen(source: Source) -> tuple[Fingerprint, DatabaseFacts, tuple[str, ...]]:
@@ -70,12 +142,59 @@ def _failed(errors: IO[bytes], address: DatabaseAddress) -> BackupError:
     hint = "Run `handrail doctor`."
     if "single tablespace" in why:
         hint = "A server with tablespaces needs another way: handrail backup create --method dump"
+    elif "WAL summarization" in why:
+        hint = f"ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf(); and then {_ANEW}"
+    elif "WAL summaries" in why or "system identifier" in why or "timeline" in why:
+        hint = f"Build on a new one: {_ANEW}"
     elif any(word in why for word in ("replication", "walsender", "wal_sender", "wal_level")):
         hint = (
             "It needs ALTER ROLE … REPLICATION, a line `host replication …` in pg_hba.conf, wal_level = replica,"
             " max_wal_senders > 0."
         )
     return BackupError(f"pg_basebackup of {address} failed.", why=why, hint=hint)
+
+
+_ANEW = "handrail backup create --method base"
+
+
+def unpack_all(parts: Iterable[BinaryIO], folder: Path, binaries: ServerBinaries) -> None:
+    """Make a data folder, which is there and empty, from a base backup and the increments on it, oldest first."""
+    source, *increments = parts
+    if not increments:
+        unpack(source, folder, binaries)
+        if _builds_on_another(folder):
+            raise BackupError("These are only the blocks that changed since another backup.", hint=_HINT)
+        return
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as place:
+        folders = []
+        for number, part in enumerate((source, *increments)):
+            folders.append(Path(place, str(number)))
+            folders[-1].mkdir(mode=0o700)
+            unpack(part, folders[-1], binaries)
+        link = ["--link"] if binaries.version >= _LINKS_SINCE else []
+        combined = _run(binaries, "pg_combinebackup", *link, f"--output={folder}", *map(str, folders))
+    if combined:
+        raise BackupError("The increments do not fit the backup that they are to build on.", why=combined, hint=_HINT)
+    _verify(folder, binaries)
+
+
+def _builds_on_another(folder: Path) -> bool:
+    """What the server wrote into `backup_label`, beside the lines that every backup has."""
+    return b"\nINCREMENTAL FROM LSN:" in (folder / "backup_label").read_bytes()
+
+
+def _run(binaries: ServerBinaries, program: str, *arguments: str) -> str:
+    """Run one of the server's programs; what it complains of, "" when it succeeded."""
+    done = subprocess.run(
+        [str(binaries.bin_dir / program), *arguments], capture_output=True, text=True, check=False, errors="replace"
+    )
+    return " ".join(done.stderr.split())[:500] or f"It ended with status {done.returncode}." if done.returncode else ""
+
+
+def _verify(folder: Path, binaries: ServerBinaries) -> None:
+    complaint = _run(binaries, "pg_verifybackup", str(folder))
+    if complaint:
+        raise BackupError("The base backup is damaged.", why=complaint, hint=_HINT)
 
 
 def unpack(source: BinaryIO, folder: Path, binaries: ServerBinaries) -> None:
@@ -91,16 +210,13 @@ def unpack(source: BinaryIO, folder: Path, binaries: ServerBinaries) -> None:
         ) from error
     while source.read(CHUNK):  # only at its end is it known that the stored bytes are whole
         pass
-    verifier = binaries.bin_dir / "pg_verifybackup"
-    done = subprocess.run([str(verifier), str(folder)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BackupError("The base backup is damaged.", why=" ".join(done.stderr.split())[:500], hint=_HINT)
+    _verify(folder, binaries)
 
 
 _HINT = "Choose another one: `handrail backup list`."
 
 
-def restore_cluster(source: BinaryIO, folder: Path, version: int) -> None:
+def restore_cluster(parts: Iterable[BinaryIO], folder: Path, version: int) -> None:
     """Make a data folder that a server can be started on. BackupError when there is anything in it already."""
     binaries = programs(version)
     try:
@@ -112,7 +228,7 @@ def restore_cluster(source: BinaryIO, folder: Path, version: int) -> None:
     if not is_empty:
         raise BackupError(f"{folder} is not empty.", why="A server's files need a folder of their own.", hint=_OTHER)
     try:
-        unpack(source, folder, binaries)
+        unpack_all(parts, folder, binaries)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -143,16 +259,16 @@ class RestoredCluster(ThrowawayCluster):
         access = {name: f"{self._folder / name}.conf" for name in ("hba", "ident", "config")}
         self._settings = (*(f"{name}_file={path}" for name, path in access.items()), "archive_mode=off")
         self._origin = origin
-        self._source: BinaryIO | None = None
+        self._parts: tuple[BinaryIO, ...] = ()
         self._word = secrets.token_urlsafe(18)
 
     @property
     def address(self) -> DatabaseAddress:
         return replace(self._origin, host="127.0.0.1", port=self.port, password=self._word, options=())
 
-    def load(self, source: BinaryIO) -> None:
-        """Unpack, start, recover. BackupError when that cannot be done."""
-        self._source = source
+    def load(self, parts: Iterable[BinaryIO]) -> None:
+        """Unpack a base backup and the increments on it, start, recover. BackupError when that cannot be done."""
+        self._parts = tuple(parts)
         try:
             self._make()
             self._start()
@@ -170,10 +286,9 @@ class RestoredCluster(ThrowawayCluster):
             ) from error
 
     def _fill(self, secret: Path) -> None:
-        assert self._source is not None  # noqa: S101 - `load` set it
         folder = self._folder / "d"
         folder.mkdir(mode=0o700)
-        unpack(self._source, folder, self.binaries)
+        unpack_all(self._parts, folder, self.binaries)
         for name in _OF_THE_SOURCE:
             (folder / name).unlink(missing_ok=True)
         for name, text in {"hba": _ACCESS, "ident": "", "config": ""}.items():

@@ -21,7 +21,9 @@ def by_hand(record: BackupRecord, version_table: TableName) -> ByHand | None:
     """None for a format that is not PostgreSQL's."""
     match record.request.format:
         case Format.PG_BASE:
-            return _base(record)
+            return _base(record, (), _UNPACKED)
+        case Format.PG_INCREMENT:
+            return _base(record, _on_parent(record), _COMBINED)
         case Format.PG_PLAIN:
             return _database(record, version_table, _plain(record), ())
         case Format.PG_CUSTOM:
@@ -87,7 +89,24 @@ def _sql(record: BackupRecord, file: str) -> tuple[str, ...]:
     )
 
 
-def _base(record: BackupRecord) -> ByHand:
+_UNPACKED = ('mkdir -m 700 "$TARGET"', 'tar --extract --file="$DUMP" --directory="$TARGET"')
+_COMBINED = (
+    'mkdir -m 700 "$WORK/increment"',
+    'tar --extract --file="$DUMP" --directory="$WORK/increment"',
+    'pg_verifybackup "$WORK/increment"',
+    ': "${PARENT:?set PARENT to the data folder of the backup that it builds on}"',
+    'pg_combinebackup --output="$TARGET" "$PARENT" "$WORK/increment"',
+)
+
+
+def _on_parent(record: BackupRecord) -> tuple[str, ...]:
+    return (
+        f"These are only the blocks that changed since backup {record.parent}: restore that one first, by the",
+        "RECOVERY.txt in its folder, start no server on it, and set PARENT to the data folder that it made.",
+    )
+
+
+def _base(record: BackupRecord, remarks: tuple[str, ...], restore: tuple[str, ...]) -> ByHand:
     version = major(record.server_version)
     apart = ", ".join(str(table) for table in record.changed_meanwhile)
     told = (f"Others wrote to these tables meanwhile, so their numbers differ: {apart}.",) if apart else ()
@@ -98,6 +117,7 @@ def _base(record: BackupRecord) -> ByHand:
             " pg_verifybackup among them",
         ),
         remarks=(
+            *remarks,
             "TARGET becomes the data folder of a new server; who starts the server must own it (chown -R postgres).",
             "Configuration that lay outside of the data folder is not in it. It listens on the source's port.",
             'Start it with: pg_ctl --pgdata="$TARGET" start; then compare the numbers below.',
@@ -105,8 +125,7 @@ def _base(record: BackupRecord) -> ByHand:
         ),
         target="$WORK/data",
         restore=(
-            'mkdir -m 700 "$TARGET"',
-            'tar --extract --file="$DUMP" --directory="$TARGET"',
+            *restore,
             'pg_verifybackup "$TARGET"',
             'rm -f "$TARGET/standby.signal" "$TARGET/recovery.signal"',
         ),

@@ -154,11 +154,13 @@ class PostgresDatabase:
         release = self._server_version()
         tools = tools_for(major(release), release, bin_dirs=self._bin_dirs)
         source = dump.Source(self._address, tools, self._application, self._version_table)
-        if request.format is Format.PG_BASE:
-            return base.back_up(source, out)
+        if request.format is Format.PG_INCREMENT and major(release) < base.INCREMENTS_SINCE:
+            raise base.no_increments(release)
+        if request.is_of_a_server:
+            return base.back_up(source, out, request.since)
         return dump.dump(source, out, request, fingerprint_request)
 
-    def load(self, source: BinaryIO, request: DumpRequest = WHOLE) -> None:
+    def load(self, source: BinaryIO, request: DumpRequest = WHOLE, *, increments: Iterable[BinaryIO] = ()) -> None:
         """Owners and rights in the dump are left out: this role owns what it loads. Tables must not be there yet."""
         restore.load(self._target(), source, request)
 
@@ -173,12 +175,14 @@ class PostgresDatabase:
     def lock(self, run_id: str, *, wait: float) -> AbstractContextManager[None]:
         return lock.hold_lock(self._address, self._version_table, run_id, wait)
 
-    def restore_cluster(self, source: BinaryIO, folder: Path, *, server: str) -> None:
-        base.restore_cluster(source, folder, major(server))
+    def restore_cluster(
+        self, source: BinaryIO, folder: Path, *, server: str, increments: Iterable[BinaryIO] = ()
+    ) -> None:
+        base.restore_cluster((source, *increments), folder, major(server))
 
     @contextmanager
     def scratch(self, run_id: str, request: DumpRequest = WHOLE, *, server: str = "") -> Iterator[PostgresDatabase]:
-        if request.format is Format.PG_BASE:
+        if request.is_of_a_server:
             with base.restored_cluster(major(server or self._server_version()), self._address) as cluster:
                 yield _ScratchCluster(cluster, self._version_table)
             return
@@ -256,8 +260,8 @@ class _ScratchCluster(PostgresDatabase):
         super().__init__(cluster.address, version_table=version_table)
         self._cluster = cluster
 
-    def load(self, source: BinaryIO, request: DumpRequest = WHOLE) -> None:
-        self._cluster.load(source)
+    def load(self, source: BinaryIO, request: DumpRequest = WHOLE, *, increments: Iterable[BinaryIO] = ()) -> None:
+        self._cluster.load((source, *increments))
         self._address = self._cluster.address
 
 

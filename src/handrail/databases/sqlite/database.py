@@ -208,7 +208,7 @@ class SqliteDatabase:
             out.write(piece)
         return digest.fingerprint(snapshot.raw, request, version_table=self._version_table)
 
-    def load(self, source: BinaryIO, request: DumpRequest = WHOLE) -> None:
+    def load(self, source: BinaryIO, request: DumpRequest = WHOLE, *, increments: Iterable[BinaryIO] = ()) -> None:
         file = self._file
         if file.exists() and not self._is_empty():
             raise BackupError(
@@ -259,7 +259,9 @@ class SqliteDatabase:
             remove_file(path)
             remove_file(Path(f"{path}{INCOMING}"))
 
-    def restore_cluster(self, source: BinaryIO, folder: Path, *, server: str) -> None:
+    def restore_cluster(
+        self, source: BinaryIO, folder: Path, *, server: str, increments: Iterable[BinaryIO] = ()
+    ) -> None:
         raise BackupError("SQLite has no servers.", hint="Restore with --into FILE.")
 
     def bring(self, copy: Database, table: TableName, name: str) -> SideTable:

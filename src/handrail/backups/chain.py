@@ -1,0 +1,47 @@
+"""Backups that build on others: which ones an increment is restored from, and which one the next is built on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from handrail.backups.methods import OF_A_SERVER
+from handrail.backups.record import BackupRecord
+from handrail.errors import BackupError
+
+_ANEW = "make a whole one: handrail backup create --method base"
+
+
+def chain_of(record: BackupRecord, records: Iterable[BackupRecord]) -> tuple[BackupRecord, ...]:
+    """What this backup is restored from, the whole one first and itself last. BackupError when one of them is gone."""
+    known = {one.id: one for one in records}
+    chain = [record]
+    while chain[-1].parent:
+        parent = known.get(chain[-1].parent)
+        if parent is None or parent in chain:
+            raise BackupError(
+                f"backup {record.id} cannot be restored",
+                why=f"{chain[-1].id} holds what changed since {chain[-1].parent}, which is in no store",
+                hint="choose another backup (handrail backup list), or bring that one's folder back into the store",
+                code="HR523",
+            )
+        chain.append(parent)
+    return tuple(reversed(chain))
+
+
+def needs(records: Iterable[BackupRecord]) -> Mapping[str, tuple[str, ...]]:
+    """Of each backup that builds on another: which one."""
+    return {one.id: (one.parent,) for one in records if one.parent}
+
+
+def to_build_on(records: Iterable[BackupRecord], database: str) -> BackupRecord:
+    """The newest backup of this database that an increment can be built on, and whose own parents are there.
+    BackupError when there is none."""
+    every = tuple(records)
+    fit = [one for one in every if one.server_manifest and one.database == database and one.format in OF_A_SERVER]
+    for record in sorted(fit, key=lambda one: (one.created_at, one.id), reverse=True):
+        try:
+            chain_of(record, every)
+        except BackupError:
+            continue
+        return record
+    raise BackupError("there is no base backup to build on", why="an increment is what changed since one", hint=_ANEW)

@@ -1,0 +1,68 @@
+"""What backups hold, read from the stores: of one, of all that an increment builds on, and loaded into a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import BinaryIO
+
+from handrail.backups.chain import to_build_on
+from handrail.backups.methods import DumpRequest, Format
+from handrail.backups.record import BackupRecord, StoredArtifact
+from handrail.databases.database import Database
+from handrail.errors import BackupError
+from handrail.stores.encoding import reading
+from handrail.workflows.catalog import lineage, read_catalog
+from handrail.workflows.copies import readable_store
+from handrail.workflows.counting import counted
+from handrail.workflows.run import Run
+from handrail.workflows.sealing import identity_for
+
+
+@contextmanager
+def content_of(run: Run, record: BackupRecord, step: str) -> Iterator[BinaryIO]:
+    """What the backup holds, as the database's dump wrote it; who watches `step` hears how much has been read.
+    BackupError when the stored bytes are not what was written, KeyUnusable when what opens them is not here."""
+    artifact, identity = record.artifact, identity_for(run, record)
+    with (
+        readable_store(run, record).open_read(artifact.key) as stored,
+        reading(counted(run, step, stored, artifact.size), artifact, identity) as content,
+    ):
+        yield content
+
+
+@contextmanager
+def parts_of(run: Run, record: BackupRecord, step: str) -> Iterator[tuple[BinaryIO, ...]]:
+    """What the backup is restored from: its content, or that of all that it builds on, oldest first."""
+    with ExitStack() as stack:
+        yield tuple(stack.enter_context(content_of(run, one, step)) for one in lineage(run.equipment, record))
+
+
+def load(run: Run, record: BackupRecord, target: Database, step: str) -> None:
+    """Fill an empty database from a backup."""
+    with parts_of(run, record, step) as (content, *increments):
+        target.load(content, record.request, increments=increments)
+
+
+def built_on(run: Run, request: DumpRequest) -> tuple[DumpRequest, str]:
+    """The request with what an increment has to know of the backup that it builds on, and the id of that one; any other
+    request as it is."""
+    if request.format is not Format.PG_INCREMENT:
+        return request, ""
+    kit = run.equipment
+    parent = to_build_on(read_catalog(kit).records, str(kit.database.address))
+    assert parent.server_manifest is not None  # noqa: S101 - `to_build_on` looks for it
+    return replace(request, since=_document(run, parent, parent.server_manifest)), parent.id
+
+
+def _document(run: Run, record: BackupRecord, stored: StoredArtifact) -> bytes:
+    """A small file of the backup, from the first store that has it whole."""
+    identity, failed = identity_for(run, record), list[BackupError]()
+    for store in run.equipment.stores:
+        try:
+            with store.open_read(stored.key) as source, reading(source, stored, identity) as content:
+                return content.read()
+        except BackupError as error:
+            failed.append(error)
+    raise failed[0]
