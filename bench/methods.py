@@ -135,7 +135,7 @@ def _on_sqlite(work: Path, size: int, rounds: int) -> Iterator[Figure]:
             lambda: fresh(shell, str(new), source=text),
         ),
     }
-    for way in WAYS["sqlite"]:
+    for way in (one for one in WAYS["sqlite"] if not one.is_increment):
         made, restored, make, restore = plain[way.method]
         with tempfile.TemporaryDirectory(dir=work) as folder:
             bench = Bench(database, way, FileStore(Path(folder)), make, restore)
@@ -155,7 +155,7 @@ def _on_postgres(work: Path, size: int, rounds: int) -> Iterator[Figure]:
         database = PostgresDatabase(cluster.address)
         name = f"PostgreSQL {binaries[-1].version}, {actual / MB:.0f} MB"
         plain = _Plain(database, binaries[-1], Path(place))
-        for way in WAYS["postgresql"]:
+        for way in (one for one in WAYS["postgresql"] if not one.is_increment):
             made, restored, make, restore = plain.of(way)
             with tempfile.TemporaryDirectory(dir=work) as folder:
                 bench = Bench(database, way, FileStore(Path(folder)), make, restore)

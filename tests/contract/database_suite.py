@@ -44,8 +44,8 @@ SCHEMA = (
 
 
 def ways_of(database: Database) -> list[Way]:
-    """Those that every server lets its databases be backed up by; the files of a whole one have tests of their own."""
-    return [way for way in WAYS[database.address.engine] if way.method is not Method.BASE]
+    """Those that every server lets its databases be backed up by; the files of a whole one, and increments, have tests of their own."""
+    return [way for way in WAYS[database.address.engine] if way.method is not Method.BASE and not way.is_increment]
 
 
 class FullDisk(io.RawIOBase):

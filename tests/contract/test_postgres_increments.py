@@ -74,9 +74,9 @@ def test_two_increments_on_a_base_backup(telling: PostgresServer, source: Databa
     database = PostgresDatabase(source)
     first, base = taken(database, BASE)
     telling.execute(source, CHANGES)
-    second, increment = taken(database, replace(INCREMENT, since=first.server_manifest))
+    second, increment = taken(database, replace(INCREMENT, since=first.inventory))
     telling.execute(source, ["INSERT INTO later VALUES (-1, 'third')"])
-    third, other = taken(database, replace(INCREMENT, since=second.server_manifest))
+    third, other = taken(database, replace(INCREMENT, since=second.inventory))
     assert (first.format, second.format, third.format) == (Format.PG_BASE, Format.PG_INCREMENT, Format.PG_INCREMENT)
     assert (first.revisions, third.revisions) == (("a1",), ("b2",))
     assert max(size(increment), size(other)) < size(base) / 2
@@ -98,8 +98,8 @@ def test_one_that_builds_on_another(telling: PostgresServer, source: DatabaseAdd
     """An increment without the one before it, and parts in the wrong order."""
     database = PostgresDatabase(source)
     first, base = taken(database, BASE)
-    second, _ = taken(database, replace(INCREMENT, since=first.server_manifest))
-    _, third = taken(database, replace(INCREMENT, since=second.server_manifest))
+    second, _ = taken(database, replace(INCREMENT, since=first.inventory))
+    _, third = taken(database, replace(INCREMENT, since=second.inventory))
     folder = tmp_path / "data"
     release = telling.cluster.binaries.release
     with pytest.raises(BackupError) as raised:
@@ -120,7 +120,7 @@ def test_a_harmed_increment_is_refused(
 ) -> None:
     database = PostgresDatabase(source)
     first, base = taken(database, BASE)
-    _, increment = taken(database, replace(INCREMENT, since=first.server_manifest))
+    _, increment = taken(database, replace(INCREMENT, since=first.inventory))
     whole = increment.getvalue()
     cut = io.BytesIO(whole[: len(whole) // 2 + 100 if harm == "half" else 0])
     with pytest.raises(BackupError) as raised:
@@ -134,7 +134,7 @@ def test_a_server_that_does_not_summarize(telling: PostgresServer, source: Datab
     first, _ = taken(database, BASE)
     summarize(telling, "off")
     with pytest.raises(BackupError) as raised:
-        taken(database, replace(INCREMENT, since=first.server_manifest))
+        taken(database, replace(INCREMENT, since=first.inventory))
     assert raised.value.message == f"pg_basebackup of {source} failed."
     assert "WAL summarization" in raised.value.why
     assert raised.value.hint == (
@@ -145,7 +145,7 @@ def test_a_server_that_does_not_summarize(telling: PostgresServer, source: Datab
 def test_the_manifest_of_another_server(telling: PostgresServer, source: DatabaseAddress) -> None:
     database = PostgresDatabase(source)
     first, _ = taken(database, BASE)
-    body = first.server_manifest.replace(b'"System-Identifier": ', b'"System-Identifier": 1')
+    body = first.inventory.replace(b'"System-Identifier": ', b'"System-Identifier": 1')
     body = body[: body.index(b'"Manifest-Checksum"')]
     other = body + b'"Manifest-Checksum": "%s"}\n' % hashlib.sha256(body).hexdigest().encode()
     with pytest.raises(BackupError) as raised:
@@ -162,4 +162,4 @@ def test_an_older_server(replica_server: PostgresServer, source: DatabaseAddress
     assert raised.value.message.endswith(" cannot tell what changed since a backup.")
     assert raised.value.why == "Increments need version 17 or newer."
     first, _ = taken(PostgresDatabase(source), BASE)
-    assert first.server_manifest == b""
+    assert first.inventory == b""

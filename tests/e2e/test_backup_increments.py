@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from handrail.databases.postgres.base import INCREMENTS_SINCE
 from handrail.facts import DatabaseAddress
-from support.calling import handrail, postgres_at_b2
+from support.calling import ROWS, at_b2, handrail, postgres_at_b2, rows
 from support.postgres import PostgresServer
 from support.sheets import bin_dir, run_sheet
 
@@ -46,8 +48,8 @@ def test_from_making_to_restoring(tmp_path: Path, live: DatabaseAddress, replica
     said = handrail(tmp_path, "backup", "create", "--method", "increment")
     assert (said.code, said.error) == (
         5,
-        "HR500 there is no base backup to build on\n"
-        "  why: an increment is what changed since one\n"
+        "HR500 there is no backup by base to build on\n"
+        "  why: an increment is what changed since another backup\n"
         "  next: make a whole one: handrail backup create --method base",
     )
     base = create(tmp_path, "base")
@@ -103,3 +105,33 @@ def test_from_making_to_restoring(tmp_path: Path, live: DatabaseAddress, replica
         "  next: choose another backup (handrail backup list), or bring that one's folder back into the store",
     )
     assert not (tmp_path / "again").exists()
+
+
+def test_on_sqlite(tmp_path: Path) -> None:
+    at_b2(tmp_path)
+    assert handrail(tmp_path, "backup", "create", "--method", "increment").error.splitlines() == [
+        "HR500 there is no backup by copy to build on",
+        "  why: an increment is what changed since another backup",
+        "  next: make a whole one: handrail backup create --method copy",
+    ]
+    ids = [create(tmp_path, "copy")]
+    for number in (100, 101):
+        with closing(sqlite3.connect(tmp_path / "local.db")) as raw, raw:
+            raw.execute("INSERT INTO bookings (id, topic) VALUES (?, 'more')", (number,))
+        ids.append(create(tmp_path, "increment"))
+    new = tmp_path / "new"
+    new.mkdir()
+    assert handrail(tmp_path, "backup", "restore", ids[1], "--into", str(new / "local.db")).code == 0
+    assert rows(new) == [*ROWS, (100, "more")]
+    said = handrail(tmp_path, "backup", "restore", ids[2], "--in-place", "--yes")
+    assert said.code == 0, said
+    assert rows(tmp_path) == [*ROWS, (100, "more"), (101, "more")]
+    store, work = tmp_path / ".handrail" / "store" / "development", tmp_path / "by-hand"
+    for number, backup in enumerate(ids):
+        parent = {"PARENT": str(work / f"{number - 1}.db")} if number else {}
+        status, said_by_hand = run_sheet(
+            store / backup, work / f"w{number}", more=None, TARGET=str(work / f"{number}.db"), **parent
+        )
+        assert status == 0, said_by_hand
+    (work / "2.db").rename(new / "local.db")
+    assert rows(new) == rows(tmp_path)

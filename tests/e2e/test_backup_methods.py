@@ -50,6 +50,10 @@ def test_explain_on_sqlite(tmp_path: Path) -> None:
         "  good for   reading and comparing by people, other versions of SQLite, long keeping\n"
         "  mind       restoring runs every statement: several times slower than a copy\n"
         "  to make it handrail backup create --method dump\n"
+        "increment: the parts of the file that changed since the last copy or increment\n"
+        "  good for   backups every hour of a large file of which little changes: small, and quick to send\n"
+        "  mind       restoring needs every one that it builds on\n"
+        "  to make it handrail backup create --method increment\n"
     )
 
 
@@ -58,7 +62,7 @@ def test_explain_on_sqlite(tmp_path: Path) -> None:
     [
         (
             ["--method", "dump-plain"],
-            "HR200 sqlite has no backup by dump-plain\n  why: there are: copy, dump\n  next: handrail backup explain",
+            "HR200 sqlite has no backup by dump-plain\n  why: there are: copy, dump, increment\n  next: handrail backup explain",
         ),
         (
             ["--table", "bookings"],

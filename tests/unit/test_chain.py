@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from handrail.backups.chain import chain_of, needs, to_build_on
 from handrail.backups.manifest import read_manifest, write_manifest
-from handrail.backups.methods import Format
+from handrail.backups.methods import Format, Method
 from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError
 from unit.test_manifest import RECORD
@@ -26,7 +26,7 @@ def backup(number: int, parent: int | None = None) -> BackupRecord:
         created_at=RECORD.created_at + timedelta(hours=number),
         format=Format.PG_BASE if parent is None else Format.PG_INCREMENT,
         parent="" if parent is None else f"b{parent}",
-        server_manifest=replace(RECORD.artifact, key=f"development/b{number}/server-manifest.zst"),
+        inventory=replace(RECORD.artifact, key=f"development/b{number}/inventory.zst"),
     )
 
 
@@ -54,7 +54,7 @@ def test_a_chain_leads_from_a_whole_one_to_itself(choices: Sequence[int], chance
         assert chain[-1] == record
         assert [one.parent for one in chain] == ["", *(one.id for one in chain[:-1])]
     assert needs(shuffled) == {one.id: (one.parent,) for one in records[1:]}
-    assert to_build_on(shuffled, RECORD.database) == records[-1]
+    assert to_build_on(shuffled, RECORD.database, Method.BASE) == records[-1]
 
 
 def test_one_that_is_gone() -> None:
@@ -65,7 +65,7 @@ def test_one_that_is_gone() -> None:
         "b2 holds what changed since b1, which is in no store",
         "choose another backup (handrail backup list), or bring that one's folder back into the store",
     )
-    assert to_build_on([backup(3, 2), backup(2, 1), backup(0)], RECORD.database) == backup(0)
+    assert to_build_on([backup(3, 2), backup(2, 1), backup(0)], RECORD.database, Method.BASE) == backup(0)
 
 
 def test_manifests_that_lead_in_a_circle() -> None:
@@ -78,17 +78,16 @@ def test_manifests_that_lead_in_a_circle() -> None:
     "records",
     [
         (),
-        (replace(backup(1), server_manifest=None),),
+        (replace(backup(1), inventory=None),),
         (replace(backup(1), database="postgresql://elsewhere/other"),),
-        (replace(backup(1), format=Format.PG_CUSTOM),),
         (backup(2, 1),),
     ],
 )
 def test_nothing_to_build_on(records: Sequence[BackupRecord]) -> None:
     with pytest.raises(BackupError) as raised:
-        to_build_on(records, RECORD.database)
+        to_build_on(records, RECORD.database, Method.COPY)
     assert said(raised) == (
-        "there is no base backup to build on",
-        "an increment is what changed since one",
-        "make a whole one: handrail backup create --method base",
+        "there is no backup by copy to build on",
+        "an increment is what changed since another backup",
+        "make a whole one: handrail backup create --method copy",
     )

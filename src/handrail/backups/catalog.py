@@ -12,8 +12,8 @@ from handrail.errors import BackupError
 DRILLS = "drills"
 #: How to restore the backup beside which it lies.
 SHEET = "RECOVERY.txt"
-#: What a server says about the files that were copied from it, stored as the artifact is.
-SERVER_MANIFEST = "server-manifest"
+#: What was copied, file by file or piece by piece, which an increment has to know; stored as the artifact is.
+INVENTORY = "inventory"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from handrail.backups.methods import OF_A_SERVER
+from handrail.backups.methods import Method
 from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError
-
-_ANEW = "make a whole one: handrail backup create --method base"
 
 
 def chain_of(record: BackupRecord, records: Iterable[BackupRecord]) -> tuple[BackupRecord, ...]:
@@ -33,15 +31,19 @@ def needs(records: Iterable[BackupRecord]) -> Mapping[str, tuple[str, ...]]:
     return {one.id: (one.parent,) for one in records if one.parent}
 
 
-def to_build_on(records: Iterable[BackupRecord], database: str) -> BackupRecord:
+def to_build_on(records: Iterable[BackupRecord], database: str, whole: Method) -> BackupRecord:
     """The newest backup of this database that an increment can be built on, and whose own parents are there.
-    BackupError when there is none."""
+    BackupError when there is none; `whole` is how the first one is made."""
     every = tuple(records)
-    fit = [one for one in every if one.server_manifest and one.database == database and one.format in OF_A_SERVER]
+    fit = [one for one in every if one.inventory and one.database == database]
     for record in sorted(fit, key=lambda one: (one.created_at, one.id), reverse=True):
         try:
             chain_of(record, every)
         except BackupError:
             continue
         return record
-    raise BackupError("there is no base backup to build on", why="an increment is what changed since one", hint=_ANEW)
+    raise BackupError(
+        f"there is no backup by {whole} to build on",
+        why="an increment is what changed since another backup",
+        hint=f"make a whole one: handrail backup create --method {whole}",
+    )

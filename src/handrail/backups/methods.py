@@ -26,6 +26,8 @@ class Format(StrEnum):
     """How the bytes of an artifact are to be read, once they are decompressed; what a manifest says."""
 
     SQLITE_PAGES = "sqlite-pages"
+    #: Of the pages those that changed since the copy that it builds on, as a tar.
+    SQLITE_INCREMENT = "sqlite-pages-increment"
     SQLITE_SQL = "sqlite-sql"
     PG_CUSTOM = "pg_dump-custom"
     PG_PLAIN = "pg_dump-plain"
@@ -37,6 +39,8 @@ class Format(StrEnum):
     PG_INCREMENT = "pg_basebackup-incremental-tar"
 
 
+#: What changed since another backup, and cannot be restored without it.
+INCREMENTS: Final = frozenset({Format.SQLITE_INCREMENT, Format.PG_INCREMENT})
 #: The files of a whole server: loaded into a server of their own.
 OF_A_SERVER: Final = frozenset({Format.PG_BASE, Format.PG_INCREMENT})
 
@@ -80,6 +84,11 @@ class Way:
     #: Whether it may hold only some tables' rows, or none.
     may_be_partial: bool = False
 
+    @property
+    def is_increment(self) -> bool:
+        """Whether it only holds what changed since another backup."""
+        return self.format in INCREMENTS
+
 
 #: By engine, the default first.
 WAYS: Final[Mapping[str, tuple[Way, ...]]] = {
@@ -97,6 +106,13 @@ WAYS: Final[Mapping[str, tuple[Way, ...]]] = {
             "SQL text, one line for each row",
             "reading and comparing by people, other versions of SQLite, long keeping",
             "restoring runs every statement: several times slower than a copy",
+        ),
+        Way(
+            Method.INCREMENT,
+            Format.SQLITE_INCREMENT,
+            "the parts of the file that changed since the last copy or increment",
+            "backups every hour of a large file of which little changes: small, and quick to send",
+            "restoring needs every one that it builds on",
         ),
     ),
     "postgresql": (

@@ -106,8 +106,8 @@ class BackupRecord:
     schema_only: bool = False
     #: Tables that were written to while files were copied: not compared when it is proven.
     changed_meanwhile: tuple[TableName, ...] = ()
-    #: Of the files of a server: what the server says about them, so that an increment can be built on them.
-    server_manifest: StoredArtifact | None = None
+    #: What was copied, file by file or piece by piece, so that an increment can be built on it.
+    inventory: StoredArtifact | None = None
     #: Of an increment: the backup that it builds on, without which it cannot be restored.
     parent: str = ""
     marks: tuple[Mark, ...] = ()

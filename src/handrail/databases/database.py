@@ -59,8 +59,8 @@ class DumpReport:
     revisions: tuple[str, ...]
     #: Tables that others wrote to while files were copied, so that no single fingerprint is right for them.
     changed_meanwhile: tuple[TableName, ...] = ()
-    #: What the server says about the files that were copied; an increment can be built on these only with it.
-    server_manifest: bytes = b""
+    #: What was copied, file by file or piece by piece; an increment can be built on it only with this.
+    inventory: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +102,17 @@ class Dumps(Protocol):
     def load(self, source: BinaryIO, request: DumpRequest = WHOLE, *, increments: Iterable[BinaryIO] = ()) -> None:
         """Fill this (empty) database from a dump that was made by `request`. Raises BackupError when the dump cannot be
         read whole. Of a part of a database, foreign keys that its rows break are left out. `increments`: what was
-        built on the files of a server, oldest first."""
+        built on `source`, oldest first."""
         ...
 
-    def replace(self, source: BinaryIO, request: DumpRequest = WHOLE, *, aside: str) -> str:
+    def replace(
+        self,
+        source: BinaryIO,
+        request: DumpRequest = WHOLE,
+        *,
+        aside: str,
+        increments: Iterable[BinaryIO] = (),
+    ) -> str:
         """Replace this database's content by a whole dump; the old content is kept under a name made from `aside`.
 
         Returns what the old content is called now. All or nothing. Other sessions are disconnected or made to wait.

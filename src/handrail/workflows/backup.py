@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from handrail.amounts import count, size
-from handrail.backups.catalog import SERVER_MANIFEST, artifact_key, manifest_key, sheet_key, verification_key
+from handrail.backups.catalog import INVENTORY, artifact_key, manifest_key, sheet_key, verification_key
 from handrail.backups.manifest import write_manifest, write_verification
 from handrail.backups.methods import WHOLE, DumpRequest
 from handrail.backups.record import BackupRecord, StoredArtifact, Verification
@@ -68,7 +68,7 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_pr
             tables=request.tables,
             schema_only=request.schema_only,
             changed_meanwhile=report.changed_meanwhile,
-            server_manifest=_store_server_manifest(run, report.server_manifest, recipients),
+            inventory=_store_inventory(run, report.inventory, recipients),
             parent=parent,
         )
         with kit.store.open_write(sheet_key(kit.environment, run.id)) as out:
@@ -82,12 +82,12 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_pr
     return record
 
 
-def _store_server_manifest(run: Run, text: bytes, recipients: Sequence[str]) -> StoredArtifact | None:
+def _store_inventory(run: Run, text: bytes, recipients: Sequence[str]) -> StoredArtifact | None:
     """Beside the artifact, and in the same way: what is built on it needs no more of it than this."""
     if not text:
         return None
     kit = run.equipment
-    key = artifact_key(kit.environment, run.id, kit.compression, is_encrypted=bool(recipients), name=SERVER_MANIFEST)
+    key = artifact_key(kit.environment, run.id, kit.compression, is_encrypted=bool(recipients), name=INVENTORY)
     with kit.store.open_write(key) as out, writing(out, key, kit.compression, recipients) as writer:
         writer.sink.write(text)
         writer.finish()

@@ -13,7 +13,7 @@ from handrail.guard.plan import Undo
 from handrail.journal.journal import EventKind
 from handrail.migrations.revision import RevisionPath, named
 from handrail.migrator.migrator import MigrationFailed, ProjectFacts
-from handrail.workflows.contents import content_of
+from handrail.workflows.contents import parts_of
 from handrail.workflows.run import Run, stands_at
 from handrail.workflows.sealing import identity_for
 
@@ -140,8 +140,8 @@ def restore_in_place(run: Run, backup: BackupRecord) -> tuple[str, str]:
     lost = written_since(backup.fingerprint, kit.database.fingerprint()) if kit.database.exists() else "nothing lost"
     run.note(EventKind.UNDO_STARTED, "restore", {"backup": backup.id})
     run.say("undo", f"restoring backup {backup.id}", "started")
-    with content_of(run, backup, "undo") as content:
-        kept = kit.database.replace(content, request, aside=f"failed_{run.id}")
+    with parts_of(run, backup, "undo") as (content, *increments):
+        kept = kit.database.replace(content, request, aside=f"failed_{run.id}", increments=increments)
     run.try_note(EventKind.UNDO_DONE, "restore", {"aside": kept})
     run.say("undo", f"restored backup {backup.id}; the failed database is kept as {kept}", "done")
     return kept, lost

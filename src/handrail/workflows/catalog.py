@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from handrail.backups.catalog import DRILLS, SERVER_MANIFEST, SHEET, Catalog, choose, union
+from handrail.backups.catalog import DRILLS, INVENTORY, SHEET, Catalog, choose, union
 from handrail.backups.chain import chain_of
 from handrail.backups.manifest import ManifestError, read_manifest, read_mark, read_verification
 from handrail.backups.record import BackupRecord, Mark, Verification
@@ -127,7 +127,7 @@ def _read_backup(kit: _Documents, backup_id: str, names: Sequence[str], found: _
         return
     marks = []
     for name in names:
-        known = name in (_MANIFEST, SHEET) or name.startswith(("artifact", "verified-", SERVER_MANIFEST))
+        known = name in (_MANIFEST, SHEET) or name.startswith(("artifact", "verified-", INVENTORY))
         mark = None if known else _mark(kit, backup_id, name, found)
         marks += [mark] if mark else []
     in_order = tuple(sorted(marks, key=lambda mark: (mark.at, mark.id)))

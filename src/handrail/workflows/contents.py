@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from handrail.backups.chain import to_build_on
-from handrail.backups.methods import DumpRequest, Format
+from handrail.backups.methods import INCREMENTS, DumpRequest, Method
 from handrail.backups.record import BackupRecord, StoredArtifact
 from handrail.databases.database import Database
 from handrail.errors import BackupError
@@ -48,12 +48,13 @@ def load(run: Run, record: BackupRecord, target: Database, step: str) -> None:
 def built_on(run: Run, request: DumpRequest) -> tuple[DumpRequest, str]:
     """The request with what an increment has to know of the backup that it builds on, and the id of that one; any other
     request as it is."""
-    if request.format is not Format.PG_INCREMENT:
+    if request.format not in INCREMENTS:
         return request, ""
     kit = run.equipment
-    parent = to_build_on(read_catalog(kit).records, str(kit.database.address))
-    assert parent.server_manifest is not None  # noqa: S101 - `to_build_on` looks for it
-    return replace(request, since=_document(run, parent, parent.server_manifest)), parent.id
+    whole = Method.BASE if request.is_of_a_server else Method.COPY
+    parent = to_build_on(read_catalog(kit).records, str(kit.database.address), whole)
+    assert parent.inventory is not None  # noqa: S101 - `to_build_on` looks for it
+    return replace(request, since=_document(run, parent, parent.inventory)), parent.id
 
 
 def _document(run: Run, record: BackupRecord, stored: StoredArtifact) -> bytes:

@@ -164,7 +164,14 @@ class PostgresDatabase:
         """Owners and rights in the dump are left out: this role owns what it loads. Tables must not be there yet."""
         restore.load(self._target(), source, request)
 
-    def replace(self, source: BinaryIO, request: DumpRequest = WHOLE, *, aside: str) -> str:
+    def replace(
+        self,
+        source: BinaryIO,
+        request: DumpRequest = WHOLE,
+        *,
+        aside: str,
+        increments: Iterable[BinaryIO] = (),
+    ) -> str:
         return swap.replace(self._target(keep_owners=True), source, request, aside=aside)
 
     def _target(self, *, keep_owners: bool = False) -> restore.Target:

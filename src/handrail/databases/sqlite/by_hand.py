@@ -6,10 +6,23 @@ from handrail.backups.methods import Format
 from handrail.backups.record import BackupRecord
 from handrail.backups.sheet import ByHand
 from handrail.databases.sqlite.catalog import literal, quoted
+from handrail.databases.sqlite.increment import PIECE
 
 _MADE = {
-    Format.SQLITE_PAGES: 'cp "$DUMP" "$TARGET"',
-    Format.SQLITE_SQL: 'sqlite3 -batch -bail "$TARGET" < "$DUMP" > /dev/null',
+    Format.SQLITE_PAGES: ('cp "$DUMP" "$TARGET"',),
+    Format.SQLITE_SQL: ('sqlite3 -batch -bail "$TARGET" < "$DUMP" > /dev/null',),
+    Format.SQLITE_INCREMENT: (
+        ': "${PARENT:?set PARENT to the file restored from the backup that it builds on}"',
+        'cp "$PARENT" "$TARGET"',
+        'mkdir "$WORK/pieces"',
+        'tar --extract --file="$DUMP" --directory="$WORK/pieces"',
+        'for piece in "$WORK"/pieces/0*; do',
+        '  test -e "$piece" || continue',
+        '  number=$(basename "$piece" | sed "s/^0*\\(.\\)/\\1/")',
+        f'  dd if="$piece" of="$TARGET" bs={PIECE} seek="$number" conv=notrunc status=none',
+        "done",
+        'truncate --size="$(cat "$WORK/pieces/size")" "$TARGET"',
+    ),
 }
 
 
@@ -24,11 +37,14 @@ def by_hand(record: BackupRecord, version_table: str) -> ByHand | None:
         queries.insert(0, f"SELECT 'revision|' || version_num FROM {quoted(version_table)} ORDER BY 1;")  # noqa: S608
     return ByHand(
         programs=(f"sqlite3 (Debian: the package sqlite3), {record.server_version} or newer",),
-        remarks=("It is a file; when it is as you want it, move it to where the application looks for it.",),
+        remarks=(
+            *_on_parent(record),
+            "It is a file; when it is as you want it, move it to where the application looks for it.",
+        ),
         target="$WORK/restored.db",
         restore=(
             'test ! -e "$TARGET" || { echo "$TARGET is there already" >&2; exit 1; }',
-            made,
+            *made,
             'test "$(sqlite3 -batch "$TARGET" \'PRAGMA integrity_check\')" = ok',
         ),
         ask='sqlite3 -batch "$TARGET"',
@@ -37,4 +53,13 @@ def by_hand(record: BackupRecord, version_table: str) -> ByHand | None:
             *(f"revision|{revision}" for revision in record.revisions),
             *(f"{name}|{rows}" for name, rows in tables),
         ),
+    )
+
+
+def _on_parent(record: BackupRecord) -> tuple[str, ...]:
+    if not record.parent:
+        return ()
+    return (
+        f"These are only the parts that changed since backup {record.parent}: restore that one first, by the",
+        "RECOVERY.txt in its folder, and set PARENT to the file that it made.",
     )

@@ -40,12 +40,13 @@ from handrail.databases.sqlite.files import (
     swap_damaged,
     write_pages,
 )
+from handrail.databases.sqlite.increment import Inventory, apply, increment
 from handrail.databases.sqlite.integrity import integrity
 from handrail.databases.sqlite.lock import hold_lock
 from handrail.databases.sqlite.pages import Snapshot, hold_snapshot
 from handrail.databases.sqlite.probes import probe
 from handrail.databases.sqlite.sql_text import load_sql, write_sql
-from handrail.databases.sqlite.unchanged import ContentDigest, Memory
+from handrail.databases.sqlite.unchanged import Memory
 from handrail.errors import BackupError, DatabaseUnavailable
 from handrail.facts import (
     AddedColumns,
@@ -180,28 +181,32 @@ class SqliteDatabase:
         """The raw pages, or SQL text; the fingerprint is computed on the snapshot's connection."""
         check_file(self._file)
         format_ = request.format or Format.SQLITE_PAGES
-        write = self._write_sql if format_ is Format.SQLITE_SQL else self._stream
         try:
             with translated(self._file), hold_snapshot(self._file) as snapshot:
                 facts = catalog.facts(snapshot.raw, version_table=self._version_table)
                 revisions = catalog.revisions(snapshot.raw, self._version_table)
-                fingerprint = write(snapshot, out, fingerprint_request)
+                if format_ is Format.SQLITE_SQL:
+                    fingerprint, inventory = self._write_sql(snapshot, out, fingerprint_request), b""
+                else:
+                    fingerprint, inventory = self._write_pages(snapshot, out, request, fingerprint_request)
         except OSError as error:
             raise _dump_failed(self._file, error) from error
         version = sqlite3.sqlite_version
-        return DumpReport(format_, f"sqlite {version}", version, facts, fingerprint, revisions)
+        return DumpReport(format_, f"sqlite {version}", version, facts, fingerprint, revisions, inventory=inventory)
 
-    def _stream(self, snapshot: Snapshot, out: BinaryIO, request: FingerprintRequest | None) -> Fingerprint:
-        content = ContentDigest()
+    def _write_pages(
+        self, snapshot: Snapshot, out: BinaryIO, request: DumpRequest, wanted: FingerprintRequest | None
+    ) -> tuple[Fingerprint, bytes]:
+        """Write all pages, or those that changed; the fingerprint and the inventory of all."""
+        is_increment = request.format is Format.SQLITE_INCREMENT
         with ThreadPoolExecutor(1) as pool:
-            digesting = pool.submit(digest.fingerprint, snapshot.raw, request, version_table=self._version_table)
+            digesting = pool.submit(digest.fingerprint, snapshot.raw, wanted, version_table=self._version_table)
             try:
-                for chunk in content.through(snapshot.chunks()):
-                    out.write(chunk)
+                inventory = increment(snapshot.chunks(), request.since, out) if is_increment else _copy(snapshot, out)
             except BaseException:
                 snapshot.raw.interrupt()
                 raise
-            return replace(digesting.result(), content=content.hexdigest())
+            return replace(digesting.result(), content=inventory.hexdigest()), bytes(inventory.digests)
 
     def _write_sql(self, snapshot: Snapshot, out: BinaryIO, request: FingerprintRequest | None) -> Fingerprint:
         for piece in write_sql(snapshot.raw):
@@ -214,14 +219,21 @@ class SqliteDatabase:
             raise BackupError(
                 f"{file} is not empty.", hint="Restore with `handrail backup restore`, which keeps it aside."
             )
-        with incoming(file, _filling(source, request)) as new:
+        with incoming(file, _filling(source, request, increments)) as new:
             put_in_place(new, file)
 
     def _is_empty(self) -> bool:
         with reading(self._file) as raw:
             return not raw.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
 
-    def replace(self, source: BinaryIO, request: DumpRequest = WHOLE, *, aside: str) -> str:
+    def replace(
+        self,
+        source: BinaryIO,
+        request: DumpRequest = WHOLE,
+        *,
+        aside: str,
+        increments: Iterable[BinaryIO] = (),
+    ) -> str:
         """The old content goes to `<file>.<aside>`, the new one into the live file by SQLite's own transaction.
 
         Returns "" when there was no file. A live file that SQLite cannot read is renamed instead of copied.
@@ -230,7 +242,7 @@ class SqliteDatabase:
         kept = Path(f"{file}.{aside}")
         if kept.exists():
             raise BackupError(f"{kept} is there already.", hint="Move it away, or end the run with `handrail recover`.")
-        with incoming(Path(f"{kept}.new"), _filling(source, request)) as new:
+        with incoming(Path(f"{kept}.new"), _filling(source, request, increments)) as new:
             if not file.exists():
                 put_in_place(new, file)
                 return ""
@@ -308,11 +320,27 @@ class SqliteDatabase:
         return probe(Path(self._address.database), self._work_dir)
 
 
-def _filling(source: BinaryIO, request: DumpRequest) -> Filling:
+def _filling(source: BinaryIO, request: DumpRequest, increments: Iterable[BinaryIO]) -> Filling:
     """How a dump becomes a file."""
     if request.format is Format.SQLITE_SQL:
         return lambda path: load_sql(path, source)
-    return lambda path: write_pages(path, pieces(source))
+    if request.format is not Format.SQLITE_INCREMENT:
+        return lambda path: write_pages(path, pieces(source))
+
+    def fill(path: Path) -> None:
+        inventory = Inventory()
+        write_pages(path, inventory.through(pieces(source)))
+        for one in increments:
+            apply(path, one, inventory)
+
+    return fill
+
+
+def _copy(snapshot: Snapshot, out: BinaryIO) -> Inventory:
+    inventory = Inventory()
+    for chunk in inventory.through(snapshot.chunks()):
+        out.write(chunk)
+    return inventory
 
 
 def _keep(content: Iterable[bytes], kept: Path, mode: int) -> None:

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from handrail.databases.sqlite import catalog, digest
 from handrail.databases.sqlite.completeness import completeness
+from handrail.databases.sqlite.increment import Inventory
 from handrail.databases.sqlite.pages import committed_pages
-from handrail.databases.sqlite.unchanged import ContentDigest
 from handrail.errors import BackupError, HandrailError
 from handrail.facts import (
     AddedColumns,
@@ -53,7 +53,7 @@ class SqliteSessionGuard:
 
     def content(self) -> str:
         """The digest that a dump of the same content has, without reading rows."""
-        digested = ContentDigest()
+        digested = Inventory()
         with digest.plain_rows(self._raw), suppress(OSError, BackupError, sqlite3.Error):
             for _ in digested.through(committed_pages(self._raw).chunks()):
                 pass

@@ -36,22 +36,6 @@ _INTERIOR = {0x02, 0x05}
 Columns = tuple[tuple[object, ...], ...]
 
 
-class ContentDigest:
-    """A BLAKE3 digest of all pages in their order: equal ones mean equal content, whatever the tables are."""
-
-    def __init__(self) -> None:
-        self._digest = blake3()
-
-    def through(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass the pages on, digesting them."""
-        for chunk in chunks:
-            self._digest.update(chunk)
-            yield chunk
-
-    def hexdigest(self) -> str:
-        return self._digest.hexdigest()
-
-
 @dataclass(frozen=True, slots=True)
 class _Table:
     root: int
