@@ -164,6 +164,7 @@ def test_any_value_comes_back_to_the_bit(rows: list[tuple[object, object]]) -> N
         ("BEGIN;\nCREATE TABLE t (a);\n", "The SQL text was cut.", "Its transaction does not end."),
         ("CREATE TABLE t (a);\nINSERT INTO u VALUES(1);\n", "Statement 2 of the SQL text cannot be run.", "SQLite says: no such table: u."),
         ("ATTACH '{folder}/other.db' AS other;\n", "Statement 1 of the SQL text cannot be run.", "SQLite says: too many attached databases - max 0."),
+        ("CREATE VIEW v AS\nSELECT '\0';\n", "Statement 1 of the SQL text cannot be run.", "SQLite says: embedded null character."),
     ],
 )  # fmt: skip
 def test_what_cannot_be_run_is_told(tmp_path: Path, text: str, message: str, why: str) -> None:

@@ -162,16 +162,16 @@ def load_sql(path: Path, source: BinaryIO) -> None:
     """Run the statements of a SQL dump on the new file at `path`, as fast as a file that is thrown away on any failure
     allows. Raises BackupError when the text ends within a statement or SQLite refuses one."""
     raw = connect(path)
-    number = 0
+    number = 1
     try:
         raw.execute("PRAGMA synchronous=OFF")
         raw.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)  # it fills this file and no other
         for statement in _read_statements(source):
-            number += 1
             raw.execute(statement)
+            number += 1
         if raw.in_transaction:
             raise BackupError("The SQL text was cut.", why="Its transaction does not end.", hint=_HINT)
-    except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
+    except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
         if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
             raise translate(path, error) from error
         raise BackupError(
