@@ -359,8 +359,44 @@ def test_manifests_that_cannot_be_read_stay(bench: Bench) -> None:
         "development/newer/manifest.json": "development/newer/manifest.json was written by another handrail: its version"
         " is 9, this handrail reads 1, 2 and 3",
         "development/copied/manifest.json": "development/copied/manifest.json lies in the wrong place: it is the manifest"
-        " of b4: somebody has copied or renamed a folder",
+        " of b4: somebody has copied or renamed a folder or file",
     }
+
+
+def test_a_damaged_verification_proves_nothing_and_keeps_its_backup(bench: Bench) -> None:
+    """The backup itself is as good as before: it can still be restored."""
+    store, key = bench.kit.store, "development/b4/verified-b4.json"
+    with store.open_read(key) as source:
+        data = source.read()
+    store.delete(key)
+    put(store, key, data.replace(b'"differences": []', b'"differences": 7'))
+    catalog = judge(bench.kit, POLICY).catalog
+    assert [(one.id, one.is_verified) for one in catalog.records] == [
+        ("b1", False),
+        ("b2", True),
+        ("b3", True),
+        ("b4", False),
+    ]
+    assert catalog.unreadable == ((key, f"{key} was altered: its seal does not match its content"),)
+    assert bench.told()["b4"] == (
+        "keep: not understood: verified-b4.json was altered: its seal does not match its content"
+    )
+    assert bench.prune().deleted == ("b3",)
+
+
+def test_the_verification_of_another_backup_proves_nothing(bench: Bench) -> None:
+    store = bench.kit.store
+    with store.open_read("development/b2/verified-b2.json") as source:
+        put(store, "development/b1/verified-b9.json", source.read())
+    catalog = read_catalog(bench.kit)
+    assert [one.id for one in catalog.records if one.is_verified] == ["b2", "b3", "b4"]
+    assert catalog.unreadable == (
+        (
+            "development/b1/verified-b9.json",
+            "development/b1/verified-b9.json lies in the wrong place: it is of the run b2: somebody has copied or renamed"
+            " a folder or file",
+        ),
+    )
 
 
 def test_backups_of_another_database_and_another_environment_stay(bench: Bench) -> None:

@@ -313,7 +313,7 @@ class BackupSummary:
 
 @dataclass(frozen=True, slots=True)
 class BackupList:
-    """The environment's backups, newest first; `unreadable` maps the key of a damaged manifest to the reason;
+    """The environment's backups, newest first; `unreadable` maps the key of a damaged document to the reason;
     `half_deleted` are ids of which an interrupted prune has left something."""
 
     backups: tuple[BackupSummary, ...]

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from handrail.backups.catalog import DRILLS, INVENTORY, SHEET, Catalog, choose, union
+from handrail.backups.catalog import (
+    DRILLS,
+    INVENTORY,
+    SHEET,
+    Catalog,
+    choose,
+    manifest_key,
+    mark_key,
+    union,
+    verification_key,
+)
 from handrail.backups.chain import chain_of
 from handrail.backups.manifest import ManifestError, read_manifest, read_mark, read_verification
 from handrail.backups.record import BackupRecord, Mark, Verification
@@ -15,7 +25,7 @@ from handrail.stores.store import MissingObject, Store, StoreError
 from handrail.workflows.run import Equipment
 
 _READERS = 8
-_MANIFEST, _DELETED = "manifest.json", "deleted.json"
+_MANIFEST, _DELETED, _PROOF = "manifest.json", "deleted.json", "verified-"
 
 
 @dataclass(slots=True)
@@ -105,37 +115,51 @@ def _shelf(kit: _Documents) -> Catalog:
 
 
 def _is_read(name: str) -> bool:
-    return name == _MANIFEST or name.startswith(("verified-", "mark-"))
+    return name == _MANIFEST or name.startswith((_PROOF, "mark-"))
 
 
 def _read_backup(kit: _Documents, backup_id: str, names: Sequence[str], found: _Found) -> None:
     key = f"{kit.environment}/{backup_id}/{_MANIFEST}"
     try:
         record = read_manifest(kit.read(key), name=key)
-        if record.id != backup_id:
-            why = f"it is the manifest of {record.id}: somebody has copied or renamed a folder"
-            raise ManifestError(f"{key} lies in the wrong place", why=why)
-        verifications = tuple(
-            _verification(kit, f"{kit.environment}/{backup_id}/{name}")
-            for name in names
-            if name.startswith("verified-")
-        )
+        require_place(key, manifest_key(kit.environment, record.id), f"the manifest of {record.id}")
     except MissingObject:
         return  # it was pruned since it was listed
     except ManifestError as error:
         found.unreadable.append((key, f"{error.message}: {error.why}"))
         return
-    marks = []
+    verifications, marks = [], []
     for name in names:
-        known = name in (_MANIFEST, SHEET) or name.startswith(("artifact", "verified-", INVENTORY))
-        mark = None if known else _mark(kit, backup_id, name, found)
-        marks += [mark] if mark else []
+        if name.startswith(_PROOF):
+            proof = _verification(kit, backup_id, name, found)
+            verifications += [proof] if proof else []
+        elif name not in (_MANIFEST, SHEET) and not name.startswith(("artifact", INVENTORY)):
+            mark = _mark(kit, backup_id, name, found)
+            marks += [mark] if mark else []
     in_order = tuple(sorted(marks, key=lambda mark: (mark.at, mark.id)))
-    found.records.append(replace(record, verifications=verifications, marks=in_order))
+    found.records.append(replace(record, verifications=tuple(verifications), marks=in_order))
 
 
-def _verification(kit: _Documents, key: str) -> Verification:
-    return read_verification(kit.read(key), name=key)
+def require_place(key: str, its_own: str, what: str) -> None:
+    """ManifestError for a whole document that lies where another one belongs, and says `what` it is."""
+    if key != its_own:
+        why = f"it is {what}: somebody has copied or renamed a folder or file"
+        raise ManifestError(f"{key} lies in the wrong place", why=why)
+
+
+def _verification(kit: _Documents, backup_id: str, name: str, found: _Found) -> Verification | None:
+    """The verification; None for one that cannot be read: it proves nothing, is told, and keeps the backup."""
+    key = f"{kit.environment}/{backup_id}/{name}"
+    try:
+        proof = read_verification(kit.read(key), name=key)
+        require_place(key, verification_key(kit.environment, backup_id, proof.run_id), f"of the run {proof.run_id}")
+        return proof
+    except MissingObject:
+        return None
+    except ManifestError as error:
+        found.unreadable.append((key, f"{error.message}: {error.why}"))
+        found.not_understood.append((backup_id, f"{error.message.replace(key, name)}: {error.why}"))
+        return None
 
 
 def _mark(kit: _Documents, backup_id: str, name: str, found: _Found) -> Mark | None:
@@ -145,7 +169,9 @@ def _mark(kit: _Documents, backup_id: str, name: str, found: _Found) -> Mark | N
         found.not_understood.append((backup_id, f"{name} is nothing that this handrail knows"))
         return None
     try:
-        return read_mark(kit.read(key), name=key)
+        mark = read_mark(kit.read(key), name=key)
+        require_place(key, mark_key(kit.environment, backup_id, mark.id), f"the mark {mark.id}")
+        return mark
     except MissingObject:
         return None
     except ManifestError as error:

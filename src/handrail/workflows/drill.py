@@ -18,6 +18,7 @@ from handrail.migrations.revision import named
 from handrail.migrator.migrator import ProjectFacts
 from handrail.stores.store import MissingObject
 from handrail.workflows.backup import verified_copy
+from handrail.workflows.catalog import require_place
 from handrail.workflows.run import Equipment, Run, end_dead_runs
 from handrail.workflows.sealing import identity_for
 
@@ -84,7 +85,9 @@ def read_drills(kit: Equipment) -> tuple[tuple[Drill, ...], tuple[str, ...]]:
     for key in kit.store.keys(f"{kit.environment}/{DRILLS}/"):
         try:
             with kit.store.open_read(key) as source:
-                found.append(read_drill(source.read(), name=key))
+                one = read_drill(source.read(), name=key)
+            require_place(key, drill_key(kit.environment, one.id), f"the drill {one.id}")
+            found.append(one)
         except MissingObject:
             continue
         except ManifestError as error:
