@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.backups.verification import compare_restored
+from handrail.backups.verification import compare_restored, compare_revisions
 from handrail.facts import (
     ColumnFacts,
     DatabaseFacts,
@@ -124,6 +124,20 @@ def test_an_invalid_index_may_be_missing_but_nothing_else() -> None:
 
 names = st.sampled_from([TableName(name, schema) for name in ("a", "b", "가") for schema in (None, "s")])
 fingerprints = st.dictionaries(names, st.tuples(st.integers(0, 3), st.sampled_from(["x", "y"])), max_size=6)
+
+
+def test_what_no_table_shows_is_told_when_both_digests_are_known() -> None:
+    source = replace(PRINT, content="ab")
+    told = ("what no table shows differs from the source: indexes, or settings of the database",)
+    for content, expected in (("ab", ()), ("", ()), ("cd", told)):
+        restored = replace(PRINT, content=content)
+        assert compare_restored(source, restored, FACTS, FACTS) == expected
+
+
+def test_revisions_are_compared_in_any_order() -> None:
+    assert compare_revisions(("b", "a"), ("a", "b")) == ()
+    assert compare_revisions(("a", "b"), ("a",)) == ("it is at a, the source was at a, b",)
+    assert compare_revisions((), ("a",)) == ("it is at a, the source was at base",)
 
 
 def fingerprint(tables: dict[TableName, tuple[int, str]]) -> Fingerprint:

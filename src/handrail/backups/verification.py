@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from handrail.backups.methods import WHOLE, DumpRequest
 from handrail.facts import DatabaseFacts, Fingerprint, ObjectKind, TableFingerprint
+from handrail.migrations.revision import named
 
 
 def compare_restored(
@@ -28,12 +30,26 @@ def compare_restored(
         held = {table.table for table in source.tables}
         restored = replace(restored, tables=tuple(table for table in restored.tables if table.table in held))
         source = replace(source, sequences=()) if request.schema_only else source
-    return (
+    differences = (
         *_table_differences(source, restored),
         *_sequence_differences(source, restored),
         *_column_differences(source_facts, restored_facts),
         *_object_differences(source_facts, restored_facts, may_lack_keys=not request.is_whole),
     )
+    return differences or _content_differences(source, restored)
+
+
+def _content_differences(source: Fingerprint, restored: Fingerprint) -> tuple[str, ...]:
+    """What no table shows: an index whose entries are wrong, settings of the file, what Alembic's own table holds."""
+    if source.content and restored.content and source.content != restored.content:
+        return ("what no table shows differs from the source: indexes, or settings of the database",)
+    return ()
+
+
+def compare_revisions(source: Iterable[str], restored: Iterable[str]) -> tuple[str, ...]:
+    """What Alembic's own table holds, which is in no fingerprint."""
+    then, now = sorted(source), sorted(restored)
+    return () if then == now else (f"it is at {named(tuple(now))}, the source was at {named(tuple(then))}",)
 
 
 def _table_differences(source: Fingerprint, restored: Fingerprint) -> list[str]:

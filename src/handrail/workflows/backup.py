@@ -12,7 +12,7 @@ from handrail.backups.manifest import write_manifest, write_verification
 from handrail.backups.methods import WHOLE, DumpRequest
 from handrail.backups.record import BackupRecord, StoredArtifact, Verification
 from handrail.backups.sheet import Whereabouts, recovery_sheet
-from handrail.backups.verification import compare_restored
+from handrail.backups.verification import compare_restored, compare_revisions
 from handrail.databases.database import Database, SideTable
 from handrail.errors import BackupError
 from handrail.facts import TableName
@@ -169,6 +169,7 @@ def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: 
         found = scratch.fingerprint(on_table=rows_done(run, "verify", record.fingerprint.rows))
         source, restored = (one.without(record.changed_meanwhile) for one in (record.fingerprint, found))
         differences = compare_restored(source, restored, record.facts, scratch.facts(), record.request)
+        differences += () if record.schema_only else compare_revisions(record.revisions, scratch.revisions())
         verification = Verification(kit.clock(), run.id, seconds, differences)
         key = verification_key(kit.environment, record.id, run.id)
         write_beside(run, record, key, write_verification(verification))

@@ -122,13 +122,14 @@ class SqliteDatabase:
 
     def _fingerprint_anew(self, memory: Memory, request: FingerprintRequest | None, on_table: OnTable) -> Fingerprint:
         check_file(self._file)
+        is_first = not memory.content
         with translated(self._file), hold_snapshot(self._file) as snapshot:
             known = memory.still_true(snapshot)
             found = digest.fingerprint(
                 snapshot.raw, request, version_table=self._version_table, known=known, on_table=on_table
             )
             memory.remember(snapshot.raw, found.tables)
-        return found
+        return replace(found, content=memory.content) if is_first else found
 
     def revisions(self) -> tuple[str, ...]:
         with reading(self._file) as raw:

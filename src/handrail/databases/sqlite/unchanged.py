@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from blake3 import blake3
 
 from handrail.databases.sqlite.catalog import quoted
+from handrail.databases.sqlite.increment import Inventory
 from handrail.databases.sqlite.pages import Snapshot
 from handrail.facts import TableFingerprint
 
@@ -45,15 +46,16 @@ class _Table:
 
 @dataclass(slots=True)
 class Memory:
-    """What was digested last, and the pages it was read from."""
+    """What was digested last, and the pages it was read from; and the content as it was the first time."""
 
     page_size: int = 0
     pages: bytes = b""
+    content: str = ""
     tables: dict[str, _Table] = field(default_factory=dict)
 
     def still_true(self, snapshot: Snapshot) -> dict[str, TableFingerprint]:
         """The digests of those tables that hold in this snapshot what they held; remembers the snapshot's pages."""
-        before, self.pages = self.pages, _page_digests(snapshot)
+        before, self.pages = self.pages, self._read_pages(snapshot)
         if not before or not self.pages or self.page_size != snapshot.page_size:
             self.page_size, self.tables = snapshot.page_size, {}
             return {}
@@ -66,6 +68,18 @@ class Memory:
             and not _has_generated(table.columns)
         }
         return {name: table.fingerprint for name, table in self.tables.items()}
+
+    def _read_pages(self, snapshot: Snapshot) -> bytes:
+        """Digest each page, or none when there are too many; and once all of them together."""
+        is_too_large = snapshot.page_count > _MOST_PAGES
+        if self.content and is_too_large:
+            return b""
+        whole, chunks = Inventory(), snapshot.chunks()
+        pages = chunks if self.content else whole.through(chunks)
+        size = snapshot.page_size
+        digests = b"".join(b"" if is_too_large else _page_digests(chunk, size) for chunk in pages)
+        self.content = self.content or whole.hexdigest()
+        return digests
 
     def remember(self, raw: sqlite3.Connection, found: Iterable[TableFingerprint]) -> None:
         """Keep what was found; digests of earlier groups stay beside those of new ones."""
@@ -86,15 +100,9 @@ def _has_generated(columns: Columns) -> bool:
     return any(column[-1] for column in columns)
 
 
-def _page_digests(snapshot: Snapshot) -> bytes:
-    if snapshot.page_count > _MOST_PAGES:
-        return b""
-    size = snapshot.page_size
-    digests: list[bytes] = []
-    for chunk in snapshot.chunks():
-        view = memoryview(chunk)
-        digests.append(b"".join([blake3(view[at : at + size]).digest(_DIGEST) for at in range(0, len(chunk), size)]))
-    return b"".join(digests)
+def _page_digests(chunk: bytes, size: int) -> bytes:
+    view = memoryview(chunk)
+    return b"".join([blake3(view[at : at + size]).digest(_DIGEST) for at in range(0, len(chunk), size)])
 
 
 def changed_pages(before: bytes, after: bytes) -> bytearray:
