@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -484,6 +485,37 @@ def test_a_killed_writer_leaves_nothing_that_is_seen(
     assert store.keys() == ()
     put(store, "a/b", BIG)
     assert get(store, "a/b") == BIG
+
+
+KILLED_LATE = """
+import os, signal, sys
+sys.path.insert(0, "tests")
+from handrail.stores.objects.upload import Upload
+from support.objects import cloud_store
+Upload.complete = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+with cloud_store("shared", sys.argv[1]).open_write("a/b") as out:
+    out.write(bytes(20 << 20))
+"""
+
+
+def test_the_claim_of_a_killed_writer_is_taken_over_when_it_is_old(
+    seaweed: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A copy that is made again writes the same key; before, the claim kept it away for ever."""
+    exported(monkeypatch, seaweed.endpoint, tmp_path)
+    subprocess.run([sys.executable, "-c", KILLED_LATE, tmp_path.name], check=False)
+    store = cloud_store("shared", tmp_path.name)
+    assert store.keys() == ()
+    message, why, hint = told(lambda: put(store, "a/b", BIG))
+    assert message == f"a/b is already in the store {store.place}"
+    assert re.fullmatch(r"another writer has claimed it \d+ s ago, and ends it now or was killed", why)
+    assert hint == "if it is not there then, try again in 15 minutes"
+    assert store.keys() == ()
+    time.sleep(1.1)
+    monkeypatch.setattr(cloud, "_DEAD", timedelta(seconds=1))
+    put(store, "a/b", BIG)
+    assert get(store, "a/b") == BIG
+    assert list(store._listed(".claims/")) == []
 
 
 MEMORY = """

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from handrail.amounts import size
+from handrail.amounts import count, size
 from handrail.stores.objects.client import Client
 from handrail.stores.objects.download import PIECE, Download
 from handrail.stores.objects.failures import code_of, explained, is_of_the_network
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _CLAIMS = ".claims/"
-#: Only for tidiness: a key is claimed once, for every backup has keys of its own.
+#: After so long the writer that has claimed a key is dead: a copy that is made again may claim it.
+_DEAD = timedelta(minutes=15)
+#: Only for tidiness.
 _CLAIM_AGE = timedelta(days=1)
 #: The name of a piece of metadata: letters only, for Azure takes no dash.
 _WRITER = "handrailwriter"
@@ -119,7 +121,7 @@ class CloudStore:
         claim = _CLAIMS + key
         with self.explaining(f"cannot write {key} to the store {self.place}"):
             if not self._put_new(claim, writer.encode(), writer):
-                raise self._already(key)
+                self._take_over(key, claim, writer)
         try:
             self._refuse_careless_server(claim)
             self._refuse_existing(key)
@@ -133,6 +135,35 @@ class CloudStore:
         finally:
             with suppress(Exception):
                 self._remove(claim)
+
+    def _take_over(self, key: str, claim: str, writer: str) -> None:
+        """Another writer has the claim. One that has had it for long was killed: ending an upload takes seconds."""
+        self._refuse_existing(key)
+        age = self._age_of(claim, writer)
+        if age is not None and age < _DEAD:
+            left = int((_DEAD - age).total_seconds() // 60) + 1
+            raise StoreError(
+                f"{key} is already in the store {self.place}",
+                why=f"another writer has claimed it {int(age.total_seconds())} s ago, and ends it now or was killed",
+                hint=f"if it is not there then, try again in {count(left, 'minute')}",
+            )
+        with suppress(FileNotFoundError):
+            self._remove(claim)
+        if not self._put_new(claim, writer.encode(), writer):
+            raise self._already(key)
+
+    def _age_of(self, claim: str, writer: str) -> timedelta | None:
+        """How old a claim is by the server's clock, which a new object tells; None when it is gone by now."""
+        import obstore
+
+        found, probe = self._head(claim), f"{_CLAIMS}{writer}"
+        if found is None:
+            return None
+        obstore.put(self._client.small, probe, b"")
+        now = self._head(probe)
+        with suppress(FileNotFoundError):
+            self._remove(probe)
+        return None if now is None else cast("timedelta", now["last_modified"] - found["last_modified"])
 
     # --- requests -----------------------------------------------------------------------------------------------
 
