@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+_T = TypeVar("_T")
 
 
 class Capability(StrEnum):
@@ -136,6 +140,31 @@ class BrokenReference:
         return f"{key}: {self.rows} row{'' if self.rows == 1 else 's'}"
 
 
+class _Same(Generic[_T]):
+    """Stands for this very tuple, which is not looked into to be found in a cache: it may have 100,000 tables."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: tuple[_T, ...]) -> None:
+        self.items = items
+
+    def __hash__(self) -> int:
+        return id(self.items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.items is other.items
+
+
+@lru_cache(maxsize=4)
+def _facts_by_name(tables: _Same[TableFacts]) -> Mapping[TableName, TableFacts]:
+    return {table.name: table for table in tables.items}
+
+
+@lru_cache(maxsize=4)
+def _prints_by_name(tables: _Same[TableFingerprint]) -> Mapping[TableName, TableFingerprint]:
+    return {table.table: table for table in tables.items}
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseFacts:
     """One reading of a database's catalog. `version` is the server's (or library's), as text: "15.18"."""
@@ -148,7 +177,7 @@ class DatabaseFacts:
     size_bytes: int
 
     def table(self, name: TableName) -> TableFacts | None:
-        return next((table for table in self.tables if table.name == name), None)
+        return _facts_by_name(_Same(self.tables)).get(name)
 
     def is_worded_as(self, other: DatabaseFacts) -> bool:
         """Whether definitions can be compared word by word: major versions of a server word them differently."""
@@ -214,7 +243,7 @@ class Fingerprint:
         return replace(self, tables=tuple(one for one in self.tables if one.table not in tables))
 
     def table(self, name: TableName) -> TableFingerprint | None:
-        return next((table for table in self.tables if table.table == name), None)
+        return _prints_by_name(_Same(self.tables)).get(name)
 
     def having(self, request: FingerprintRequest) -> Fingerprint | None:
         """With the digests of these groups only, where a table is named; None when one is not known."""
