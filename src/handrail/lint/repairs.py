@@ -28,7 +28,7 @@ def with_keywords(call: ast.Call, keywords: Mapping[str, str]) -> tuple[Edit, ..
 
 
 def corrected(source: str, call: ast.Call, edits: tuple[Edit, ...]) -> str:
-    """The call as it reads after edits within it."""
+    """The call as it reads after edits within it, its further lines as if it stood at the beginning of a line."""
     begin = (call.lineno, call.col_offset)
     moved = tuple(
         Edit(
@@ -41,7 +41,16 @@ def corrected(source: str, call: ast.Call, edits: tuple[Edit, ...]) -> str:
         for edit in edits
         if (edit.line, edit.column) >= begin
     )
-    return apply_edits(source_text(source, call), moved)
+    return _unindented(source, call, apply_edits(source_text(source, call), moved))
+
+
+def _unindented(source: str, call: ast.Call, text: str) -> str:
+    """Without the indentation that `replaced` gives back to every line; as it is when some line has less."""
+    before = source_line(source, call.lineno).encode()[: call.col_offset].decode()
+    first, *others = text.split("\n")
+    if before.strip() or not all(line.startswith(before) for line in others if line.strip()):
+        return text
+    return "\n".join([first, *(line.removeprefix(before) for line in others)])
 
 
 def statement_of(source: str, call: ast.Call) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
-from handrail.lint.finding import Edit, Finding, Severity, source_text
-from handrail.lint.repairs import in_autocommit_block, one_line
+from handrail.lint.finding import Edit, Finding, Severity
+from handrail.lint.repairs import corrected, in_autocommit_block, one_line
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import BOOKINGS, upgrade
 from handrail.migrations.changes import Change, Command, CreateIndex, DropIndex
@@ -137,7 +137,7 @@ def _has_company(change: Change) -> bool:
 
 def _repair(around: Around) -> tuple[tuple[Edit, ...], str]:
     call, source = around.change.place.call, around.script.revision.source
-    inner = source_text(source, call) if call is not None else None
+    inner = corrected(source, call, ()) if call is not None else None
     if call is None or inner is None or around.change.place.batch or _has_company(around.change):
         return (), "a statement of its own, within op.get_context().autocommit_block()"
     fix = f"with op.get_context().autocommit_block(): {one_line(inner)}"

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from handrail.facts import TableName
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
-from handrail.lint.finding import Finding, source_text
+from handrail.lint.finding import Finding
 from handrail.lint.lock_work import before_in_transaction, locked, worked_on
-from handrail.lint.repairs import in_autocommit_block, one_line
+from handrail.lint.repairs import corrected, in_autocommit_block, one_line
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import BOOKINGS, upgrade
 from handrail.migrations.changes import AddConstraint, Change, ValidateConstraint
@@ -149,7 +149,7 @@ def _held(around: Around, before: list[Change], change: Change) -> tuple[TableNa
 
 def _validated_too_early(around: Around, change: ValidateConstraint) -> Finding:
     call, source, table = change.place.call, around.script.revision.source, change.table
-    inner = source_text(source, call) if call is not None else None
+    inner = corrected(source, call, ()) if call is not None else None
     message = (
         f"{change.name} is validated in the transaction that added it: {table} stays locked while all its rows are read"
         f"{around.size(table)}"
