@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import MetaData, NullPool, create_engine
 
 from handrail.databases.postgres.database import PostgresDatabase
 from handrail.facts import DatabaseFacts
@@ -18,6 +19,7 @@ from handrail.migrations.reading import read_script
 from handrail.migrations.revision import Revision
 from migrator.test_rule_harm import STAMP, run_case
 from support.postgres import PostgresServer
+from support.steps import module_of, run_steps
 
 #: `make test-servers` runs it on the others.
 ONLY_NEWEST_SERVER = True
@@ -74,3 +76,25 @@ def test_the_repaired_script_leaves_the_same_schema(
     assert isinstance(got, DatabaseFacts), got
     if isinstance(wanted, DatabaseFacts):
         assert (got.tables, got.objects) == (wanted.tables, wanted.objects)
+
+
+ALTER = "from alembic import op\n\n\ndef upgrade():\n    op.alter_column('bookings', 'seats', nullable=False)\n"
+CONVENTION = {"ck": "ck_%(table_name)s_%(constraint_name)s"}
+
+
+def test_set_not_null_is_repaired_under_a_naming_convention(postgres_server: PostgresServer) -> None:
+    (rule,) = (one for one in RULES if one.code == "HR-LK106")
+    assert isinstance(rule, ChangeRule)
+    after = repaired(rule, Case("alter", {"alter.py": ALTER}))
+    assert after is not None
+    found = []
+    for source in (ALTER, after.sources["alter.py"]):
+        address = postgres_server.clone()
+        postgres_server.execute(address, ["CREATE TABLE bookings (seats int)", "INSERT INTO bookings VALUES (1)"])
+        url = f"postgresql+psycopg://{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
+        engine = create_engine(url, poolclass=NullPool)
+        run_steps(engine, module_of("alter", source), "upgrade", metadata=MetaData(naming_convention=CONVENTION))
+        found.append(PostgresDatabase(address).facts())
+        postgres_server.drop(address.database)
+    assert (found[1].tables, found[1].objects) == (found[0].tables, found[0].objects)
+    assert not found[0].tables[0].columns[0].nullable

@@ -6,7 +6,7 @@ from types import ModuleType
 
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Engine
+from sqlalchemy import Engine, MetaData
 
 
 def module_of(name: str, source: str) -> ModuleType:
@@ -16,10 +16,11 @@ def module_of(name: str, source: str) -> ModuleType:
     return module
 
 
-def run_steps(engine: Engine, script: ModuleType, *steps: str) -> None:
-    """Run functions of the script ("upgrade", "downgrade"), each in a transaction."""
+def run_steps(engine: Engine, script: ModuleType, *steps: str, metadata: MetaData | None = None) -> None:
+    """Run functions of the script ("upgrade", "downgrade"), each in a transaction. `metadata` is what env.py would give
+    as target_metadata."""
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection)
+        context = MigrationContext.configure(connection, opts={"target_metadata": metadata})
         # As Alembic does it for a script: without a transaction of its own, SQLite's would not be committed.
         per_script = not context.impl.transactional_ddl
         for step in steps:

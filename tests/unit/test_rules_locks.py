@@ -135,13 +135,67 @@ def test_not_null_needs_no_scan_where_a_check_says_so() -> None:
 def test_the_repair_of_set_not_null() -> None:
     (finding,) = found("HR-LK106", "op.alter_column('user', 'Email', nullable=False)")
     assert finding.fix_hint.splitlines() == [
-        "op.create_check_constraint('ck_user_Email_not_null', 'user', '\"Email\" IS NOT NULL', postgresql_not_valid=True)",
+        "op.create_check_constraint(op.f('ck_user_Email_not_null'), 'user', '\"Email\" IS NOT NULL', postgresql_not_valid=True)",
         "with op.get_context().autocommit_block():",
         '    op.execute(\'ALTER TABLE "user" VALIDATE CONSTRAINT "ck_user_Email_not_null"\')',
         "op.alter_column('user', 'Email', nullable=False)",
-        "op.drop_constraint('ck_user_Email_not_null', 'user', type_='check')",
+        "op.drop_constraint(op.f('ck_user_Email_not_null'), 'user', type_='check')",
     ]
     assert finding.edits
+
+
+LONG_INDEX = """\
+op.create_index(
+        "ix_a",
+        "bookings",
+        ["a"],
+    )"""
+LONG_INDEX_REPAIRED = """\
+    with op.get_context().autocommit_block():
+        op.create_index(
+            "ix_a",
+            "bookings",
+            ["a"], postgresql_concurrently=True, if_not_exists=True,
+        )
+"""
+LONG_ALTER = """\
+op.alter_column(
+        'bookings',
+        'seats',
+        nullable=False,
+    )"""
+LONG_ALTER_REPAIRED = """\
+    op.create_check_constraint(op.f('ck_bookings_seats_not_null'), 'bookings', 'seats IS NOT NULL', postgresql_not_valid=True)
+    with op.get_context().autocommit_block():
+        op.execute('ALTER TABLE bookings VALIDATE CONSTRAINT ck_bookings_seats_not_null')
+    op.alter_column(
+        'bookings',
+        'seats',
+        nullable=False,
+    )
+    op.drop_constraint(op.f('ck_bookings_seats_not_null'), 'bookings', type_='check')
+"""
+LESS_INDENTED = """\
+op.create_index("ix_a", "bookings",
+["a"])"""
+LESS_INDENTED_REPAIRED = """\
+    with op.get_context().autocommit_block():
+        op.create_index("ix_a", "bookings",
+        ["a"], postgresql_concurrently=True, if_not_exists=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "wanted"),
+    [
+        ("HR-LK101", LONG_INDEX, LONG_INDEX_REPAIRED),
+        ("HR-LK106", LONG_ALTER, LONG_ALTER_REPAIRED),
+        ("HR-LK101", LESS_INDENTED, LESS_INDENTED_REPAIRED),
+    ],
+)
+def test_calls_of_several_lines_keep_their_indentation(code: str, body: str, wanted: str) -> None:
+    (finding,) = found(code, body)
+    assert wanted in apply_edits(script(f"    {body}").source, finding.edits)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_two_revisions_follow() -> None:
         """\
         # a try that failed may have left them
         op.execute("ALTER TABLE bookings DROP CONSTRAINT IF EXISTS ck_bookings_seats_new_not_null")
-        op.create_check_constraint("ck_bookings_seats_new_not_null", "bookings", "seats_new IS NOT NULL", postgresql_not_valid=True)
+        op.create_check_constraint(op.f("ck_bookings_seats_new_not_null"), "bookings", "seats_new IS NOT NULL", postgresql_not_valid=True)
         with op.get_context().autocommit_block():
             op.execute("ALTER TABLE bookings VALIDATE CONSTRAINT ck_bookings_seats_new_not_null")
         op.execute("DROP TRIGGER keep_bookings_seats_new ON bookings")
@@ -107,7 +107,7 @@ def test_two_revisions_follow() -> None:
         op.drop_column("bookings", "seats")
         op.alter_column("bookings", "seats_new", new_column_name="seats")
         op.alter_column("bookings", "seats", nullable=False, server_default=sa.text("7"))
-        op.drop_constraint("ck_bookings_seats_new_not_null", "bookings", type_="check")
+        op.drop_constraint(op.f("ck_bookings_seats_new_not_null"), "bookings", type_="check")
         """
     )
     following = new_script(new_script(written, fill), exchange)
@@ -127,9 +127,7 @@ def test_a_conversion_is_pinned_to_the_session_that_made_the_trigger() -> None:
         "BEGIN SELECT length(topic) + bookings.seats INTO NEW.topic_new FROM (SELECT NEW.*) AS bookings; RETURN NEW; END"
     ) in texts
     assert "UPDATE OF topic, seats, topic_new ON bookings" in texts
-    check = (
-        'create_check_constraint("ck_bookings_topic_new_filled", "bookings", "(topic_new IS NULL) = ((length(topic) + '
-    )
+    check = 'create_check_constraint(op.f("ck_bookings_topic_new_filled"), "bookings", "(topic_new IS NULL) = ((length(topic) + '
     assert f'{check}bookings.seats) IS NULL)"' in finding.revisions[1].upgrade
 
 

@@ -105,7 +105,13 @@ class Check:
         return ColumnName(self.table, "").schema
 
     def drop(self) -> str:
-        return f'op.drop_constraint({literal(self.name)}, {literal(self.table.name)}{self.schema}, type_="check")'
+        return f'op.drop_constraint({self.final_name}, {literal(self.table.name)}{self.schema}, type_="check")'
+
+    @property
+    def final_name(self) -> str:
+        """The name for an operation. Without op.f a naming convention of the models would put the table before it, as
+        it does to every CHECK, and the SQL that validates it would name another one."""
+        return f"op.f({literal(self.name)})"
 
 
 def not_null(column: ColumnName) -> Check:
@@ -133,7 +139,7 @@ def proven(checks: Sequence[Check]) -> list[str]:
         drop = f"ALTER TABLE {quoted_table(one.table)} DROP CONSTRAINT IF EXISTS {quoted(one.name)}"
         lines.append(f"op.execute({literal(drop)})")
     for one in checks:
-        names = f"{literal(one.name)}, {literal(one.table.name)}"
+        names = f"{one.final_name}, {literal(one.table.name)}"
         lines += [f"# handrail: ignore HR-MF104 -- {one.why}"] if one.why else []
         lines.append(
             f"op.create_check_constraint({names}, {literal(one.condition)}{one.schema}, postgresql_not_valid=True)"

@@ -137,13 +137,16 @@ def _repair(around: Around, column: str) -> tuple[tuple[Edit, ...], str]:
     table, call, place = change.table, change.place.call, change.place
     name = f"ck_{table.name}_{column}_not_null"
     condition = f"{quoted(column)} IS NOT NULL"
+    # op.f: a naming convention would give it another name than the one that is validated
     schema = f", schema={table.schema!r}" if table.schema else ""
-    check = f"op.create_check_constraint({name!r}, {table.name!r}, {condition!r}{schema}, postgresql_not_valid=True)"
+    check = (
+        f"op.create_check_constraint(op.f({name!r}), {table.name!r}, {condition!r}{schema}, postgresql_not_valid=True)"
+    )
     block = f"{BLOCK}\n    {validation(table, name)}"
     source = around.script.revision.source
     is_op = call is not None and not place.is_sql and not place.batch
     alter = corrected(source, call, ()) if is_op and call is not None else f"ALTER {quoted(column)} SET NOT NULL"
-    text = f"{check}\n{block}\n{alter}\nop.drop_constraint({name!r}, {table.name!r}{schema}, type_='check')"
+    text = f"{check}\n{block}\n{alter}\nop.drop_constraint(op.f({name!r}), {table.name!r}{schema}, type_='check')"
     is_alone = isinstance(change, AlterColumn) and (change.type, change.default, change.new_name) == (None, None, None)
     is_certain = is_op and is_alone and not place.in_autocommit and len(name.encode()) <= _MAX_NAME
     if call is None or not is_certain or not is_written_out(call, ("table_name", 0), ("column_name", 1)):
