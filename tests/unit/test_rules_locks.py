@@ -185,6 +185,26 @@ LESS_INDENTED_REPAIRED = """\
 """
 
 
+@pytest.mark.parametrize("block", ["conn.begin_nested()", "op.get_bind().begin()", "open() as file, session.begin()"])
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        ("HR-LK101", "op.create_index('ix_a', 'bookings', ['a'])"),
+        ("HR-LK104", "op.drop_index('ix_a', 'bookings')"),
+        ("HR-LK106", "op.alter_column('bookings', 'seats', nullable=False)"),
+        ("HR-LK108", "op.create_foreign_key('fk_a', 'bookings', 'rooms', ['a'], ['id'])"),
+        ("HR-LK109", "op.create_check_constraint('ck_a', 'bookings', 'a > 0')"),
+        ("HR-LK109", "op.execute('ALTER TABLE bookings ADD CONSTRAINT ck_a CHECK (a > 0)')"),
+        ("HR-LK110", "op.create_unique_constraint('uq_a', 'bookings', ['a'])"),
+    ],
+)
+def test_no_autocommit_block_is_put_into_a_transaction_of_the_script(code: str, body: str, block: str) -> None:
+    (finding,) = found(code, f"with {block}:\n        {body}")
+    assert finding.edits == ()
+    (finding,) = found(code, f"with {block}:\n        pass\n    {body}")
+    assert finding.edits
+
+
 @pytest.mark.parametrize(
     ("code", "body", "wanted"),
     [

@@ -9,7 +9,7 @@ from typing import Final
 from handrail.facts import TableName
 from handrail.lint.change_rule import Around
 from handrail.lint.finding import Edit, source_line, source_text
-from handrail.lint.repairs import corrected, replaced, statement_of, with_keywords
+from handrail.lint.repairs import committing, corrected, may_commit, statement_of, with_keywords
 from handrail.migrations.changes import AddConstraint
 from handrail.migrations.sql_changes import read_sql
 from handrail.migrations.sql_names import quoted, quoted_table
@@ -45,7 +45,7 @@ def unchecked_then_validated(around: Around, table_argument: str) -> tuple[tuple
     if name is None or place.in_autocommit or not is_written_out(call, ("constraint_name", 0), (table_argument, 1)):
         return (), f"{inner}; {check}"
     text = f"{inner}\n{BLOCK}\n    {validation(change.table, name)}"
-    return replaced(source, call, text), text
+    return committing(source, call, text), text
 
 
 def _sql_edits(around: Around, call: ast.Call, validating: str) -> tuple[Edit, ...]:
@@ -55,7 +55,9 @@ def _sql_edits(around: Around, call: ast.Call, validating: str) -> tuple[Edit, .
     if isinstance(text, ast.Call) and text.args:
         text = text.args[0]
     is_alone = not any(one.place is place for one in around.all if one is not around.change)
-    if not isinstance(text, ast.Constant) or not is_alone or place.in_autocommit or not statement_of(source, call):
+    if not isinstance(text, ast.Constant) or not is_alone or place.in_autocommit:
+        return ()
+    if not statement_of(source, call) or not may_commit(source, call):
         return ()
     literal = source_text(source, text)
     found = _LITERAL.fullmatch(literal)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from handrail.lint.finding import Edit, apply_edits, source_line, source_text
 
 _STEP = "    "
+_BEGINNINGS = frozenset({"begin", "begin_nested", "begin_transaction"})
 
 
 def with_keywords(call: ast.Call, keywords: Mapping[str, str]) -> tuple[Edit, ...]:
@@ -72,6 +73,31 @@ def replaced(source: str, call: ast.Call, text: str) -> tuple[Edit, ...]:
     return (over(call, whole),)
 
 
+def committing(source: str, call: ast.Call, text: str) -> tuple[Edit, ...]:
+    """`replaced`, for lines with an autocommit block: () too where the statement is within a transaction that the
+    script itself begins and ends, since the block would end it before."""
+    return replaced(source, call, text) if may_commit(source, call) else ()
+
+
+def may_commit(source: str, call: ast.Call) -> bool:
+    """Whether no `with ….begin():` or `with ….begin_nested():` is around the call."""
+    return not any(first <= call.lineno <= last for first, last in _transactions(source))
+
+
+@functools.lru_cache(maxsize=16)
+def _transactions(source: str) -> tuple[tuple[int, int], ...]:
+    """The lines of the blocks that are a transaction or a savepoint."""
+    return tuple(
+        (node.lineno, node.end_lineno or node.lineno)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.With)
+        for item in node.items
+        if isinstance(item.context_expr, ast.Call)
+        and isinstance(item.context_expr.func, ast.Attribute)
+        and item.context_expr.func.attr in _BEGINNINGS
+    )
+
+
 def _has_long_text(call: ast.Call) -> bool:
     texts = (node for node in ast.walk(call) if isinstance(node, ast.Constant | ast.JoinedStr))
     return any(node.lineno != node.end_lineno for node in texts)
@@ -80,7 +106,7 @@ def _has_long_text(call: ast.Call) -> bool:
 def in_autocommit_block(source: str, call: ast.Call, inner: str) -> tuple[Edit, ...]:
     """The statement `inner` in place of the call, within an autocommit block."""
     body = "\n".join(f"{_STEP}{line}" if line.strip() else line for line in inner.split("\n"))
-    return replaced(source, call, f"with {op_name(source)}.get_context().autocommit_block():\n{body}")
+    return committing(source, call, f"with {op_name(source)}.get_context().autocommit_block():\n{body}")
 
 
 @functools.lru_cache(maxsize=16)

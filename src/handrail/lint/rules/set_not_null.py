@@ -10,7 +10,7 @@ from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.constraint_repairs import BLOCK, is_written_out, validation
 from handrail.lint.finding import Edit, Finding
 from handrail.lint.past import is_proven_not_null, is_required
-from handrail.lint.repairs import corrected, replaced
+from handrail.lint.repairs import committing, corrected
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import BOOKINGS, BOOKINGS_TOO, upgrade
 from handrail.migrations.changes import AddConstraint, AlterColumn, ConstraintKind
@@ -151,4 +151,4 @@ def _repair(around: Around, column: str) -> tuple[tuple[Edit, ...], str]:
     is_certain = is_op and is_alone and not place.in_autocommit and len(name.encode()) <= _MAX_NAME
     if call is None or not is_certain or not is_written_out(call, ("table_name", 0), ("column_name", 1)):
         return (), text
-    return replaced(source, call, text), text
+    return committing(source, call, text), text

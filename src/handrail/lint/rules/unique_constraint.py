@@ -9,7 +9,7 @@ from typing import ClassVar
 from handrail.lint.change_rule import POSTGRES, Around, ChangeRule
 from handrail.lint.constraint_repairs import BLOCK, is_written_out
 from handrail.lint.finding import Edit, Finding
-from handrail.lint.repairs import replaced
+from handrail.lint.repairs import committing
 from handrail.lint.rule import Case, Harm
 from handrail.lint.samples import BOOKINGS, BOOKINGS_TOO, upgrade
 from handrail.migrations.changes import AddColumn, AddConstraint, ConstraintKind
@@ -115,7 +115,7 @@ def _repair(around: Around) -> tuple[tuple[Edit, ...], str]:
     if call is None or place.is_sql or place.batch or place.in_autocommit or made.name is None:
         return (), text
     is_certain = is_written_out(call, ("constraint_name", 0), ("table_name", 1)) and _is_plain(call)
-    return replaced(around.script.revision.source, call, text) if is_certain else (), text
+    return committing(around.script.revision.source, call, text) if is_certain else (), text
 
 
 def _is_plain(call: ast.Call) -> bool:
