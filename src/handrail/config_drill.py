@@ -11,9 +11,8 @@ from handrail.config_retention import Age
 
 @dataclass(frozen=True, slots=True)
 class DrillSettings:
-    """`query` must give a true value on the restored copy, `command` (run without a shell) must exit 0 within
-    `timeout`; the last drill
-    that passed may be as old as `max_age`."""
+    """`query` must give a true value on the restored copy, `command` (run without a shell) must exit 0, each within
+    `timeout`; the last drill that passed may be as old as `max_age`."""
 
     query: str | None = None
     command: str | None = None

@@ -54,7 +54,7 @@ class Project:
             database=open_database(facts.address, self.config, facts.version_table),
             migrator=self.migrator,
             store=store,
-            keys=open_keys(self.config, store.place, identity),
+            keys=open_keys(self.config, (store, *copies), identity),
             by_hand=lambda record: restored_by_hand(record, facts.version_table),
             copies=tuple(copies),
             must_copy=settings.failed_copy is FailedCopy.STOP,

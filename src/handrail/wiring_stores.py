@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,16 +50,16 @@ def open_store(config: Config, place: str) -> Store:
     return CloudStore(open_client(read_address(place), os.environ))
 
 
-def open_keys(config: Config, store: str, identity: Path | None = None) -> Keys:
-    """To whom the environment's backups are encrypted, and what opens them; nothing is read yet. `store` is the place
-    of the backups, beside which no key may lie."""
+def open_keys(config: Config, stores: Iterable[Store], identity: Path | None = None) -> Keys:
+    """To whom the environment's backups are encrypted, and what opens them; nothing is read yet. No key may lie in one
+    of the stores."""
     from handrail.stores.key_files import KeyFiles, KeySettings
 
     settings = config.settings
     named = KeySettings(
         config.name,
         config.root,
-        store,
+        tuple(store.place for store in stores),
         settings.recipients,
         settings.recipients_file,
         settings.identity,

@@ -37,7 +37,7 @@ def drill_checks(config: Config) -> DrillChecks:
         variables = {"HANDRAIL_DRILL_URL": url}
         return Call(settings.command or "", settings.timeout, config.root, variables, secrets).run()
 
-    return DrillChecks(settings.query or "", call if settings.command else None)
+    return DrillChecks(settings.query or "", settings.timeout, call if settings.command else None)
 
 
 def age_limits(config: Config) -> AgeLimits:

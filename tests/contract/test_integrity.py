@@ -66,12 +66,12 @@ def test_keys_that_lead_nowhere(sqlite: SqliteDatabase) -> None:
     ("sql", "value"), [("SELECT count(*) > 2 FROM orders", 1), ("SELECT id FROM orders WHERE id > 9", None)]
 )
 def test_a_query_on_sqlite(sqlite: SqliteDatabase, sql: str, value: object) -> None:
-    assert sqlite.ask(sql) == value
+    assert sqlite.ask(sql, seconds=60) == value
 
 
 def test_a_wrong_query_on_sqlite(sqlite: SqliteDatabase) -> None:
     with pytest.raises(BackupError) as caught:
-        sqlite.ask("SELECT nosuch FROM orders")
+        sqlite.ask("SELECT nosuch FROM orders", seconds=60)
     assert (caught.value.message, caught.value.why) == ("The query failed.", "no such column: nosuch")
 
 
@@ -80,7 +80,7 @@ def test_sound_tables_and_indexes(postgres: PostgresDatabase) -> None:
         Probe("verify_heapam", True, "6 tables, all sound"),
         Probe("bt_index_check", True, "5 b-trees, all sound"),
     )
-    assert postgres.ask("SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'") == 0
+    assert postgres.ask("SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'", seconds=60) == 0
 
 
 def test_an_index_on_a_function_that_was_changed(postgres: PostgresDatabase, postgres_server: PostgresServer) -> None:
@@ -114,8 +114,18 @@ def test_a_role_that_may_not_make_extensions(postgres: PostgresDatabase, postgre
 
 
 def test_a_query_on_postgresql(postgres: PostgresDatabase) -> None:
-    assert postgres.ask("SELECT count(*) > 2 FROM orders WHERE customer_id % 2 IN (0, 1)") is True
-    assert postgres.ask("SELECT id FROM orders WHERE id > 9") is None
+    assert postgres.ask("SELECT count(*) > 2 FROM orders WHERE customer_id % 2 IN (0, 1)", seconds=60) is True
+    assert postgres.ask("SELECT id FROM orders WHERE id > 9", seconds=60) is None
     with pytest.raises(BackupError) as caught:
-        postgres.ask("SELECT nosuch FROM orders")
+        postgres.ask("SELECT nosuch FROM orders", seconds=60)
     assert (caught.value.message, caught.value.why) == ("The query failed.", 'column "nosuch" does not exist')
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000000000) SELECT max(i) FROM n"
+
+
+def test_a_query_that_does_not_end(sqlite: SqliteDatabase, postgres: PostgresDatabase) -> None:
+    for database, why in ((sqlite, "interrupted"), (postgres, "canceling statement due to statement timeout")):
+        with pytest.raises(BackupError) as caught:
+            database.ask(ENDLESS, seconds=0.2)
+        assert (caught.value.message, caught.value.why) == ("The query failed.", why)

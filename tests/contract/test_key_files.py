@@ -32,7 +32,9 @@ def write_key(path: Path, number: int = 0, mode: int = 0o600) -> Path:
 def settings(
     folder: Path, *recipients: str, file: str | None = None, identity: str | None = None, store: str | None = None
 ) -> KeySettings:
-    return KeySettings("production", folder, store or str(folder / "store"), recipients, file, identity, "in the safe")
+    return KeySettings(
+        "production", folder, (store or str(folder / "store"),), recipients, file, identity, "in the safe"
+    )
 
 
 def refused(keys: KeyFiles, folder: Path) -> tuple[str, ...]:
@@ -207,5 +209,7 @@ def test_an_identity_in_the_store_is_refused(tmp_path: Path, way: str) -> None:
         "keys are never kept beside what they open: whoever gets the store would have both",
         "move it, make a new key if others can read the store, and correct --identity",
     )
+    second = replace(settings(tmp_path), stores=("s3://bucket/backups", str(tmp_path / "store")))
+    assert refused(KeyFiles(second, {}, path), tmp_path)[1] == f"the identity {named} lies in the store <here>/store"
     elsewhere = KeyFiles(settings(tmp_path, store="s3://bucket/backups"), {}, write_key(tmp_path / "mine"))
     assert opens(elsewhere.identity(), PUBLIC[:1])

@@ -170,9 +170,9 @@ class Database(Dumps, Protocol):
         cannot be made here. For scratch databases: it may take long, and what it needs is installed and taken away."""
         ...
 
-    def ask(self, sql: str) -> object:
+    def ask(self, sql: str, *, seconds: float) -> object:
         """The first value that one SQL statement gives, None when it gives none. For scratch databases: it may write.
-        Raises BackupError with the engine's own words."""
+        Raises BackupError with the engine's own words, also when it takes longer."""
         ...
 
     def activity(self) -> WriteActivity:

@@ -20,11 +20,11 @@ _LONGEST = 1 << 16
 @dataclass(frozen=True, slots=True)
 class KeySettings:
     """What the configuration says about keys; paths in it are relative to `root`. `identity` is a path or "env:NAME",
-    `store` the place of the backups."""
+    `stores` are all places of the backups."""
 
     environment: str
     root: Path
-    store: str
+    stores: tuple[str, ...]
     recipients: tuple[str, ...] = ()
     recipients_file: str | None = None
     identity: str | None = None
@@ -137,16 +137,15 @@ class KeyFiles:
 
     def _refuse_beside_backups(self, place: _Place) -> None:
         """Both as they are named and where links lead."""
-        if "://" in self._settings.store:
-            return
-        store = Path(self._settings.store)
-        if place.path.is_relative_to(os.path.normpath(store)) or place.path.resolve().is_relative_to(store.resolve()):
-            raise KeyUnusable(
-                f"the identity {place.path} lies in the store {store}",
-                why="keys are never kept beside what they open: whoever gets the store would have both",
-                hint=f"move it, make a new key if others can read the store, and correct {place.named_by}",
-                code="HR543",
-            )
+        for store in (Path(one) for one in self._settings.stores if "://" not in one):
+            named, real = place.path, place.path.resolve()
+            if named.is_relative_to(os.path.normpath(store)) or real.is_relative_to(store.resolve()):
+                raise KeyUnusable(
+                    f"the identity {place.path} lies in the store {store}",
+                    why="keys are never kept beside what they open: whoever gets the store would have both",
+                    hint=f"move it, make a new key if others can read the store, and correct {place.named_by}",
+                    code="HR543",
+                )
 
 
 def _path(text: str, named_by: str) -> Path:

@@ -25,10 +25,11 @@ from handrail.workflows.sealing import identity_for
 
 @dataclass(frozen=True, slots=True)
 class DrillChecks:
-    """What a person wants checked too: a query that must give a true value, and a command that must exit 0, which is
-    told where the copy is."""
+    """What a person wants checked too: a query that must give a true value within `seconds`, and a command that must
+    exit 0, which is told where the copy is."""
 
     query: str = ""
+    seconds: float = 300.0
     command: Callable[[DatabaseAddress], HealthResult] | None = None
 
 
@@ -136,7 +137,7 @@ def _query(checks: DrillChecks, copy: Database) -> DrillCheck:
     if not checks.query:
         return DrillCheck("query", CheckResult.NOT_CHECKED, "`drill.query` of the environment names none")
     try:
-        value = copy.ask(checks.query)
+        value = copy.ask(checks.query, seconds=checks.seconds)
     except BackupError as error:
         return _judged("query", False, error.why)
     return _judged("query", bool(value), f"`{checks.query}` gave {value!r:.60}")

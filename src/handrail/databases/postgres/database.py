@@ -131,8 +131,9 @@ class PostgresDatabase:
         with opened(self._address, self._application) as query:
             return integrity(query)
 
-    def ask(self, sql: str) -> object:
+    def ask(self, sql: str, *, seconds: float) -> object:
         with opened(self._address, self._application) as query:
+            query(f"SET statement_timeout = {max(1, round(seconds * 1000))}")
             try:
                 rows = query(sql)
             except driver().Error as error:

@@ -16,14 +16,19 @@ from handrail.facts import Question
 _STEPS = 10_000
 
 
+def bound(raw: sqlite3.Connection, seconds: float) -> None:
+    """Interrupt what is executed from now on when that time is over (sqlite3.OperationalError: interrupted)."""
+    ends = time.monotonic() + seconds
+    raw.set_progress_handler(lambda: time.monotonic() > ends, _STEPS)
+
+
 def count_rows(raw: sqlite3.Connection, questions: Iterable[Question], seconds: float) -> Mapping[Question, int]:
     """The answers that could be had. What a condition calls may not write."""
     answers: dict[Question, int] = {}
     raw.execute("PRAGMA query_only=ON").close()
     try:
         for question in questions:
-            ends = time.monotonic() + seconds
-            raw.set_progress_handler(lambda ends=ends: time.monotonic() > ends, _STEPS)  # type: ignore[misc]
+            bound(raw, seconds)
             sql = counting_sql(question, lambda table: quoted(table.name), quoted)
             with suppress(sqlite3.Error, ValueError):
                 answers[question] = int(own_cursor(raw).execute(sql).fetchone()[0])

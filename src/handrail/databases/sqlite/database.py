@@ -29,7 +29,7 @@ from handrail.databases.sqlite.connection import (
     require_writable,
     translated,
 )
-from handrail.databases.sqlite.counting import count_rows
+from handrail.databases.sqlite.counting import bound, count_rows
 from handrail.databases.sqlite.files import (
     INCOMING,
     Filling,
@@ -159,8 +159,9 @@ class SqliteDatabase:
         with reading(self._file) as raw:
             return integrity(raw)
 
-    def ask(self, sql: str) -> object:
+    def ask(self, sql: str, *, seconds: float) -> object:
         with translated(self._file), closing(connect(self._file)) as raw:
+            bound(raw, seconds)
             try:
                 row = raw.execute(sql).fetchone()
             except (sqlite3.Error, sqlite3.Warning) as error:
