@@ -129,6 +129,11 @@ class BackupRecord:
         return self.verified_at is not None
 
     @property
+    def has_failed(self) -> bool:
+        """Whether the last verification found that it does not restore."""
+        return bool(self.verifications) and not self.is_verified
+
+    @property
     def verified_at(self) -> datetime | None:
         """When the last verification proved it; None where that one failed."""
         last = max(self.verifications, key=lambda one: one.at, default=None)

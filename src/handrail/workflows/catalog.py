@@ -18,7 +18,7 @@ from handrail.backups.catalog import (
     union,
     verification_key,
 )
-from handrail.backups.chain import chain_of
+from handrail.backups.lineage import lineage_of
 from handrail.backups.manifest import ManifestError, read_manifest, read_mark, read_verification
 from handrail.backups.record import BackupRecord, Mark, Verification
 from handrail.stores.store import MissingObject, Store, StoreError
@@ -62,7 +62,7 @@ def find(kit: Equipment, wanted: str) -> Found:
 
 def lineage(kit: Equipment, record: BackupRecord) -> tuple[BackupRecord, ...]:
     """The backup and all that it builds on, oldest first. BackupError when one is gone."""
-    return chain_of(record, read_catalog(kit).records) if record.parent else (record,)
+    return lineage_of(record, read_catalog(kit).records) if record.parent else (record,)
 
 
 @dataclass(slots=True)

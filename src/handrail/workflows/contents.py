@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import BinaryIO
 
-from handrail.backups.chain import to_build_on
+from handrail.backups.lineage import to_build_on
 from handrail.backups.methods import INCREMENTS, DumpRequest, Method
 from handrail.backups.record import BackupRecord, StoredArtifact
 from handrail.databases.database import Database

@@ -26,7 +26,7 @@ class Made:
 def due_now(kit: Equipment, timetable: Timetable) -> tuple[Due, ...]:
     """What is due at this moment; nothing is touched. A backup whose last verification failed serves nothing."""
     records = read_catalog(kit).records
-    candidates = [candidate_of(one) for one in records if not one.verifications or candidate_of(one).is_verified]
+    candidates = [candidate_of(one) for one in records if not one.has_failed]
     return due(candidates, timetable, str(kit.database.address), kit.clock())
 
 

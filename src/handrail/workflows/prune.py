@@ -15,7 +15,7 @@ from datetime import datetime
 
 from handrail.amounts import size
 from handrail.backups.catalog import Catalog, deletion_key
-from handrail.backups.chain import needs
+from handrail.backups.lineage import needs
 from handrail.backups.manifest import write_deletion
 from handrail.backups.methods import is_known
 from handrail.backups.record import Deletion

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.backups.chain import chain_of, needs, to_build_on
+from handrail.backups.lineage import lineage_of, needs, to_build_on
 from handrail.backups.manifest import read_manifest, write_manifest
 from handrail.backups.methods import Format, Method
 from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError
-from unit.test_manifest import RECORD
+from unit.test_manifest import FAILED, RECORD
 
 
 def backup(number: int, parent: int | None = None) -> BackupRecord:
@@ -50,7 +50,7 @@ def test_a_chain_leads_from_a_whole_one_to_itself(choices: Sequence[int], chance
     shuffled = list(records)
     chance.shuffle(shuffled)
     for record in records:
-        chain = chain_of(record, shuffled)
+        chain = lineage_of(record, shuffled)
         assert chain[-1] == record
         assert [one.parent for one in chain] == ["", *(one.id for one in chain[:-1])]
     assert needs(shuffled) == {one.id: (one.parent,) for one in records[1:]}
@@ -59,7 +59,7 @@ def test_a_chain_leads_from_a_whole_one_to_itself(choices: Sequence[int], chance
 
 def test_one_that_is_gone() -> None:
     with pytest.raises(BackupError) as raised:
-        chain_of(backup(3, 2), [backup(2, 1), backup(3, 2)])
+        lineage_of(backup(3, 2), [backup(2, 1), backup(3, 2)])
     assert said(raised) == (
         "backup b3 cannot be restored",
         "b2 holds what changed since b1, which is in no store",
@@ -70,7 +70,7 @@ def test_one_that_is_gone() -> None:
 
 def test_manifests_that_lead_in_a_circle() -> None:
     with pytest.raises(BackupError) as raised:
-        chain_of(backup(1, 2), [backup(2, 1), backup(1, 2)])
+        lineage_of(backup(1, 2), [backup(2, 1), backup(1, 2)])
     assert raised.value.why == "b2 holds what changed since b1, which is in no store"
 
 
@@ -81,6 +81,7 @@ def test_manifests_that_lead_in_a_circle() -> None:
         (replace(backup(1), inventory=None),),
         (replace(backup(1), database="postgresql://elsewhere/other"),),
         (backup(2, 1),),
+        (replace(backup(1), verifications=(FAILED,)),),
     ],
 )
 def test_nothing_to_build_on(records: Sequence[BackupRecord]) -> None:

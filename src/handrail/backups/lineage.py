@@ -9,21 +9,21 @@ from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError
 
 
-def chain_of(record: BackupRecord, records: Iterable[BackupRecord]) -> tuple[BackupRecord, ...]:
+def lineage_of(record: BackupRecord, records: Iterable[BackupRecord]) -> tuple[BackupRecord, ...]:
     """What this backup is restored from, the whole one first and itself last. BackupError when one of them is gone."""
     known = {one.id: one for one in records}
-    chain = [record]
-    while chain[-1].parent:
-        parent = known.get(chain[-1].parent)
-        if parent is None or parent in chain:
+    line = [record]
+    while line[-1].parent:
+        parent = known.get(line[-1].parent)
+        if parent is None or parent in line:
             raise BackupError(
                 f"backup {record.id} cannot be restored",
-                why=f"{chain[-1].id} holds what changed since {chain[-1].parent}, which is in no store",
+                why=f"{line[-1].id} holds what changed since {line[-1].parent}, which is in no store",
                 hint="choose another backup (handrail backup list), or bring that one's folder back into the store",
                 code="HR523",
             )
-        chain.append(parent)
-    return tuple(reversed(chain))
+        line.append(parent)
+    return tuple(reversed(line))
 
 
 def needs(records: Iterable[BackupRecord]) -> Mapping[str, tuple[str, ...]]:
@@ -32,13 +32,14 @@ def needs(records: Iterable[BackupRecord]) -> Mapping[str, tuple[str, ...]]:
 
 
 def to_build_on(records: Iterable[BackupRecord], database: str, whole: Method) -> BackupRecord:
-    """The newest backup of this database that an increment can be built on, and whose own parents are there.
+    """The newest backup of this database that an increment can be built on: not one that has failed to restore
+    since, nor one whose own parents are gone.
     BackupError when there is none; `whole` is how the first one is made."""
     every = tuple(records)
-    fit = [one for one in every if one.inventory and one.database == database]
+    fit = [one for one in every if one.inventory and one.database == database and not one.has_failed]
     for record in sorted(fit, key=lambda one: (one.created_at, one.id), reverse=True):
         try:
-            chain_of(record, every)
+            lineage_of(record, every)
         except BackupError:
             continue
         return record
