@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from handrail.databases.postgres.binaries import find_tools
 from handrail.databases.postgres.cluster import ThrowawayCluster
+from handrail.facts import DatabaseAddress
 from support.calling import NEXT, SECRET, assert_postgres_at_b2, handrail, postgres_at_b2
 from support.postgres import PostgresServer
 from support.projects import BOOKINGS, STATUS, Script, make_project
@@ -100,6 +101,38 @@ def test_a_standby_is_refused_before_anything_is_done(tmp_path: Path, postgres_s
         said = handrail(tmp_path, "doctor", "--env", "production")
         assert (said.code, said.error.splitlines()[0]) == (5, "HR500 1 thing would stop a guarded run: mode")
         assert_postgres_at_b2(server, here)
+
+
+def many_tables(server: PostgresServer, address: DatabaseAddress, first: int, end: int) -> None:
+    """Each with three indexes, made in several transactions: this server has no room for all of their locks."""
+    for start in range(first, end, 50):
+        texts = (
+            f"CREATE TABLE t{n} (id int PRIMARY KEY, a int UNIQUE, b int UNIQUE)" for n in range(start, start + 50)
+        )
+        server.execute(address, ["; ".join(texts)])
+
+
+def test_more_tables_than_a_server_has_room_for_locks(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    """What pg_dump can do, handrail can; beyond that the setting is named, and nothing is stored."""
+    settings = ["max_locks_per_transaction=10", "max_connections=20"]
+    with ThrowawayCluster(postgres_server.cluster.binaries, settings=settings) as cluster:
+        server = PostgresServer(cluster)
+        address = postgres_at_b2(tmp_path, server)
+        many_tables(server, address, 0, 250)
+        made = handrail(tmp_path, "backup", "create")
+        assert made.out.endswith(", proven to restore\n"), made
+        many_tables(server, address, 250, 1500)
+        said = handrail(tmp_path, "backup", "create")
+        where = f"postgresql://{address.user}@{address.host}:{address.port}/{address.database}"
+        assert (said.code, said.out) == (5, "")
+        assert said.error == (
+            f"HR500 {where} has more tables than its server has room for locks.\n"
+            "  why: A dump locks all of them at once. PostgreSQL says: out of shared memory HINT: You might need to"
+            ' increase "max_locks_per_transaction"..\n'
+            "  next: Raise max_locks_per_transaction (times max_connections it must exceed the number of tables), and"
+            " restart the server."
+        )
+        assert len(list((tmp_path / ".handrail" / "store").rglob("artifact*"))) == 1
 
 
 def test_a_wrong_password_is_not_printed(tmp_path: Path, postgres_server: PostgresServer) -> None:

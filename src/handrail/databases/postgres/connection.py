@@ -195,6 +195,13 @@ def explain(error: Exception, address: DatabaseAddress, failure: type[HandrailEr
             why=f"PostgreSQL says: {text}.",
             hint="Find the holder: SELECT pid, query FROM pg_stat_activity WHERE state = 'idle in transaction'",
         )
+    if state == "53200" and "max_locks_per_transaction" in text:
+        return failure(
+            f"{address} has more tables than its server has room for locks.",
+            why=f"A dump locks all of them at once. PostgreSQL says: {text}.",
+            hint="Raise max_locks_per_transaction (times max_connections it must exceed the number of tables), and"
+            " restart the server.",
+        )
     return failure(f"Reading {address} failed.", why=f"PostgreSQL says: {text}.", hint="Run `handrail doctor`.")
 
 

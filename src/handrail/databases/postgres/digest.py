@@ -26,6 +26,8 @@ rows apart from none. The digest is both sums, 32 hexadecimal digits. It guards 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from handrail.databases.postgres.quoting import Query, identifiers, qualified
@@ -41,6 +43,8 @@ from handrail.facts import (
 )
 
 ALGORITHM = "postgres-rowtext-v1"
+#: Tables whose locks are held at once, beside those that the caller holds.
+_BATCH = 200
 _LARGE_OBJECTS = TableName("pg_largeobject_metadata", "pg_catalog")
 
 #: Shared with the catalog: the schemas, kinds and owners of tables that are the user's.
@@ -72,15 +76,31 @@ def fingerprint(
     tables that the request does not name are left out."""
     wanted = request or {}
     tables = []
-    for found in digestible(query, default_schema, version_table):
-        if not named_only or found.table in wanted:
-            tables.append(_digest_table(query, found, wanted.get(found.table), default_schema))
-            on_table(tables[-1])
+    all_tables = digestible(query, default_schema, version_table)
+    for batch in [all_tables[start : start + _BATCH] for start in range(0, len(all_tables), _BATCH)]:
+        with _locks_released(query, is_needed=len(all_tables) > _BATCH and not named_only):
+            for found in batch:
+                if not named_only or found.table in wanted:
+                    tables.append(_digest_table(query, found, wanted.get(found.table), default_schema))
+                    on_table(tables[-1])
     large = int(query("SELECT count(*) FROM pg_largeobject_metadata")[0][0])
     if large:
         tables.append(TableFingerprint(_LARGE_OBJECTS, large, ()))
     tables.sort(key=lambda entry: (entry.table.name, entry.table.schema or ""))
     return Fingerprint(ALGORITHM, tuple(tables), sequences(query, default_schema))
+
+
+@contextmanager
+def _locks_released(query: Query, *, is_needed: bool) -> Iterator[None]:
+    """Reading locks a table and all its indexes until the transaction ends, or a savepoint is rolled back: a server may
+    have no room for so many locks at once, where it still has for those of pg_dump, which locks tables only."""
+    if not is_needed:
+        yield
+        return
+    query("SAVEPOINT handrail_batch")
+    yield
+    query("ROLLBACK TO SAVEPOINT handrail_batch")
+    query("RELEASE SAVEPOINT handrail_batch")
 
 
 def digestible(query: Query, default_schema: str, version_table: TableName) -> tuple[Digestible, ...]:
