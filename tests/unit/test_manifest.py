@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handrail.backups import manifest
 from handrail.backups.manifest import (
     ManifestError,
     read_deletion,
@@ -259,3 +260,10 @@ def test_any_record_survives(
     fingerprint = Fingerprint("a", (table,), sequences)
     record = replace(RECORD, fingerprint=fingerprint, created_at=at, seconds=seconds, reason=name)
     assert read_manifest(write_manifest(record), name="m") == record
+
+
+def test_a_large_manifest_stands_on_one_line_and_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "_INDENTED", 100)
+    text = write_manifest(RECORD)
+    assert text.count(b"\n") == 1
+    assert read_manifest(text, name="m") == replace(RECORD, verifications=(), marks=())
