@@ -25,6 +25,7 @@ COMMANDS = (
     *("backup", "backup create", "backup list", "backup show", "backup sheet", "backup verify", "backup restore"),
     *("backup explain", "backup diff", "backup run-due", "backup prune", "backup calendar", "backup cost"),
     *("backup pin", "backup unpin", "backup note"),
+    *("archive", "archive status", "archive setup", "archive run"),
 )
 
 

@@ -11,21 +11,21 @@ import re
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal
 
+from handrail.config_archive import ArchiveSettings
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import Duration, LockTimeout, Rate
 from handrail.config_retention import Age, Price, Retention
 from handrail.config_schedule import ScheduleSettings
+from handrail.config_schema import schema_of
 from handrail.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pydantic_core import CoreSchema, ValidationError
-    from pydantic_core.core_schema import WithDefaultSchema
+    from pydantic_core import ValidationError
 
 #: An environment's name becomes a folder of the store and of the journal.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -113,6 +113,7 @@ class Environment:
     backup_max_age: Age | None = None
     drill: DrillSettings | None = None
     schedule: ScheduleSettings | None = None
+    archive: ArchiveSettings | None = None
 
 
 #: The guide's defaults per environment (G6): optional on a laptop, mandatory elsewhere.
@@ -280,55 +281,12 @@ def _validated(raw: Mapping[str, object], source: Path | None) -> _Document:
         return _Document()
     from pydantic_core import SchemaValidator, ValidationError
 
-    validator = SchemaValidator(_schema(_Document), {"hide_input_in_errors": True})
+    validator = SchemaValidator(schema_of(_Document), {"hide_input_in_errors": True})
     try:
         document: _Document = validator.validate_python(_filled(raw))
     except ValidationError as error:
         raise _unusable(error, source) from error
     return document
-
-
-def _schema(kind: Any) -> CoreSchema:
-    """How pydantic's core reads a value of a type that a setting may have."""
-    from pydantic_core import core_schema as core
-
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        read: CoreSchema = inner[1].schema()
-        return read
-    if origin is Literal:
-        return core.literal_schema(list(inner))
-    if origin is tuple:
-        return core.tuple_variable_schema(_schema(inner[0]))
-    if origin is dict:
-        return core.dict_schema(core.str_schema(), _schema(inner[1]))
-    if origin in (Union, UnionType):
-        return core.nullable_schema(_schema(inner[0]))
-    if is_dataclass(kind):
-        return _table(kind)
-    if issubclass(kind, StrEnum):
-        return core.enum_schema(kind, list(kind), sub_type="str")
-    return core.bool_schema() if kind is bool else core.str_schema()
-
-
-def _table(kind: Any) -> CoreSchema:
-    from pydantic_core import core_schema as core
-
-    hints, settings = get_type_hints(kind, include_extras=True), fields(kind)
-
-    def with_default(name: str, default: object, factory: Any) -> WithDefaultSchema:
-        value = _schema(hints[name])
-        if factory is MISSING:
-            return core.with_default_schema(value, default=default)
-        return core.with_default_schema(value, default_factory=factory)
-
-    read = [
-        core.dataclass_field(one.name, with_default(one.name, one.default, one.default_factory), kw_only=True)
-        for one in settings
-    ]
-    arguments = core.dataclass_args_schema(kind.__name__, read, extra_behavior="forbid")
-    checks = hasattr(kind, "__post_init__")
-    return core.dataclass_schema(kind, arguments, [one.name for one in settings], post_init=checks, slots=True)
 
 
 def _filled(raw: Mapping[str, object]) -> dict[str, object]:
@@ -366,14 +324,22 @@ def _unusable(error: ValidationError, source: Path | None) -> ConfigError:
     )
 
 
+_TABLES = {
+    "retention": Retention,
+    "drill": DrillSettings,
+    "schedule": ScheduleSettings,
+    "archive": ArchiveSettings,
+}
+
+
 def _model_of(
     path: Sequence[str],
-) -> type[_Document | Lint | Retention | DrillSettings | ScheduleSettings | Environment | Health]:
+) -> type[_Document | Lint | Retention | DrillSettings | ScheduleSettings | ArchiveSettings | Environment | Health]:
     if not path:
         return _Document
     if path[0] == "lint":
         return Lint
-    for name, kind in (("retention", Retention), ("drill", DrillSettings), ("schedule", ScheduleSettings)):
+    for name, kind in _TABLES.items():
         if name in (path[0], *path[2:]):
             return kind
     return Environment if len(path) == 2 else Health

@@ -22,6 +22,7 @@ from handrail.config import (
     RestorePolicy,
     load_config,
 )
+from handrail.config_archive import ArchiveSettings, ArchiveTool
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import parse_duration
 from handrail.config_retention import Retention, parse_price
@@ -30,6 +31,15 @@ from handrail.errors import ConfigError, ExitCode
 from handrail.retention.cost import Price
 from handrail.retention.policy import FOREVER, RetentionPolicy
 from handrail.wiring import retention_policy, store_price
+
+ARCHIVE = ArchiveSettings(
+    tool=ArchiveTool.LITESTREAM,
+    place="s3://bucket/archive",
+    max_lag=120.0,
+    keep=timedelta(days=14),
+    fine=timedelta(hours=48),
+    sync=10.0,
+)
 
 
 def load(
@@ -131,6 +141,14 @@ timezone = "Europe/Berlin"
 verify = false
 prune = true
 
+[environments.blue.archive]
+tool = "litestream"
+place = "s3://bucket/archive"
+max_lag = "2min"
+keep = "14d"
+fine = "48h"
+sync = "10s"
+
 [environments.blue.health]
 command = "python manage.py check"
 timeout = "90s"
@@ -214,6 +232,7 @@ def test_every_key(tmp_path: Path) -> None:
             backup_max_age=timedelta(days=1),
             drill=DRILL,
             schedule=SCHEDULE,
+            archive=ARCHIVE,
         ),
         names=("blue",),
         alembic_ini=tmp_path / "db" / "alembic.ini",
@@ -316,11 +335,12 @@ def test_a_key_in_the_wrong_place_is_not_shown(tmp_path: Path) -> None:
     assert found == (message, "Input should be 'zstd' or 'none'", "docs/configuration.md lists every key")
 
 
+TOOL_AND_PLACE = '`tool` ("litestream") and `place` (a folder or an URL) are needed'
 PROJECT_KEYS = "default, alembic, section, lint, retention, drill, schedule, environments"
 ENVIRONMENT_KEYS = (
     "url, backup, rehearse, restore, lint, store, copies, failed_copy, bandwidth, store_price, compression, "
     "recipients, recipients_file, identity, identity_note, lock_timeout, lock_retry, lock_wait, statement_timeout, "
-    "prove_budget, maintenance, rehearse_server, health, retention, backup_max_age, drill, schedule"
+    "prove_budget, maintenance, rehearse_server, health, retention, backup_max_age, drill, schedule, archive"
 )
 RETENTION_KEYS = (
     "last, hourly, daily, weekly, monthly, yearly, within, pre_migration, milestones, minimum_verified, timezone, every"
@@ -583,6 +603,13 @@ def test_times(tier: str, text: str, parts: dict[str, int]) -> None:
             '[schedule]\nyearly = "13-01 03:00"',
             "schedule",
             "`yearly` is written like \"01-31 03:00\", not '13-01 03:00'",
+        ),
+        ('[environments.x.archive]\nplace = "a"', "environments.x.archive", TOOL_AND_PLACE),
+        ('[environments.x.archive]\ntool = "litestream"', "environments.x.archive", TOOL_AND_PLACE),
+        (
+            '[environments.x.archive]\ntool = "litestream"\nplace = "a"\nsync = 0',
+            "environments.x.archive",
+            "`max_lag` and `sync` are longer than nothing",
         ),
         ('[drill]\nquery = " "', "drill", "`query` is empty"),
         ('[drill]\ncommand = ""', "drill", "`command` is empty"),

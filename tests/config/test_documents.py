@@ -12,6 +12,7 @@ import pytest
 
 from handrail import config
 from handrail.config import Environment, Health, Lint, load_config
+from handrail.config_archive import ArchiveSettings
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import parse_duration
 from handrail.config_retention import Retention
@@ -46,7 +47,7 @@ def in_code(model: type[DataclassInstance], durations: set[str]) -> dict[str, ob
     return found
 
 
-DURATIONS = {"lock_timeout", "lock_retry", "lock_wait", "statement_timeout", "prove_budget", "timeout"}
+DURATIONS = {"lock_timeout", "lock_retry", "lock_wait", "statement_timeout", "prove_budget", "timeout", "max_lag"}
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,7 @@ DURATIONS = {"lock_timeout", "lock_retry", "lock_wait", "statement_timeout", "pr
         ("retention", Retention),
         ("drill", DrillSettings),
         ("schedule", ScheduleSettings),
+        ("archive", ArchiveSettings),
     ],
 )
 def test_every_key_is_documented_with_its_default(section: str, model: type[DataclassInstance]) -> None:

@@ -3,9 +3,9 @@
 An implementer promises:
 
 * **Looking never raises for a sick archive.** `state` says in `problems` what is wrong, and what the engine's own tool
-  said of it. It writes nothing, neither to the database nor to the archive.
-* **A moment** means: what was committed at or before it is there, what was committed later is not. How finely the
-  tool tells moments apart is a remark of its `state`.
+  said of it. It writes nothing, neither to the database nor to the archive. What is just on its way it waits for.
+* **A moment** means: nothing that was committed later is there. What was committed before is, but for the last moments
+  where the tool cannot tell moments apart that finely: how finely it can is a remark of its `state`.
 * **Nothing live is touched.** `copy` and `write_files` read the archive and write in places of their own; the live
   database need not be there at all.
 * **Nothing left behind.** What `copy` made is ended and removed on every exit; the names it chooses carry the run id,

@@ -1,4 +1,5 @@
-"""What differs between two backups of an environment, told from their manifests alone: nothing is restored or read.
+"""What differs between two backups of an environment, told from their manifests alone: nothing is restored or read. A
+database that was looked at (`DatabaseState`) is compared in the same way.
 
 `compare_backups` goes from the first to the second. Where the manifests cannot tell, that is said and never guessed: a
 table whose columns changed has other digests whatever became of its rows.
@@ -9,15 +10,83 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from handrail.amounts import count
-from handrail.backups.record import BackupRecord
 from handrail.errors import UsageError
-from handrail.facts import ColumnFacts, ObjectKind, SchemaObject, TableFacts, TableFingerprint, TableName
+from handrail.facts import (
+    ColumnFacts,
+    DatabaseFacts,
+    Fingerprint,
+    ObjectKind,
+    SchemaObject,
+    TableFacts,
+    TableFingerprint,
+    TableName,
+)
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
+
+
+class Compared(Protocol):
+    """What is compared of a backup, or of a database."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def database(self) -> str: ...
+
+    @property
+    def engine(self) -> str: ...
+
+    @property
+    def server_version(self) -> str: ...
+
+    @property
+    def revisions(self) -> tuple[str, ...]: ...
+
+    @property
+    def facts(self) -> DatabaseFacts: ...
+
+    @property
+    def fingerprint(self) -> Fingerprint: ...
+
+    @property
+    def tables(self) -> tuple[TableName, ...]: ...
+
+    @property
+    def schema_only(self) -> bool: ...
+
+    @property
+    def changed_meanwhile(self) -> tuple[TableName, ...]: ...
+
+    @property
+    def sealed_digests(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """A whole database as it was when somebody looked; `id` says in words which one it is."""
+
+    id: str
+    revisions: tuple[str, ...]
+    facts: DatabaseFacts
+    fingerprint: Fingerprint
+    database: str = ""
+    tables: tuple[TableName, ...] = ()
+    schema_only: bool = False
+    changed_meanwhile: tuple[TableName, ...] = ()
+    sealed_digests: str = ""
+
+    @property
+    def engine(self) -> str:
+        return self.facts.engine
+
+    @property
+    def server_version(self) -> str:
+        return self.facts.version
 
 
 class Change(StrEnum):
@@ -97,7 +166,7 @@ class BackupDifference:
         return (*told, *(f"not compared: {limit}" for limit in self.not_compared))
 
 
-def compare_backups(first: BackupRecord, second: BackupRecord) -> BackupDifference:
+def compare_backups(first: Compared, second: Compared) -> BackupDifference:
     """Everything that differs from the first to the second. UsageError when they are of different engines."""
     if first.engine != second.engine:
         raise UsageError(
@@ -135,7 +204,7 @@ def _pairs(
             yield Difference(kind, name(key), Change.CHANGED, old, new)
 
 
-def _origin(first: BackupRecord, second: BackupRecord) -> Iterator[Difference]:
+def _origin(first: Compared, second: Compared) -> Iterator[Difference]:
     sides = (
         ("database", first.database, second.database),
         ("server", first.server_version, second.server_version),
@@ -147,7 +216,7 @@ def _origin(first: BackupRecord, second: BackupRecord) -> Iterator[Difference]:
     yield from _pairs("revision", before, after, str, str)
 
 
-def _schema(first: BackupRecord, second: BackupRecord) -> Iterator[Difference]:
+def _schema(first: Compared, second: Compared) -> Iterator[Difference]:
     before, after = ({table.name: table for table in record.facts.tables} for record in (first, second))
     yield from _pairs("table", before, after, str, lambda _: "")
     for name in sorted(before.keys() & after.keys(), key=str):
@@ -198,13 +267,13 @@ def _column_text(column: ColumnFacts) -> str:
     return " ".join(filter(None, parts))
 
 
-def _sequences(first: BackupRecord, second: BackupRecord) -> Iterator[Difference]:
+def _sequences(first: Compared, second: Compared) -> Iterator[Difference]:
     if not (first.schema_only or second.schema_only):
         before, after = (dict(record.fingerprint.sequences) for record in (first, second))
         yield from _pairs("sequence", before, after, str, str)
 
 
-def _rows(first: BackupRecord, second: BackupRecord) -> tuple[tuple[RowDifference, ...], tuple[str, ...]]:
+def _rows(first: Compared, second: Compared) -> tuple[tuple[RowDifference, ...], tuple[str, ...]]:
     """Tables whose rows differ; and in words those of which no more is known than the number, or not even that."""
     before, after = ({table.table: table for table in record.fingerprint.tables} for record in (first, second))
     moving = {*first.changed_meanwhile, *second.changed_meanwhile}
@@ -227,7 +296,7 @@ def _rows(first: BackupRecord, second: BackupRecord) -> tuple[tuple[RowDifferenc
     return tuple(differing), tuple(unknown)
 
 
-def _same_rows(name: TableName, first: BackupRecord, second: BackupRecord) -> bool | None:
+def _same_rows(name: TableName, first: Compared, second: Compared) -> bool | None:
     """Whether a table with as many rows holds the same values; None when that cannot be told."""
     if first.fingerprint.algorithm != second.fingerprint.algorithm or first.sealed_digests or second.sealed_digests:
         return True  # said once for all tables
@@ -243,7 +312,7 @@ def _digests(table: TableFingerprint | None) -> dict[tuple[str, ...], str]:
     return {group.columns: group.digest for group in table.digests} if table else {}
 
 
-def _limits(first: BackupRecord, second: BackupRecord) -> Iterator[str]:
+def _limits(first: Compared, second: Compared) -> Iterator[str]:
     """What no table of these two can be compared by."""
     if first.fingerprint.algorithm != second.fingerprint.algorithm:
         one, other = first.fingerprint.algorithm, second.fingerprint.algorithm

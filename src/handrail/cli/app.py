@@ -9,6 +9,7 @@ import typer
 
 from handrail import __version__
 from handrail.cli import (
+    archive,
     backup,
     differing,
     drilling,
@@ -18,6 +19,7 @@ from handrail.cli import (
     looking,
     marking,
     moving,
+    restoring,
     revision,
     scheduling,
     setup,
@@ -51,6 +53,7 @@ for _name, _command in (
 ):
     # "-1" of `downgrade -1` is a step back, not an option.
     app.command(_name, context_settings={"ignore_unknown_options": _name == "downgrade"})(_command)
+backup.app.command()(restoring.restore)
 backup.app.command()(differing.diff)
 backup.app.command()(scheduling.run_due)
 backup.app.command()(keeping.prune)
@@ -61,6 +64,7 @@ backup.app.command()(marking.unpin)
 backup.app.command()(marking.note)
 app.add_typer(enums.app, name="enum")
 app.add_typer(backup.app, name="backup")
+app.add_typer(archive.app, name="archive")
 
 
 def _show_version(wanted: bool) -> None:

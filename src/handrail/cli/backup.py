@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handrail.amounts import count, size
+from handrail.amounts import size
 from handrail.backups.methods import WAYS, Method, part_of, request_of, way_to
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Which, Yes, asker, confirmed, equipped, looked
+from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Which, equipped, looked
+from handrail.cli.restoring import table_named
 from handrail.errors import BackupError, UsageError
 from handrail.migrations.revision import named
 from handrail.stores.keys import KeyUnusable
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handrail.backups.record import BackupRecord
-    from handrail.databases.database import SideTable
-    from handrail.facts import TableName
     from handrail.workflows.run import Equipment
 
 app = typer.Typer(help="Make, verify, restore, keep and prune backups.", no_args_is_help=True, rich_markup_mode=None)
@@ -36,15 +35,6 @@ def _found(kit: Equipment, which: str) -> tuple[BackupRecord, tuple[str, ...]]:
     from handrail.workflows.catalog import find
 
     return find(kit, which)
-
-
-def _table(text: str) -> TableName:
-    from handrail.migrations.sql_names import read_table
-
-    try:
-        return read_table(text)
-    except ValueError as error:
-        raise UsageError(str(error), hint='write name, schema.name, or "a name.with dots"') from None
 
 
 def _marks(record: BackupRecord) -> list[str]:
@@ -82,7 +72,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options of a command
         if facts.database_missing or not kit.database.exists():
             raise BackupError(f"{facts.address} is not there yet", hint="handrail upgrade creates it")
         way = way_to(kit.database.address.engine, method)
-        request = request_of(way, tables=tuple(map(_table, table or ())), schema_only=schema_only, jobs=jobs)
+        request = request_of(way, tables=tuple(map(table_named, table or ())), schema_only=schema_only, jobs=jobs)
         with locked_run(kit, output.progress, "backup create") as run:
             with _other_way():
                 record = make_backup(run, "by hand", request, to_be_proven=verify)
@@ -217,7 +207,7 @@ def sheet(
     """Print how to restore a backup without handrail. The same lies beside the backup as RECOVERY.txt."""
     with answering("backup sheet", json) as output:
         _, _, kit = equipped(root, env)
-        from handrail.cli.documents import Sheet
+        from handrail.cli.restore_documents import Sheet
         from handrail.workflows.backup import sheet_of
 
         record = _chosen(kit, which)
@@ -296,64 +286,3 @@ def copy(
             how = "copied to it and read back" if copied.written else "it was there already, whole"
             output.lines(f"{record.id} is in {copied.place}: {how}")
         output.document(CopiedBackup(record.id, done))
-
-
-def _compared(table: str, side: SideTable) -> Iterator[str]:
-    """How the live table differs from what was restored beside it."""
-    yield f"{side.name} holds the backup's {count(side.rows, 'row')} of {table}"
-    if side.live_rows is None:
-        yield f"{table} is not in the live database any more"
-    elif side.changed is None:
-        yield f"{table} has {count(side.live_rows, 'row')}; it has no primary key to tell rows by"
-    else:
-        differs = f"{side.changed:,} changed since, {side.new:,} new, {side.lost:,} gone"
-        yield f"{table} has {count(side.live_rows, 'row')}: {differs}"
-    yield f"when you are done with it, drop {side.name}: the models do not know it"
-
-
-@app.command()
-def restore(  # noqa: PLR0913, PLR0917 - the options of a command
-    which: Which,
-    into: Annotated[str, typer.Option("--into", help="A new database: name, path (SQLite), folder (base).")] = "",
-    in_place: Annotated[bool, typer.Option("--in-place", help="Over the live database; it is kept aside.")] = False,
-    table: Annotated[str, typer.Option(help="One table, into a new one beside it; --into names that.")] = "",
-    yes: Yes = False,
-    identity: IdentityFile = None,
-    env: Env = None,
-    root: Root = HERE,
-    json: Json = False,
-) -> None:
-    """Restore a backup into a new database, in place, or one table beside the live one. In place the live database is
-    replaced, and kept aside."""
-    with answering("backup restore", json) as output:
-        if in_place if table else bool(into) == in_place:
-            hint = "--into NAME for a new database, --in-place, or --table NAME alone"
-            raise UsageError("where to restore to is not clear", hint=hint)
-        _, facts, kit = equipped(root, env, identity=identity)
-        from handrail.cli.documents import Restored
-        from handrail.workflows.backup import restore_new, restore_table
-        from handrail.workflows.bring_back import restore_in_place
-        from handrail.workflows.run import locked_run, reading_run
-
-        record = _chosen(kit, which)
-        if table:
-            side = _table(into or f"{_table(table).name}_restored").name
-            with locked_run(kit, output.progress, "backup restore") as run:
-                found = restore_table(run, record, _table(table), side)
-            output.lines(*_compared(table, found))
-            output.document(Restored(record.id, side, None, found))
-            return
-        if into:
-            # Neither touched nor locked; the journal says which backup is read, so that no prune deletes it meanwhile.
-            with reading_run(kit, output.progress, "backup restore", record.id, into) as run:
-                place = restore_new(run, record, into)
-            output.lines(f"restored {record.id} into {place}")
-            output.document(Restored(record.id, place, None))
-            return
-        confirmed(
-            asker(output, yes), f"replace {facts.address} by backup {record.id} of {record.created_at:%Y-%m-%d %H:%M}?"
-        )
-        with locked_run(kit, output.progress, "backup restore", {"backup": record.id}) as run:
-            kept, lost = restore_in_place(run, record)
-        output.lines(f"restored {record.id}; {lost}; the former database is kept as {kept}")
-        output.document(Restored(record.id, str(facts.address), kept))

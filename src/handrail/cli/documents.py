@@ -10,8 +10,9 @@ from handrail.backups.difference import BackupDifference
 from handrail.backups.methods import Method, Way
 from handrail.backups.record import BackupRecord
 from handrail.cli.drill_documents import Drilled, DueDocument
+from handrail.cli.restore_documents import ArchiveDocument, ArchiveEnded, Restored, Setup, Sheet
 from handrail.cli.retention_documents import Calendar, Cost, Pruning
-from handrail.databases.database import Probe, SideTable
+from handrail.databases.database import Probe
 from handrail.enums.listing import EnumColumn
 from handrail.enums.words import Drift, DriftKind
 from handrail.guard.plan import Step
@@ -339,25 +340,6 @@ class CopiedBackup:
     copies: Mapping[str, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """Which backup was restored where; `aside` names what was there before, null for a new database. `side` is how the
-    live table compares with the one restored beside it, where it was one table."""
-
-    backup: str
-    into: str
-    aside: str | None
-    side: SideTable | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """The recovery sheet of a backup: a text that a shell can read."""
-
-    backup: str
-    text: str
-
-
 #: The result of each command.
 RESULTS: Mapping[str, type] = {
     "init": Initialised,
@@ -379,6 +361,9 @@ RESULTS: Mapping[str, type] = {
     "stamp": Stamped,
     "recover": Recovered,
     "drill": Drilled,
+    "archive status": ArchiveDocument,
+    "archive setup": Setup,
+    "archive run": ArchiveEnded,
     "backup create": BackupSummary,
     "backup explain": BackupWays,
     "backup list": BackupList,

@@ -1,0 +1,208 @@
+"""The command that restores: a backup, or the database as of a moment; new, in place, or one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handrail.amounts import count
+from handrail.cli.answering import answering
+from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Yes, asker, confirmed, equipped
+from handrail.errors import UsageError
+from handrail.migrations.revision import named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from handrail.cli.output import Output
+    from handrail.cli.restore_documents import MomentDocument
+    from handrail.databases.database import SideTable
+    from handrail.facts import TableName
+    from handrail.workflows.moment import Found, Put, Target
+
+_NEWEST = "newest"
+
+
+def table_named(text: str) -> TableName:
+    """The table that an option names. UsageError with how to write one."""
+    from handrail.migrations.sql_names import read_table
+
+    try:
+        return read_table(text)
+    except ValueError as error:
+        raise UsageError(str(error), hint='write name, schema.name, or "a name.with dots"') from None
+
+
+def restore(  # noqa: PLR0913, PLR0917 - the options of a command
+    which: Annotated[str, typer.Argument(help="A backup's id or its beginning, latest, or verified.")] = "",
+    to_time: Annotated[
+        str, typer.Option("--to-time", help="Instead: from the archive, as of 2026-11-28T10:00:00Z, or newest.")
+    ] = "",
+    into: Annotated[str, typer.Option("--into", help="A new database: name, path (SQLite), folder (base).")] = "",
+    in_place: Annotated[bool, typer.Option("--in-place", help="Over the live database; it is kept aside.")] = False,
+    table: Annotated[str, typer.Option(help="One table, into a new one beside it; --into names that.")] = "",
+    files: Annotated[
+        str, typer.Option("--files", help="With --to-time: the engine's own files, in a new place.", show_default=False)
+    ] = "",
+    yes: Yes = False,
+    identity: IdentityFile = None,
+    env: Env = None,
+    root: Root = HERE,
+    json: Json = False,
+) -> None:
+    """Restore a backup, or with --to-time a moment of the archive. Into a new database, in place, or one table beside
+    the live one. In place the live database is replaced, and kept aside."""
+    with answering("backup restore", json) as output:
+        _check_words(which, to_time, files)
+        ways = [bool(files), in_place, bool(table)]
+        if sum(ways) > 1 or (bool(into) == any(ways) and not table):
+            hint = "--into NAME for a new database, --in-place, or --table NAME alone"
+            raise UsageError("where to restore to is not clear", hint=hint)
+        if to_time:
+            _restore_moment(output, _moment_of(to_time), _target(into, files, table), yes=yes, env=env, root=root)
+        else:
+            _restore_backup(output, which, _target(into, "", table), yes=yes, identity=identity, env=env, root=root)
+
+
+def _check_words(which: str, to_time: str, files: str) -> None:
+    if bool(which) == bool(to_time):
+        raise UsageError("what to restore is not clear", hint="name a backup (handrail backup list), or add --to-time")
+    if files and not to_time:
+        raise UsageError("--files goes with --to-time", why="a backup is no set of files", hint="--into NAME")
+
+
+def _moment_of(text: str) -> datetime | None:
+    from handrail.backups.moments import read_moment
+
+    return None if text == _NEWEST else read_moment(text)
+
+
+def _target(into: str, files: str, table: str) -> Target:
+    from handrail.workflows.moment import Target
+
+    if not table:
+        return Target(into, files)
+    named = table_named(table)
+    return Target(table=named, side=table_named(into or f"{named.name}_restored").name)
+
+
+def _restore_backup(
+    output: Output, which: str, target: Target, *, yes: bool, identity: Path | None, env: str | None, root: Path
+) -> None:
+    _, facts, kit = equipped(root, env, identity=identity)
+    from handrail.cli.restore_documents import Restored
+    from handrail.workflows.backup import restore_new, restore_table
+    from handrail.workflows.bring_back import restore_in_place
+    from handrail.workflows.catalog import find
+    from handrail.workflows.run import locked_run, reading_run
+
+    record = find(kit, which)[0]
+    if target.table is not None:
+        with locked_run(kit, output.progress, "backup restore") as run:
+            found = restore_table(run, record, target.table, target.side)
+        output.lines(*_compared(str(target.table), found, whose="the backup's"))
+        output.document(Restored(record.id, target.side, None, found))
+        return
+    if target.into:
+        # Neither touched nor locked; the journal says which backup is read, so that no prune deletes it meanwhile.
+        with reading_run(kit, output.progress, "backup restore", record.id, target.into) as run:
+            place = restore_new(run, record, target.into)
+        output.lines(f"restored {record.id} into {place}")
+        output.document(Restored(record.id, place, None))
+        return
+    confirmed(
+        asker(output, yes), f"replace {facts.address} by backup {record.id} of {record.created_at:%Y-%m-%d %H:%M}?"
+    )
+    with locked_run(kit, output.progress, "backup restore", {"backup": record.id}) as run:
+        kept, lost = restore_in_place(run, record)
+    output.lines(f"restored {record.id}; {lost}; the former database is kept as {kept}")
+    output.document(Restored(record.id, str(facts.address), kept))
+
+
+def _restore_moment(
+    output: Output, moment: datetime | None, target: Target, *, yes: bool, env: str | None, root: Path
+) -> None:
+    project, facts, kit = equipped(root, env)
+    from handrail.cli.restore_documents import Restored
+    from handrail.wiring_archives import moment_kit
+    from handrail.workflows.moment import name_of, restore_moment
+    from handrail.workflows.run import locked_run
+
+    parts, question = moment_kit(project.config, facts), f"replace {facts.address} by {name_of(moment)}?"
+    ask = asker(output, yes)
+    if target.is_in_place and ask is None:
+        confirmed(ask, question)  # nobody can be asked: known before anything is restored
+
+    def agree(found: Found) -> None:
+        output.lines(*_told(found))
+        if target.is_in_place:
+            confirmed(ask, question)
+
+    with locked_run(kit, output.progress, "backup restore") as run:
+        put = restore_moment(run, parts, moment, target, agree)
+    output.lines(*_where(put, str(target.table)))
+    side = put.side
+    output.document(Restored("", side.name if side else put.place, put.aside, side, _document(put.found)))
+
+
+def _told(found: Found) -> Iterator[str]:
+    """What was restored, before it is put anywhere."""
+    from handrail.backups.moments import written
+
+    yield f"{found.name}, at revision {named(found.state.revisions)}"
+    if found.reached.moment is not None:
+        yield f"  the last change in it was read at {written(found.reached.moment)}"
+    yield from (f"  {'note' if check.ok is None else 'sound'}: {check.name}: {check.detail}" for check in found.checks)
+    yield from (f"  {remark}" for remark in found.reached.remarks)
+    yield "  no fingerprint of that moment was ever taken, so there is none to compare with; this is what it is now:"
+    for one in found.state.fingerprint.tables:
+        digest = f", digest {one.digests[0].digest}" if one.digests else ""
+        yield f"    {one.table}: {count(one.rows, 'row')}{digest}"
+    difference = found.difference
+    if difference is None:
+        yield "the live database cannot be read, so it was not compared"
+    elif difference.is_empty:
+        yield "the live database holds the same"
+    else:
+        yield "since then, in the live database:"
+        yield from (f"  {line}" for line in difference.lines)
+
+
+def _where(put: Put, table: str) -> Iterator[str]:
+    if put.side is not None:
+        yield from _compared(table, put.side, whose="that moment's")
+    elif put.aside is None:
+        yield f"restored {put.found.name} into {put.place}"
+    else:
+        kept = f"the former database is kept as {put.aside}" if put.aside else "there was no database before"
+        yield f"restored {put.found.name}; {kept}"
+
+
+def _document(found: Found) -> MomentDocument:
+    from handrail.cli.restore_documents import MomentDocument
+
+    return MomentDocument(
+        asked=found.moment,
+        reached=found.reached.moment,
+        revisions=found.state.revisions,
+        checks=found.checks,
+        fingerprint=found.state.fingerprint,
+        difference=found.difference,
+        remarks=found.reached.remarks,
+    )
+
+
+def _compared(table: str, side: SideTable, *, whose: str) -> Iterator[str]:
+    """How the live table differs from what was restored beside it."""
+    yield f"{side.name} holds {whose} {count(side.rows, 'row')} of {table}"
+    if side.live_rows is None:
+        yield f"{table} is not in the live database any more"
+    elif side.changed is None:
+        yield f"{table} has {count(side.live_rows, 'row')}; it has no primary key to tell rows by"
+    else:
+        differs = f"{side.changed:,} changed since, {side.new:,} new, {side.lost:,} gone"
+        yield f"{table} has {count(side.live_rows, 'row')}: {differs}"
+    yield f"when you are done with it, drop {side.name}: the models do not know it"
