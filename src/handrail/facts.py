@@ -23,6 +23,10 @@ class Capability(StrEnum):
     LOCK_OBSERVATION = "lock_observation"
 
 
+#: Tables that a replicator keeps in the database for itself: nobody's data, and in no models (Litestream's, on SQLite).
+REPLICATOR_TABLES = frozenset({"_litestream_seq", "_litestream_lock"})
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseAddress:
     """Where a database is, whatever driver the project uses.

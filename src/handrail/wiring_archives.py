@@ -92,6 +92,17 @@ def place_of(config: Config, settings: ArchiveSettings) -> str:
     return folder if "://" in folder else os.path.abspath(config.root / Path(folder).expanduser())  # noqa: PTH100 - ".." is resolved, links are not
 
 
+def archive_warnings(config: Config, address: DatabaseAddress) -> tuple[str, ...]:
+    """What somebody has to look at about the environment's archive, in words; nothing where none is configured."""
+    if config.settings.archive is None:
+        return ()
+    try:
+        state = open_archive(config, address).state()
+    except UsageError as error:
+        return (f"archive: {error.message}: {error.hint}",)
+    return tuple(f"archive: {fault}" for fault in state.faults(config.settings.archive.max_lag))
+
+
 def moment_kit(config: Config, facts: ProjectFacts) -> MomentKit:
     """What restoring a moment needs beside a run's equipment."""
     from handrail.workflows.moment import MomentKit

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from handrail.archives.archive import Copy, Instruction, Reached
 from handrail.archives.chain import Chain, read_chain
+from handrail.archives.litestream_position import position
 from handrail.archives.litestream_program import Program, keep_running, keeper
 from handrail.archives.litestream_texts import configuration, service
 from handrail.backups.moments import ArchiveError, ArchiveState, Window, written
@@ -63,13 +64,13 @@ class LitestreamArchive:
         place, problems = self.place, list(self._live_problems())
         try:
             release = self._program.release()
-            chain, behind = self._looked()
+            chain, behind, looked_at = self._looked()
         except HandrailError as error:
             told = ": ".join(filter(None, (error.message, error.why, error.hint)))
             return ArchiveState("litestream", "", place, problems=(told, *problems))
-        window, now = chain.window, self._clock()
+        window = chain.window
         if window is not None and behind == 0.0:
-            window = Window(window.oldest, max(window.newest, now.replace(microsecond=0)))
+            window = Window(window.oldest, max(window.newest, looked_at.replace(microsecond=0)))
         problems += chain.holes()
         return ArchiveState(
             "litestream",
@@ -100,25 +101,19 @@ class LitestreamArchive:
             f" {hours:g} h, moments are told apart to half a minute"
         )
 
-    def _looked(self) -> tuple[Chain, float | None]:
-        """The files of the replica, and how far behind the live file they are. What was written only now is given
-        the time to arrive."""
+    def _looked(self) -> tuple[Chain, float | None, datetime]:
+        """The files of the replica, how many seconds behind the live file they are, and as of when that was looked at.
+        What was written only now is given the time to arrive."""
         end = monotonic() + _PATIENCE
         while True:
-            changed = _changed_at(self._settings.database)
+            looked_at, has_arrived = self._clock(), None
+            there = position(self._settings.database) if self._settings.database.exists() else None
             chain = self._chain()
-            behind = self._behind(chain, changed)
-            if not behind or monotonic() > end or keeper(self._settings.folder) is None:
-                return chain, behind
+            if there is not None:
+                has_arrived = there.is_current if chain.last >= there.transaction else False
+            if has_arrived is not False or monotonic() > end or keeper(self._settings.folder) is None:
+                return chain, _behind(chain, has_arrived, looked_at), looked_at
             sleep(0.25)
-
-    def _behind(self, chain: Chain, changed: float | None) -> float | None:
-        """Seconds since the last moment for which everything has arrived; at most that much would be lost."""
-        window = chain.window
-        if window is None or changed is None:
-            return None
-        arrived = window.newest.timestamp() + 1.0  # listed times are cut to the second
-        return 0.0 if changed <= arrived else max(0.0, self._clock().timestamp() - window.newest.timestamp())
 
     def _chain(self) -> Chain:
         said = self._called("ltx", "-level", "all", "-json", str(self._settings.database))
@@ -223,6 +218,13 @@ class LitestreamArchive:
         return keep_running(self._program, ["replicate", *self._options()], self._settings.folder)
 
 
+def _behind(chain: Chain, has_arrived: bool | None, looked_at: datetime) -> float | None:
+    """Seconds since the last moment for which everything has arrived: at most that much would be lost."""
+    if chain.window is None or has_arrived is None:
+        return None
+    return 0.0 if has_arrived else max(0.0, (looked_at - chain.window.newest).total_seconds())
+
+
 def _transaction(said: str) -> int:
     """The last transaction that `litestream restore -json` put into the copy; 0 when it does not say."""
     _, found, rest = said.partition('"txid"')
@@ -244,19 +246,6 @@ def _journal_mode(file: Path) -> str:
 
 def _to_wal(file: Path) -> str:
     return f"sqlite3 {file} 'PRAGMA journal_mode=WAL'"
-
-
-def _changed_at(file: Path) -> float | None:
-    """When somebody last wrote to the database, by the times of its files; None when it is not there."""
-    found = []
-    for path in (file, Path(f"{file}-wal")):
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        if status.st_size:
-            found.append(status.st_mtime)
-    return max(found, default=None)
 
 
 def _remove(path: Path) -> None:

@@ -20,7 +20,8 @@ from handrail.errors import LockNotObtained, UsageError
 
 #: The oldest that the tests were run on; 0.3 and 0.4 write another format, which 0.5 does not read.
 FLOOR: Final = (0, 5, 8)
-_SECONDS: Final = 60
+#: It repeats what a store refuses for longer than anybody waits.
+_SECONDS: Final = 30
 _RESTORE_SECONDS: Final = 24 * 3600
 _SECRETS: Final = (
     "AWS_SECRET_ACCESS_KEY",
@@ -33,10 +34,16 @@ LOCK: Final = "running"
 
 
 class Program:
-    """Litestream as it is started with this environment."""
+    """Litestream as it is started with this environment.
+
+    It fails where AWS_CA_BUNDLE is set (0.5.17: its HTTP client takes no such setting); what the variable means, it
+    reads from SSL_CERT_FILE."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = dict(environ)
+        bundle = self._environ.pop("AWS_CA_BUNDLE", "")
+        if bundle:
+            self._environ.setdefault("SSL_CERT_FILE", bundle)
 
     def path(self) -> str:
         """Beside this Python, where pip puts it, or on the PATH. UsageError when it is in neither place."""

@@ -46,7 +46,7 @@ class Diagnosis:
 @dataclass(frozen=True, slots=True)
 class Status:
     """Where the database stands. `current` and `pending` are revisions, backups, drills and runs are ids. `warnings`
-    tell what is too old."""
+    tell what is too old, or wrong with the archive."""
 
     environment: str
     database: str

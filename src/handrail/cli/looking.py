@@ -68,6 +68,7 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
         project, facts, kit = equipped(root, env, "heads")
         from handrail.backups.drill import overdue
         from handrail.cli.documents import Status
+        from handrail.wiring_archives import archive_warnings
         from handrail.wiring_unattended import age_limits
         from handrail.workflows.catalog import read_catalog
         from handrail.workflows.drill import read_drills
@@ -77,8 +78,9 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
         latest = catalog.records[0] if catalog.records else None
         verified = next((record for record in catalog.records if record.is_verified), None)
         drills, _ = read_drills(kit)
-        warnings = tuple(
-            overdue(catalog.records, drills, age_limits(project.config), str(kit.database.address), kit.clock())
+        warnings = (
+            *overdue(catalog.records, drills, age_limits(project.config), str(kit.database.address), kit.clock()),
+            *archive_warnings(project.config, facts.address),
         )
         interrupted = tuple(run.run_id for run in kit.journal.open_runs())
         output.lines(

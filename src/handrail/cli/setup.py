@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from handrail.databases.database import Probe
+    from handrail.facts import DatabaseAddress
     from handrail.stores.store import Store
     from handrail.wiring import Project
     from handrail.workflows.run import Equipment
@@ -120,7 +121,20 @@ def _probes(project: Project) -> list[Probe]:
     stores = [
         probe for name, store in zip(names, kit.stores, strict=True) for probe in _store_probe(store, name, kit.clock)
     ]
-    return [*probes, *stores, *_encryption(kit), *_last_backup(kit)]
+    return [*probes, *stores, *_encryption(kit), *_last_backup(kit), *_archive(project, facts.address)]
+
+
+def _archive(project: Project, address: DatabaseAddress) -> list[Probe]:
+    """A sick archive stops no run, so it is a remark; nothing where none is configured."""
+    from handrail.databases.database import Probe
+    from handrail.wiring_archives import archive_warnings
+
+    if project.config.settings.archive is None:
+        return []
+    warnings = [one.removeprefix("archive: ") for one in archive_warnings(project.config, address)]
+    if not warnings:
+        return [Probe("archive", True, "every change has arrived; handrail archive status shows the moments")]
+    return [Probe("archive", None, one, "handrail archive status") for one in warnings]
 
 
 def _encryption(kit: Equipment) -> list[Probe]:

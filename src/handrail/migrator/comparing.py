@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 
 from handrail.enums.states import EnumReading
 from handrail.errors import NoModels
+from handrail.facts import REPLICATOR_TABLES
 from handrail.migrator.places import ENGINES
 from handrail.migrator.redirect import unsupported
 
@@ -16,7 +17,14 @@ from handrail.migrator.redirect import unsupported
 def differences(context: MigrationContext) -> list[str]:
     """Readable lines; [] when models and database agree. NoModels when env.py names none."""
     metadata = _models(context)
-    return [line for found in compare_metadata(context, metadata) for line in _lines(found)]
+    return [
+        line for found in compare_metadata(context, metadata) if not _is_replicators(found) for line in _lines(found)
+    ]
+
+
+def _is_replicators(difference: Any) -> bool:
+    """A table that a replicator made for itself: models never have it."""
+    return difference[0] == "remove_table" and difference[1].name in REPLICATOR_TABLES
 
 
 def enums(context: MigrationContext) -> EnumReading:

@@ -17,6 +17,7 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 
 from handrail.enums.plan import Wishes
+from handrail.facts import REPLICATOR_TABLES
 from handrail.migrator.enum_autogenerate import ENGINES, amend
 from handrail.migrator.enum_models import enum_type
 
@@ -56,9 +57,14 @@ def register(wishes: Callable[[], Wishes] = Wishes, tell: Callable[[str], None] 
 
 
 def after_all(context: AutogenContext, upgrade: ops.UpgradeOps, *_: Any) -> Any:
-    """Called with all that autogenerate found."""
+    """Called with all that autogenerate found. No script drops the tables that a replicator keeps for itself."""
+    upgrade.ops[:] = [one for one in upgrade.ops if not _drops_replicators(one)]
     amend(context, upgrade, SETTINGS.wishes(), SETTINGS.tell)
     return _result("CONTINUE")
+
+
+def _drops_replicators(operation: ops.MigrateOperation) -> bool:
+    return isinstance(operation, ops.DropTableOp) and operation.table_name in REPLICATOR_TABLES
 
 
 def compare_default(

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from handrail.databases.sqlite.ddl import collations, constraints, normalised
 from handrail.facts import (
+    REPLICATOR_TABLES,
     BrokenReference,
     Capability,
     ColumnFacts,
@@ -50,14 +51,14 @@ def facts(raw: sqlite3.Connection, *, version_table: str) -> DatabaseFacts:
 
 
 def plain_tables(raw: sqlite3.Connection, version_table: str) -> tuple[str, ...]:
-    """Names of the tables that hold rows of their own, sorted; `version_table` is left out."""
+    """Names of the tables that hold rows of their own, sorted; `version_table` and a replicator's are left out."""
     found = _rows(
         raw,
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' AND rootpage > 0"
         " AND lower(name) <> lower(?)",
         version_table,
     )
-    return tuple(sorted(str(name) for (name,) in found))
+    return tuple(sorted({str(name) for (name,) in found} - REPLICATOR_TABLES))
 
 
 def storage(raw: sqlite3.Connection) -> dict[TableName, int]:

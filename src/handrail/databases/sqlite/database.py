@@ -64,6 +64,8 @@ from handrail.facts import (
     unheard,
 )
 
+_SCRATCH = re.compile(r"[0-9a-f]{8}\.sqlite(\.incoming|\.tmp)?")
+
 
 class SqliteDatabase:
     """The database in one file. Links are followed: locks, copies and replacements concern the file they lead to.
@@ -307,12 +309,14 @@ class SqliteDatabase:
             ) from error
 
     def end_leftovers(self, run_id: str) -> tuple[str, ...]:
-        """Scratch files, and half-written files beside the database whose name carries the run id."""
+        """Scratch files (Litestream fills them as .tmp), and half-written ones beside the database, by the run id."""
         run = glob.escape(_safe(run_id))
         found = [
             path
             for path in self._work_dir.resolve().glob(f"handrail-scratch.{run}.*.sqlite*")
-            if re.fullmatch(r"[0-9a-f]{8}\.sqlite(\.incoming)?", path.name[len(f"handrail-scratch.{_safe(run_id)}.") :])
+            if re.fullmatch(
+                r"[0-9a-f]{8}\.sqlite(\.incoming|\.tmp)?", path.name[len(f"handrail-scratch.{_safe(run_id)}.") :]
+            )
         ]
         beside = glob.escape(self._file.name)
         found += self._file.parent.glob(f"{beside}.*{run}*{INCOMING}")
