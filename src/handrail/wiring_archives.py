@@ -92,15 +92,17 @@ def place_of(config: Config, settings: ArchiveSettings) -> str:
     return folder if "://" in folder else os.path.abspath(config.root / Path(folder).expanduser())  # noqa: PTH100 - ".." is resolved, links are not
 
 
-def archive_warnings(config: Config, address: DatabaseAddress) -> tuple[str, ...]:
-    """What somebody has to look at about the environment's archive, in words; nothing where none is configured."""
-    if config.settings.archive is None:
+def archive_warnings(config: Config, address: DatabaseAddress, max_lag: float | None = None) -> tuple[str, ...]:
+    """What somebody has to look at about the environment's archive, in words; nothing where none is configured. It may
+    be `max_lag` seconds behind, else as far as the configuration says."""
+    settings = config.settings.archive
+    if settings is None:
         return ()
     try:
         state = open_archive(config, address).state()
     except UsageError as error:
         return (f"archive: {error.message}: {error.hint}",)
-    return tuple(f"archive: {fault}" for fault in state.faults(config.settings.archive.max_lag))
+    return tuple(f"archive: {fault}" for fault in state.faults(settings.max_lag if max_lag is None else max_lag))
 
 
 def moment_kit(config: Config, facts: ProjectFacts) -> MomentKit:

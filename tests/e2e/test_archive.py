@@ -196,6 +196,33 @@ def test_a_damaged_archive_is_told_and_restores_nothing(tmp_path: Path) -> None:
     assert read(folder / "local.db")[0] == BOTH[0]
 
 
+def test_a_lost_file_comes_back_and_litestream_has_to_be_started_again(tmp_path: Path) -> None:
+    folder = archived(tmp_path)
+    with kept(folder):
+        for name in ("local.db", "local.db-wal", "local.db-shm"):
+            (folder / name).unlink()
+        said = handrail(folder, "backup", "restore", "--to-time", "newest", "--in-place", "--yes")
+        lost = (
+            f"litestream reads another file than {folder}/local.db, which was replaced: end handrail archive run, and start"
+            " it again"
+        )
+        assert (said.code, told(said)[-3:]) == (
+            0,
+            [
+                "the live database cannot be read, so it was not compared",
+                "restored the newest content; there was no database before",
+                f"warning: archive: {lost}",
+            ],
+        )
+        assert read(folder / "local.db") == BOTH
+        assert f"note  archive          {lost}" in handrail(folder, "doctor").out
+    write(folder, "INSERT INTO bookings VALUES (3, 'late', 'OPEN')")
+    with kept(folder):
+        said = handrail(folder, "backup", "restore", "--to-time", "newest", "--into", "new.db")
+        assert (said.code, read(folder / "new.db")) == (0, [*BOTH, LATE])
+        assert "ok    archive          every change has arrived" in handrail(folder, "doctor").out
+
+
 def test_litestreams_own_tables_are_nobodys_data(tmp_path: Path) -> None:
     """They are in no fingerprint, no drift, and no script drops them."""
     folder = archived(tmp_path)

@@ -46,6 +46,32 @@ class LitestreamSettings:
     sync: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The files of the replica, and whether everything had arrived in them at a moment; None: that cannot be told.
+    `is_lost`: Litestream runs, and has no WAL to read."""
+
+    chain: Chain
+    has_arrived: bool | None
+    at: datetime
+    is_lost: bool = False
+
+    @property
+    def window(self) -> Window | None:
+        window = self.chain.window
+        if window is None or not self.has_arrived:
+            return window
+        return Window(window.oldest, max(window.newest, self.at.replace(microsecond=0)))
+
+    @property
+    def behind(self) -> float | None:
+        """Seconds since the last moment for which everything has arrived: at most that much would be lost."""
+        window = self.chain.window
+        if window is None or self.has_arrived is None:
+            return None
+        return 0.0 if self.has_arrived else max(0.0, (self.at - window.newest).total_seconds())
+
+
 class LitestreamArchive:
     """The archive of one SQLite file. `environ` is what Litestream is started with: its secrets are there and nowhere
     else, and the endpoint of a store that is not Amazon's (AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL)."""
@@ -64,21 +90,23 @@ class LitestreamArchive:
         place, problems = self.place, list(self._live_problems())
         try:
             release = self._program.release()
-            chain, behind, looked_at = self._looked()
+            look = self._looked()
         except HandrailError as error:
             told = ": ".join(filter(None, (error.message, error.why, error.hint)))
             return ArchiveState("litestream", "", place, problems=(told, *problems))
-        window = chain.window
-        if window is not None and behind == 0.0:
-            window = Window(window.oldest, max(window.newest, looked_at.replace(microsecond=0)))
-        problems += chain.holes()
+        if look.is_lost:
+            again = "end handrail archive run, and start it again"
+            problems.append(
+                f"litestream reads another file than {self._settings.database}, which was replaced: {again}"
+            )
+        problems += look.chain.holes()
         return ArchiveState(
             "litestream",
             release,
             place,
-            window,
-            behind if window is not None else None,
-            chain.size,
+            look.window,
+            look.behind,
+            look.chain.size,
             tuple(problems),
             tuple(self._remarks()),
         )
@@ -101,18 +129,18 @@ class LitestreamArchive:
             f" {hours:g} h, moments are told apart to half a minute"
         )
 
-    def _looked(self) -> tuple[Chain, float | None, datetime]:
-        """The files of the replica, how many seconds behind the live file they are, and as of when that was looked at.
-        What was written only now is given the time to arrive."""
+    def _looked(self) -> _Look:
+        """What was written only now is given the time to arrive."""
         end = monotonic() + _PATIENCE
         while True:
-            looked_at, has_arrived = self._clock(), None
+            looked_at, has_arrived, is_lost = self._clock(), None, False
             there = position(self._settings.database) if self._settings.database.exists() else None
-            chain = self._chain()
+            chain, is_kept = self._chain(), keeper(self._settings.folder) is not None
             if there is not None:
                 has_arrived = there.is_current if chain.last >= there.transaction else False
-            if has_arrived is not False or monotonic() > end or keeper(self._settings.folder) is None:
-                return chain, _behind(chain, has_arrived, looked_at), looked_at
+                is_lost = has_arrived is None and is_kept
+            if has_arrived or there is None or not is_kept or monotonic() > end:
+                return _Look(chain, has_arrived, looked_at, is_lost)
             sleep(0.25)
 
     def _chain(self) -> Chain:
@@ -216,13 +244,6 @@ class LitestreamArchive:
             )
         self._program.release()
         return keep_running(self._program, ["replicate", *self._options()], self._settings.folder)
-
-
-def _behind(chain: Chain, has_arrived: bool | None, looked_at: datetime) -> float | None:
-    """Seconds since the last moment for which everything has arrived: at most that much would be lost."""
-    if chain.window is None or has_arrived is None:
-        return None
-    return 0.0 if has_arrived else max(0.0, (looked_at - chain.window.newest).total_seconds())
 
 
 def _transaction(said: str) -> int:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from handrail.cli.output import Output
     from handrail.cli.restore_documents import MomentDocument
+    from handrail.config import Config
     from handrail.databases.database import SideTable
-    from handrail.facts import TableName
+    from handrail.facts import DatabaseAddress, TableName
     from handrail.workflows.moment import Found, Put, Target
 
 _NEWEST = "newest"
@@ -92,7 +93,7 @@ def _target(into: str, files: str, table: str) -> Target:
 def _restore_backup(
     output: Output, which: str, target: Target, *, yes: bool, identity: Path | None, env: str | None, root: Path
 ) -> None:
-    _, facts, kit = equipped(root, env, identity=identity)
+    project, facts, kit = equipped(root, env, identity=identity)
     from handrail.cli.restore_documents import Restored
     from handrail.workflows.backup import restore_new, restore_table
     from handrail.workflows.bring_back import restore_in_place
@@ -119,6 +120,7 @@ def _restore_backup(
     with locked_run(kit, output.progress, "backup restore", {"backup": record.id}) as run:
         kept, lost = restore_in_place(run, record)
     output.lines(f"restored {record.id}; {lost}; the former database is kept as {kept}")
+    output.warnings(_not_archived(project.config, facts.address))
     output.document(Restored(record.id, str(facts.address), kept))
 
 
@@ -145,7 +147,16 @@ def _restore_moment(
         put = restore_moment(run, parts, moment, target, agree)
     output.lines(*_where(put, str(target.table)))
     side = put.side
+    if target.is_in_place:
+        output.warnings(_not_archived(project.config, facts.address))
     output.document(Restored("", side.name if side else put.place, put.aside, side, _document(put.found)))
+
+
+def _not_archived(config: Config, address: DatabaseAddress) -> tuple[str, ...]:
+    """What keeps the restored content from the archive; nothing where there is none."""
+    from handrail.wiring_archives import archive_warnings
+
+    return archive_warnings(config, address, max_lag=0.0)
 
 
 def _told(found: Found) -> Iterator[str]:
