@@ -42,7 +42,7 @@ def test_without_litestream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
-@pytest.mark.parametrize("version", ["v0.3.13", "0.5.7", "(development build)"])
+@pytest.mark.parametrize("version", ["v0.3.13", "0.5.11", "(development build)"])
 def test_one_that_is_too_old(version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError) as caught:
         elsewhere(tmp_path, monkeypatch, f"echo '{version}'").release()
@@ -50,7 +50,7 @@ def test_one_that_is_too_old(version: str, tmp_path: Path, monkeypatch: pytest.M
     assert (error.code, error.message, error.why, error.hint) == (
         "HR564",
         f"litestream {version} is too old",
-        "handrail works with 0.5.8 and newer; 0.3 writes another format",
+        "handrail works with 0.5.12 and newer; 0.3 writes another format",
         "pip install 'handrail[litestream]' --upgrade",
     )
 

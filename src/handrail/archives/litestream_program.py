@@ -19,7 +19,7 @@ from handrail.backups.moments import ArchiveError
 from handrail.errors import LockNotObtained, UsageError
 
 #: The oldest that the tests were run on; 0.3 and 0.4 write another format, which 0.5 does not read.
-FLOOR: Final = (0, 5, 8)
+FLOOR: Final = (0, 5, 12)
 #: It repeats what a store refuses for longer than anybody waits.
 _SECONDS: Final = 30
 _RESTORE_SECONDS: Final = 24 * 3600
