@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 from datetime import timedelta
@@ -12,7 +13,19 @@ from pathlib import Path
 import pytest
 
 from handrail.backups.moments import written
-from support.archived import TABLE, a_second_later, archived, arrived, kept, litestream_of, now, read, told, write
+from support.archived import (
+    TABLE,
+    a_second_later,
+    archived,
+    arrived,
+    damage,
+    kept,
+    litestream_of,
+    now,
+    read,
+    told,
+    write,
+)
 from support.calling import NEXT, handrail
 from support.objects import SECRET, Server, environment
 
@@ -168,10 +181,7 @@ def test_a_damaged_archive_is_told_and_restores_nothing(tmp_path: Path) -> None:
     code, error = restored("--to-time", "2999-01-01T00:00:00Z")
     assert (code, error.splitlines()[0]) == (5, "HR561 2999-01-01T00:00:00Z cannot be restored")
 
-    newest = max(archive.glob("ltx/0/*.ltx"))
-    damaged = bytearray(newest.read_bytes())
-    damaged[len(damaged) // 2] ^= 0xFF
-    newest.write_bytes(damaged)
+    last = damage(archive)
     code, error = restored("--to-time", "newest")
     assert (code, error.splitlines()[0], error.splitlines()[2]) == (
         5,
@@ -182,7 +192,6 @@ def test_a_damaged_archive_is_told_and_restores_nothing(tmp_path: Path) -> None:
 
     shutil.rmtree(archive)
     shutil.copytree(whole, archive)
-    last = int(newest.stem.partition("-")[2], 16)
     for file in archive.glob("ltx/*/*.ltx"):
         first, end = (int(part, 16) for part in file.stem.split("-"))
         if end not in (1, last) or first not in (1, last):
@@ -286,6 +295,42 @@ def test_what_cannot_be_done_is_refused(tmp_path: Path, words: tuple[str, ...], 
     write(folder, "PRAGMA journal_mode=DELETE")
     said = handrail(folder, *words)
     assert (said.code, said.error) == (2, error)
+
+
+def test_a_drill_of_the_archive(tmp_path: Path) -> None:
+    folder = archived(tmp_path)
+    with (folder / "handrail.toml").open("a") as settings:
+        settings.write('[drill]\nquery = "SELECT count(*) = 3 FROM bookings"\n')
+    with kept(folder):
+        write(folder, "INSERT INTO bookings VALUES (3, 'late', 'OPEN')")
+        arrived(folder)
+        said = handrail(folder, "drill", "--to-time", "newest")
+        measured = [re.sub(r"[0-9.]+ s\b", "<seconds>", line) for line in told(said)]
+        assert (said.code, measured) == (
+            0,
+            [
+                "drill <id> passed",
+                "RTO          <seconds>, from the start until all below was done",
+                f"RPO          <seconds>, how far the archive {folder}/archive was behind",
+                "passed       restore: the newest content, 3 rows in 1 table; there is no fingerprint of that moment to"
+                " compare with",
+                "passed       integrity_check: every page and index entry is sound",
+                "passed       foreign_key_check: every foreign key leads to a row",
+                "not checked  models: env.py names no models to compare with; in env.py set target_metadata ="
+                " Base.metadata (or SQLModel.metadata), with all models imported",
+                "passed       query: `SELECT count(*) = 3 FROM bookings` gave 1",
+                "not checked  command: `drill.command` of the environment names none",
+            ],
+        )
+        assert "the archive" in handrail(folder, "drill", "--list").out
+        damage(folder / "archive")
+        said = handrail(folder, "drill", "--to-time", "newest")
+        assert (said.code, said.error.splitlines()[0]) == (5, "HR550 the drill of the archive <here>/archive failed")
+        assert "failed       restore: the newest content cannot be restored from" in said.out
+        assert (
+            f"warning: the last drill failed, of the archive {folder}/archive: restore: "
+            in handrail(folder, "status").out
+        )
 
 
 def test_an_archive_in_a_bucket(tmp_path: Path, moto: Server, monkeypatch: pytest.MonkeyPatch) -> None:

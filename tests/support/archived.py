@@ -76,6 +76,16 @@ def litestream_of(folder: Path) -> int:
     return int((folder / ".handrail" / "archive" / "development" / "running").read_text())
 
 
+def damage(archive: Path) -> int:
+    """Change a byte of every file that holds the newest transaction, which is returned; Litestream may have merged some."""
+    last = max(file.stem.partition("-")[2] for file in archive.glob("ltx/*/*.ltx"))
+    for file in archive.glob(f"ltx/*/*-{last}.ltx"):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        file.write_bytes(content)
+    return int(last, 16)
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 

@@ -34,7 +34,8 @@ class Drill:
     """One drill, its id being that of its run. A document of its own, written once, that outlives the backup.
 
     `seconds` is the RTO as measured: from the start until the last check had ended. `age` is the RPO: how old the
-    backup was, in seconds; `gap` how much older the backup before it is, None when there is none.
+    backup was, in seconds; `gap` how much older the backup before it is, None when there is none. Of a continuous
+    `archive` (its place) `backup` is "", and `age` is how far the archive was behind the database.
     """
 
     id: str
@@ -45,6 +46,12 @@ class Drill:
     age: float
     gap: float | None
     checks: tuple[DrillCheck, ...]
+    archive: str = ""
+
+    @property
+    def source(self) -> str:
+        """What was restored, in words."""
+        return f"the archive {self.archive}" if self.archive else f"backup {self.backup}"
 
     @property
     def failures(self) -> tuple[DrillCheck, ...]:
@@ -59,9 +66,10 @@ class Drill:
     def lines(self) -> tuple[str, ...]:
         """All of it in words; the wording may change."""
         older = "there is none before it" if self.gap is None else f"the one before it is {span(self.gap)} older"
+        what = f"how far {self.source} was behind" if self.archive else f"the age of {self.source}; {older}"
         return (
             f"RTO          {span(self.seconds)}, from the start until all below was done",
-            f"RPO          {span(self.age)}, the age of backup {self.backup}; {older}",
+            f"RPO          {span(self.age)}, {what}",
             *(f"{check.result:<12} {check.name}: {check.detail}" for check in self.checks),
         )
 
@@ -103,7 +111,7 @@ def overdue(
     yield from _too_old("drill", max((one.at for one in own if one.has_passed), default=None), limits.drill, now)
     if own and not own[-1].has_passed:
         why = "; ".join(f"{check.name}: {check.detail}" for check in own[-1].failures)
-        yield f"the last drill failed, of backup {own[-1].backup}: {why}"
+        yield f"the last drill failed, of {own[-1].source}: {why}"
 
 
 _NEXT = {"backup": "handrail backup create", "drill": "handrail drill"}

@@ -15,6 +15,8 @@ from handrail.errors import UsageError
 if TYPE_CHECKING:
     from handrail.backups.drill import Drill
     from handrail.cli.output import Output
+    from handrail.migrator.migrator import ProjectFacts
+    from handrail.wiring import Project
     from handrail.workflows.run import Equipment
 
 Schedule = Annotated[
@@ -26,6 +28,9 @@ def drill(
     which: Annotated[
         str, typer.Argument(help="A backup; else the newest that was proven to restore, else the newest.")
     ] = "",
+    to_time: Annotated[
+        str, typer.Option("--to-time", help="Of the archive instead: newest, or 2026-11-28T10:00:00Z.")
+    ] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the drills that were made.")] = False,
     schedule: Schedule = None,
     identity: IdentityFile = None,
@@ -33,10 +38,11 @@ def drill(
     root: Root = HERE,
     json: Json = False,
 ) -> None:
-    """Restore a backup into a scratch database, check it, and measure. Records the RTO, the RPO and every check."""
+    """Restore a backup, or a moment of the archive, into a scratch database, check it, and measure. Records the RTO,
+    the RPO and every check."""
     with answering("drill", json) as output:
-        if bool(which) + list_ + bool(schedule) > 1:
-            raise UsageError("what to do is not clear", hint="give a backup, or --list, or --schedule")
+        if bool(which) + bool(to_time) + list_ + bool(schedule) > 1:
+            raise UsageError("what to do is not clear", hint="give a backup, or --to-time, or --list, or --schedule")
         from handrail.cli.drill_documents import Drilled
 
         if schedule:
@@ -48,19 +54,41 @@ def drill(
         if list_:
             _list(output, kit)
             return
-        from handrail.backups.drill import choose_for_drill
-        from handrail.wiring_unattended import drill_checks
         from handrail.workflows import drill as drilling
-        from handrail.workflows.catalog import read_catalog
-        from handrail.workflows.run import locked_run
 
-        records = read_catalog(kit).records
-        record = choose_for_drill(records, which)
-        with locked_run(kit, output.progress, "drill", {"backup": record.id}) as run:
-            made = drilling.drill(run, record, records, facts, drill_checks(project.config))
+        made = (
+            _of_moment(output, to_time, project, facts, kit)
+            if to_time
+            else _of_backup(output, which, project, facts, kit)
+        )
         output.lines(f"drill {made.id} {'passed' if made.has_passed else 'failed'}", *made.lines)
         output.document(Drilled((made,)))
         drilling.require_passed(made)
+
+
+def _of_backup(output: Output, which: str, project: Project, facts: ProjectFacts, kit: Equipment) -> Drill:
+    from handrail.backups.drill import choose_for_drill
+    from handrail.wiring_unattended import drill_checks
+    from handrail.workflows.catalog import read_catalog
+    from handrail.workflows.drill import drill as make_drill
+    from handrail.workflows.run import locked_run
+
+    records = read_catalog(kit).records
+    record = choose_for_drill(records, which)
+    with locked_run(kit, output.progress, "drill", {"backup": record.id}) as run:
+        return make_drill(run, record, records, facts, drill_checks(project.config))
+
+
+def _of_moment(output: Output, to_time: str, project: Project, facts: ProjectFacts, kit: Equipment) -> Drill:
+    from handrail.cli.restoring import moment_of
+    from handrail.wiring_archives import moment_kit
+    from handrail.wiring_unattended import drill_checks
+    from handrail.workflows.drill_moment import drill_moment
+    from handrail.workflows.run import locked_run
+
+    moment, parts = moment_of(to_time), moment_kit(project.config, facts)
+    with locked_run(kit, output.progress, "drill") as run:
+        return drill_moment(run, parts, moment, facts, drill_checks(project.config))
 
 
 def _schedule_text(root: Root, env: str | None, scheduler: Scheduler) -> str:
@@ -91,7 +119,7 @@ def _row(drill: Drill) -> tuple[str, ...]:
     return (
         drill.id,
         f"{drill.at:%Y-%m-%d %H:%M} UTC",
-        drill.backup,
+        drill.backup or "the archive",
         "passed" if drill.has_passed else "failed",
         span(drill.seconds),
         span(drill.age),

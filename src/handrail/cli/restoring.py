@@ -63,7 +63,7 @@ def restore(  # noqa: PLR0913, PLR0917 - the options of a command
             hint = "--into NAME for a new database, --in-place, or --table NAME alone"
             raise UsageError("where to restore to is not clear", hint=hint)
         if to_time:
-            _restore_moment(output, _moment_of(to_time), _target(into, files, table), yes=yes, env=env, root=root)
+            _restore_moment(output, moment_of(to_time), _target(into, files, table), yes=yes, env=env, root=root)
         else:
             _restore_backup(output, which, _target(into, "", table), yes=yes, identity=identity, env=env, root=root)
 
@@ -75,7 +75,8 @@ def _check_words(which: str, to_time: str, files: str) -> None:
         raise UsageError("--files goes with --to-time", why="a backup is no set of files", hint="--into NAME")
 
 
-def _moment_of(text: str) -> datetime | None:
+def moment_of(text: str) -> datetime | None:
+    """The moment that `--to-time` names; None: the newest. UsageError for what is no moment."""
     from handrail.backups.moments import read_moment
 
     return None if text == _NEWEST else read_moment(text)

@@ -33,6 +33,17 @@ class DrillChecks:
     command: Callable[[DatabaseAddress], HealthResult] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A restored copy, and `what` it was restored from, in words: whether that holds a whole database, at which
+    revisions."""
+
+    copy: Database
+    what: str
+    revisions: tuple[str, ...]
+    is_whole: bool = True
+
+
 def drill(
     run: Run, record: BackupRecord, records: Sequence[BackupRecord], project: ProjectFacts, checks: DrillChecks
 ) -> Drill:
@@ -47,7 +58,9 @@ def drill(
             equal = f"{count(record.fingerprint.rows, 'row')} in {count(len(record.fingerprint.tables), 'table')}"
             found.append(DrillCheck("restore", CheckResult.PASSED, f"equal to the source, {equal}"))
             with run.step("drill", "checking the restored copy") as done:
-                found += _checks(run, record, project, checks, copy)
+                found += check_copy(
+                    run, Restored(copy, "the backup", record.revisions, record.is_whole), project, checks
+                )
                 done["text"] = f"{count(len(found), 'check')} of the copy"
             ended = kit.clock()
     except HandrailError as error:
@@ -64,7 +77,12 @@ def drill(
         gap=gap_before(record, records),
         checks=tuple(found),
     )
-    with kit.store.open_write(drill_key(kit.environment, run.id)) as out:
+    return record_drill(run, made)
+
+
+def record_drill(run: Run, made: Drill) -> Drill:
+    """Store what came of it."""
+    with run.equipment.store.open_write(drill_key(run.equipment.environment, run.id)) as out:
         out.write(write_drill(made))
     return made
 
@@ -73,9 +91,9 @@ def require_passed(drill: Drill) -> None:
     """BackupError when a check failed."""
     if not drill.has_passed:
         raise BackupError(
-            f"the drill of backup {drill.backup} failed",
+            f"the drill of {drill.source} failed",
             why="; ".join(f"{check.name}: {check.detail}" for check in drill.failures),
-            hint="the live database is untouched; find out whether it has the same fault before you need this backup",
+            hint="the live database is untouched; find out whether it has the same fault before you need it",
             code="HR550",
         )
 
@@ -96,13 +114,12 @@ def read_drills(kit: Equipment) -> tuple[tuple[Drill, ...], tuple[str, ...]]:
     return tuple(sorted(found, key=lambda one: (one.at, one.id), reverse=True)), tuple(unreadable)
 
 
-def _checks(
-    run: Run, record: BackupRecord, project: ProjectFacts, checks: DrillChecks, copy: Database
-) -> list[DrillCheck]:
+def check_copy(run: Run, restored: Restored, project: ProjectFacts, checks: DrillChecks) -> list[DrillCheck]:
     """In this order, as the query and the command may write."""
+    copy = restored.copy
     return [
         *map(_of_probe, copy.integrity()),
-        _models(run, record, project, copy),
+        _models(run, restored, project),
         _query(checks, copy),
         _command(checks, copy),
     ]
@@ -117,15 +134,15 @@ def _judged(name: str, is_well: bool, detail: str) -> DrillCheck:
     return DrillCheck(name, CheckResult.PASSED if is_well else CheckResult.FAILED, detail)
 
 
-def _models(run: Run, record: BackupRecord, project: ProjectFacts, copy: Database) -> DrillCheck:
+def _models(run: Run, restored: Restored, project: ProjectFacts) -> DrillCheck:
     """Whether the application's models load and agree with the copy, as `handrail check` asks the live database."""
-    if set(record.revisions) != set(project.heads):
-        where = f"the backup is at {named(record.revisions)}, the scripts are at {named(project.heads)}"
+    if set(restored.revisions) != set(project.heads):
+        where = f"{restored.what} is at {named(restored.revisions)}, the scripts are at {named(project.heads)}"
         return DrillCheck("models", CheckResult.NOT_CHECKED, where)
-    if not record.is_whole:
-        return DrillCheck("models", CheckResult.NOT_CHECKED, "the backup holds a part of the database")
+    if not restored.is_whole:
+        return DrillCheck("models", CheckResult.NOT_CHECKED, f"{restored.what} holds a part of the database")
     try:
-        differences = [one.summary for one in run.equipment.migrator.differences(on=copy.address)]
+        differences = [one.summary for one in run.equipment.migrator.differences(on=restored.copy.address)]
     except NoModels as error:
         return DrillCheck("models", CheckResult.NOT_CHECKED, f"{error.message}; {error.hint}")
     except ProjectError as error:
