@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from handrail.amounts import size, span
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, Json, Root, looked
+from handrail.cli.call import HERE, Env, Json, Root, looked, opened
 from handrail.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from handrail.archives.archive import Instruction
     from handrail.backups.moments import ArchiveState
+    from handrail.migrator.migrator import ProjectFacts
+    from handrail.wiring import Project
 
 app = typer.Typer(
     help="Keep every change as it happens, so that a moment can be restored.",
@@ -81,7 +85,7 @@ def _instruction(number: int, one: Instruction) -> Iterator[str]:
 def run(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Keep the archive until a signal comes, which its tool is told; for a service, see setup."""
     with answering("archive run", json) as output:
-        project, facts = looked(root, env)
+        project, facts = _looked_once(root, env)
         from handrail.backups.moments import ArchiveError
         from handrail.cli.restore_documents import ArchiveEnded
         from handrail.wiring_archives import open_archive, settings_of
@@ -99,3 +103,16 @@ def run(env: Env = None, root: Root = HERE, json: Json = False) -> None:
                 code="HR569",
             )
         output.document(ArchiveEnded(str(settings_of(project.config).tool)))
+
+
+def _looked_once(root: Path, env: str | None) -> tuple[Project, ProjectFacts]:
+    """As `looked`, without leaving the process that forks children beside one that stays for months."""
+    from handrail.migrator.forkserver import ForkServer
+
+    server = ForkServer() if sys.platform == "linux" else None
+    try:
+        project = opened(root, env, server)
+        return project, project.migrator.describe(None)
+    finally:
+        if server is not None:
+            server.close()
