@@ -132,7 +132,7 @@ def _restore_moment(
     from handrail.cli.restore_documents import Restored
     from handrail.wiring_archives import moment_kit
     from handrail.workflows.moment import name_of, restore_moment
-    from handrail.workflows.run import locked_run
+    from handrail.workflows.run import NEW_FROM_ARCHIVE, locked_run
 
     parts, question = moment_kit(project.config, facts), f"replace {facts.address} by {name_of(moment)}?"
     ask = asker(output, yes)
@@ -144,7 +144,8 @@ def _restore_moment(
         if target.is_in_place:
             confirmed(ask, question)
 
-    with locked_run(kit, output.progress, "backup restore") as run:
+    touches = target.is_in_place or target.table is not None
+    with locked_run(kit, output.progress, "backup restore" if touches else NEW_FROM_ARCHIVE) as run:
         put = restore_moment(run, parts, moment, target, agree)
     output.lines(*_where(put, str(target.table)))
     side = put.side

@@ -19,7 +19,7 @@ from handrail.databases.database import Database, Probe, SideTable
 from handrail.errors import DatabaseUnavailable
 from handrail.facts import DatabaseAddress, TableName
 from handrail.journal.journal import EventKind
-from handrail.workflows.run import Run
+from handrail.workflows.run import Run, end_dead_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,7 @@ def restore_moment(
 ) -> Put:
     """`agree` is told what was found before anything is put anywhere, and may raise. ArchiveError when the moment
     cannot be had, or what was restored is not sound; the live database is untouched then."""
+    end_dead_runs(run)
     require_within(moment, kit.archive.state())
     run.say("restore copy", f"restoring {name_of(moment)} from {kit.archive.place}", "started")
     with kit.archive.copy(moment, run.id) as made:

@@ -43,8 +43,10 @@ class Progress:
 Listener = Callable[[Progress], None]
 #: Commands that touch nothing but the store: one that was killed leaves no doubt about the database.
 STORE_ONLY = frozenset({"backup prune", "backup pin", "backup unpin", "backup note"})
-#: Commands that run unattended and only read the database: what a killed one leaves is dropped by whoever comes next.
-UNATTENDED = frozenset({"drill", "backup run-due"})
+#: A moment of the archive, put into a new place.
+NEW_FROM_ARCHIVE = "backup restore --to-time"
+#: Commands that only read the database: what a killed one leaves is dropped by whoever comes next.
+UNATTENDED = frozenset({"drill", "backup run-due", NEW_FROM_ARCHIVE})
 
 
 @dataclass(frozen=True, slots=True)
