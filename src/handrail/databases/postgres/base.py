@@ -13,8 +13,6 @@ pg_combinebackup makes whole files of both again, and these are compared with th
 from __future__ import annotations
 
 import io
-import os
-import secrets
 import shutil
 import subprocess
 import tarfile
@@ -29,10 +27,9 @@ from handrail.backups.methods import Format
 from handrail.databases.database import DumpReport
 from handrail.databases.postgres import catalog, digest
 from handrail.databases.postgres.binaries import ServerBinaries, extract, find_server_binaries, major
-from handrail.databases.postgres.cluster import ThrowawayCluster
-from handrail.databases.postgres.connection import opened, reading
+from handrail.databases.postgres.connection import reading
 from handrail.databases.postgres.dump import CHUNK, Source, running, said, written
-from handrail.databases.postgres.quoting import identifier, literal
+from handrail.databases.postgres.revived import RevivedCluster
 from handrail.errors import BackupError, HandrailError
 from handrail.facts import DatabaseAddress, DatabaseFacts, Fingerprint
 
@@ -42,9 +39,6 @@ INCREMENTS_SINCE = 17
 _LINKS_SINCE = 18
 _MANIFEST = "backup_manifest"
 _FORMAT = ("--format=tar", "--pgdata=-", "--wal-method=fetch", "--checkpoint=fast")
-#: What says that a folder belongs to a standby or recovers from an archive, and what ALTER SYSTEM set on the source.
-_OF_THE_SOURCE = ("standby.signal", "recovery.signal", "postgresql.auto.conf")
-_ACCESS = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
 def back_up(source: Source, out: BinaryIO, since: bytes = b"") -> DumpReport:
@@ -192,9 +186,14 @@ def _run(binaries: ServerBinaries, program: str, *arguments: str) -> str:
 
 
 def _verify(folder: Path, binaries: ServerBinaries) -> None:
-    complaint = _run(binaries, "pg_verifybackup", str(folder))
-    if complaint:
-        raise BackupError("The base backup is damaged.", why=complaint, hint=_HINT)
+    found = damage(folder, binaries)
+    if found:
+        raise BackupError("The base backup is damaged.", why=found, hint=_HINT)
+
+
+def damage(folder: Path, binaries: ServerBinaries, *options: str) -> str:
+    """Compare every file of a data folder with its manifest; pg_verifybackup's words on what differs, or ""."""
+    return _run(binaries, "pg_verifybackup", *options, str(folder))
 
 
 def unpack(source: BinaryIO, folder: Path, binaries: ServerBinaries) -> None:
@@ -249,33 +248,18 @@ def programs(version: int) -> ServerBinaries:
     )
 
 
-class RestoredCluster(ThrowawayCluster):
-    """A throwaway server on the files of a base backup. `address` leads to the database that was asked for, as the role
-    of the source, whose password is another one here. Nothing of the source's configuration is taken over: libraries
-    that it preloads are missing, and it archives nowhere."""
+class RestoredCluster(RevivedCluster):
+    """A throwaway server on the files of a base backup."""
 
     def __init__(self, binaries: ServerBinaries, origin: DatabaseAddress) -> None:
-        super().__init__(binaries)
-        access = {name: f"{self._folder / name}.conf" for name in ("hba", "ident", "config")}
-        self._settings = (*(f"{name}_file={path}" for name, path in access.items()), "archive_mode=off")
-        self._origin = origin
+        super().__init__(binaries, origin)
         self._parts: tuple[BinaryIO, ...] = ()
-        self._word = secrets.token_urlsafe(18)
-
-    @property
-    def address(self) -> DatabaseAddress:
-        return replace(self._origin, host="127.0.0.1", port=self.port, password=self._word, options=())
 
     def load(self, parts: Iterable[BinaryIO]) -> None:
         """Unpack a base backup and the increments on it, start, recover. BackupError when that cannot be done."""
         self._parts = tuple(parts)
         try:
-            self._make()
-            self._start()
-            by_socket = replace(self.address, host=str(self.socket_folder))
-            with opened(by_socket, "handrail") as query:
-                role = identifier(str(query("SELECT current_user::text")[0][0]))
-                query(f"ALTER ROLE {role} PASSWORD {literal(self._word)}")
+            self.revive()
         except HandrailError as error:
             if isinstance(error, BackupError):
                 raise
@@ -285,17 +269,9 @@ class RestoredCluster(ThrowawayCluster):
                 hint=_HINT,
             ) from error
 
-    def _fill(self, secret: Path) -> None:
-        folder = self._folder / "d"
+    def _lay(self, folder: Path) -> None:
         folder.mkdir(mode=0o700)
         unpack_all(self._parts, folder, self.binaries)
-        for name in _OF_THE_SOURCE:
-            (folder / name).unlink(missing_ok=True)
-        for name, text in {"hba": _ACCESS, "ident": "", "config": ""}.items():
-            (self._folder / f"{name}.conf").write_text(text)
-        if self._account is not None:
-            for path in (self._folder, *self._folder.rglob("*")):
-                os.chown(path, self._account.pw_uid, self._account.pw_gid, follow_symlinks=False)
 
 
 @contextmanager

@@ -24,7 +24,6 @@ from handrail.facts import DatabaseAddress
 __all__ = ["ServerBinaries", "ThrowawayCluster", "find_server_binaries"]
 
 USER = "handrail"
-_START_SECONDS = 60.0
 #: Durability is given up: what is in the cluster is a copy, or made by a test.
 _SETTINGS = (
     "fsync=off",
@@ -52,6 +51,9 @@ class ThrowawayCluster:
     The folder is removed at exit; so it must not exist yet, or be empty. A kill of this process ends the server, too.
     `settings` ("wal_level=replica") come after those that make it quick.
     """
+
+    #: How long it may take until connections are accepted.
+    start_seconds = 60.0
 
     def __init__(self, binaries: ServerBinaries, folder: Path | None = None, settings: Sequence[str] = ()) -> None:
         self.binaries = binaries
@@ -95,6 +97,14 @@ class ThrowawayCluster:
         """End the server (a fast shutdown, after 10 seconds an immediate one) and remove the folder."""
         self._end()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def restart(self) -> None:
+        """Kill the server without a shutdown and start it again, on another port: it recovers from its WAL."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGQUIT)
+            self._server.wait()
+        self._end()
+        self._start()
 
     def restart_as_standby(self) -> None:
         """Start the server again in recovery, on another port: it reads what it has and waits for a primary that never
@@ -174,7 +184,7 @@ class ThrowawayCluster:
     def _await_ready(self) -> bool:
         """Wait until postmaster.pid says "ready", as pg_ctl does; False when the server ended or time is up."""
         assert self._server is not None  # noqa: S101 - _start made it
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + self.start_seconds
         state = self._folder / "d" / "postmaster.pid"
         while time.monotonic() < deadline:
             if self._server.poll() is not None:
