@@ -8,7 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-_REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[2]
 #: The package of Debian that a program is in.
 PACKAGES = {"age": "age", "b3sum": "b3sum", "zstd": "zstd", "sqlite3": "sqlite3"}
 
@@ -17,19 +17,20 @@ PACKAGES = {"age": "age", "b3sum": "b3sum", "zstd": "zstd", "sqlite3": "sqlite3"
 def obtain_program(name: str) -> Path:
     """The program, from PATH or from .cache/programs, where Debian's package is unpacked (which needs no root). Fails
     the test when it cannot be had, and says how to get it."""
-    cache_folder = _REPOSITORY / ".cache" / "programs"
+    cache_folder = REPOSITORY / ".cache" / "programs"
     unpacked = cache_folder / "usr" / "bin" / name
     found = shutil.which(name)
     if found:
         return Path(found)
     if not unpacked.is_file():
-        _download(PACKAGES[name], cache_folder)
+        unpack(PACKAGES[name], cache_folder)
     if not unpacked.is_file():
         raise AssertionError(f"the test needs the program {name}: apt-get install {PACKAGES[name]}")
     return unpacked
 
 
-def _download(package: str, folder: Path) -> None:
+def unpack(package: str, folder: Path) -> None:
+    """Unpack a package of Debian into a folder; nothing is there afterwards where it cannot be had."""
     apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg-deb")
     if not (apt and dpkg):
         return
