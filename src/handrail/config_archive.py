@@ -14,20 +14,25 @@ class ArchiveTool(StrEnum):
     """Who keeps the archive."""
 
     LITESTREAM = "litestream"
+    BARMAN = "barman"
 
 
 #: What each tool knows beyond what all know.
-_OWN: Mapping[ArchiveTool, frozenset[str]] = {ArchiveTool.LITESTREAM: frozenset({"fine", "sync"})}
-_OF_ALL = frozenset({"tool", "place", "max_lag", "keep"})
+_OWN: Mapping[ArchiveTool, frozenset[str]] = {
+    ArchiveTool.LITESTREAM: frozenset({"keep", "fine", "sync"}),
+    ArchiveTool.BARMAN: frozenset({"program", "config"}),
+}
+_OF_ALL = frozenset({"tool", "place", "max_lag"})
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveSettings:
-    """`tool` keeps the archive at `place` (a folder or an URL; required, like the tool). Its newest moment may be
-    `max_lag` behind the database; moments can be restored for `keep`.
+    """`tool` keeps the archive at `place` (both required): a folder or an URL, of Barman the name of its server. Its
+    newest moment may be `max_lag` behind the database.
 
-    Litestream: within `fine` moments are told apart to the second, later to half a minute; changes are sent every
-    `sync`. Secrets are never in here: the tools read theirs from the environment."""
+    Litestream: moments can be restored for `keep`; within `fine` they are told apart to the second, later to half a
+    minute; changes are sent every `sync`. Barman: `program` and `config` say where it and its configuration file are,
+    when not in the usual places. Secrets are never in here: the tools read theirs from the environment."""
 
     tool: ArchiveTool | None = None
     place: str | None = None
@@ -35,10 +40,14 @@ class ArchiveSettings:
     keep: Age | None = None
     fine: Age | None = None
     sync: Duration | None = None
+    program: str | None = None
+    config: str | None = None
 
     def __post_init__(self) -> None:
         if self.tool is None or not self.place:
-            raise ValueError('`tool` ("litestream") and `place` (a folder or an URL) are needed')
+            raise ValueError(
+                '`tool` ("litestream" or "barman") and `place` (a folder, an URL, Barman\'s server) are needed'
+            )
         given = {one.name for one in fields(self) if getattr(self, one.name) is not None}
         strange = sorted(given - _OF_ALL - _OWN[self.tool])
         if strange:

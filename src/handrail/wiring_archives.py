@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from handrail.config_archive import ArchiveSettings
+from handrail.config_archive import ArchiveSettings, ArchiveTool
 from handrail.errors import ConfigError, UsageError
 from handrail.wiring import open_database, state_folder
 
@@ -44,8 +44,10 @@ def open_archive(config: Config, address: DatabaseAddress) -> Archive:
     """The archive of the environment's database. UsageError where none is configured, or its tool is not for the
     engine."""
     settings = settings_of(config)
-    if address.engine == "sqlite":
+    if address.engine == "sqlite" and settings.tool is ArchiveTool.LITESTREAM:
         return _litestream(config, settings, address)
+    if address.engine == "postgresql" and settings.tool is ArchiveTool.BARMAN:
+        return _barman(config, settings, address)
     raise UsageError(
         f"{settings.tool} keeps no archive of {address.engine}",
         why="`archive.tool` of the environment names it",
@@ -76,6 +78,15 @@ def _litestream(config: Config, settings: ArchiveSettings, address: DatabaseAddr
         os.environ,
         lambda: datetime.now(UTC),
     )
+
+
+def _barman(config: Config, settings: ArchiveSettings, address: DatabaseAddress) -> Archive:
+    from handrail.archives.barman import BarmanArchive
+    from handrail.archives.barman_program import BarmanProgram
+
+    file = str(config.root / Path(settings.config).expanduser()) if settings.config else ""
+    program = BarmanProgram(settings.program or "barman", file, settings.place or "", os.environ)
+    return BarmanArchive(program, address, config.name, lambda: datetime.now(UTC))
 
 
 def place_of(config: Config, settings: ArchiveSettings) -> str:

@@ -74,7 +74,7 @@ class Lab:
         self.folder = folder
         self.home = folder / "home"
         self.home.mkdir()
-        self.temporary = tempfile.gettempdir()
+        self.temporary = Path(tempfile.gettempdir())
         self._receiver: subprocess.Popen[bytes] | None = None
         self._log = (folder / "receive-wal.log").open("wb")
         binaries = server.cluster.binaries.bin_dir

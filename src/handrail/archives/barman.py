@@ -7,10 +7,10 @@ import pwd
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from handrail.amounts import count
@@ -76,7 +76,9 @@ class BarmanArchive:
         missing, chain = self._chain(oldest, newest)
         tail = self._tail(newest, chain, is_whole=not missing or missing[-1] < newest.begin_wal)
         is_all = live.position is not None and tail.end >= live.position
-        window = Window(oldest.ended, now if is_all else max(newest.ended, tail.ended or newest.ended))
+        window = Window(
+            _whole_millisecond(oldest.ended), now if is_all else max(newest.ended, tail.ended or newest.ended)
+        )
         return ArchiveState(
             "barman",
             release,
@@ -92,8 +94,7 @@ class BarmanArchive:
         """Segments that should be there and are not, and those since the newest backup that follow without a gap."""
         paths = self._program.segments(oldest.id)
         names = [path.name for path in paths]
-        lost = {path.name for path in paths if path.is_absolute() and not path.is_file()}
-        missing = sorted({*wal.gaps(names, oldest.segment), *lost})
+        missing = sorted({*wal.gaps(names, oldest.segment), *_lost(paths)})
         after = [name for name in missing if name >= newest.begin_wal]
         chain = (name for name in names if name >= newest.begin_wal and not (after and name >= after[0]))
         return tuple(missing), tuple(chain)
@@ -197,6 +198,14 @@ class BarmanArchive:
 
     def _laid(self, held: Held, moment: datetime | None, data: Path) -> None:
         """The files of a backup, with all the WAL since, also what waits to be archived."""
+        lost = _lost(self._program.segments(held.id))
+        if lost:
+            raise ArchiveError(
+                f"the WAL segment {lost[0]} is missing from the archive",
+                why="Barman has noted it down, and its file is gone; it then restores nothing",
+                hint=f"barman rebuild-xlogdb {self._program.server}: then moments before it can be had",
+                code="HR568",
+            )
         data.mkdir(mode=0o700)
         with self._handed_over(data):
             self._program.restore(held.id, data, moment)
@@ -237,7 +246,7 @@ class BarmanArchive:
         raise ArchiveError(
             f"{written(moment)} cannot be restored",
             why=f"{ended}, and {what}",
-            hint=f"--to-time {written(done.ended)}" if done.ended else "handrail archive status",
+            hint="--to-time newest restores all that is there",
             code="HR561",
         )
 
@@ -253,11 +262,22 @@ class BarmanArchive:
         )
 
 
+def _lost(paths: Iterable[Path]) -> list[str]:
+    """Segments that Barman has noted down and whose files are gone."""
+    return [path.name for path in paths if path.is_absolute() and not path.is_file()]
+
+
+def _whole_millisecond(moment: datetime) -> datetime:
+    """The next one, as moments are written for people: what they type must not be before the first moment."""
+    rest = -moment.microsecond % 1000
+    return moment + timedelta(microseconds=rest)
+
+
 def _told(missing: tuple[str, ...], tail: _Tail) -> Iterator[str]:
     if missing:
         yield (
-            f"{count(len(missing), 'WAL segment')} missing, from {missing[0]} on: from there until the next backup"
-            " no moment can be restored"
+            f"{count(len(missing), 'WAL segment')} missing, from {missing[0]} on: no moment between that and the next"
+            " backup can be restored"
         )
     if tail.waiting >= _WAITING:
         yield f"{tail.waiting} WAL segments and more wait to be archived: does `barman cron` run every minute?"
@@ -293,7 +313,7 @@ def _require_whole(done: Recovered, tail: _Tail, folder: Path, binaries: ServerB
     name = wal.named(done.position, timeline, held.segment)
     path = folder / name
     why = f"it cannot be read on there: {wal.read(binaries, path).stopped}" if path.is_file() else "it is missing"
-    until = f"moments until {written(done.ended)} can be had" if done.ended else "try an earlier backup"
+    until = f"moments before {written(done.ended)} can be had" if done.ended else "try an earlier backup"
     raise ArchiveError(f"the archive breaks off in the WAL segment {name}", why=why, hint=until, code="HR568")
 
 

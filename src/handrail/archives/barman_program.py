@@ -99,11 +99,15 @@ class BarmanProgram:
     def failing(self) -> tuple[str, ...]:
         """What `barman check` finds wrong, in its words."""
         told = self._of_server("check", may_fail=True)
-        return tuple(
-            f"{name.replace('_', ' ')}: {one.get('hint') or 'failed'}"
+        found = {
+            name: f"{name.replace('_', ' ')}: {' '.join(str(one.get('hint') or 'failed').split())}"
             for name, one in sorted(told.items())
             if isinstance(one, dict) and one.get("status") != "OK"
-        )
+        }
+        # Where the server does not answer, what was asked of it fails as well, and says nothing new.
+        if "postgresql" in found:
+            return (f"PostgreSQL does not answer Barman: {self._hint()}",)
+        return tuple(found.values())
 
     def listed(self) -> tuple[Listed, ...]:
         """The backups that are whole, oldest first."""

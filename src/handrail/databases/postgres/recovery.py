@@ -65,6 +65,7 @@ class RecoveringCluster(RevivedCluster):
         self._moment = moment
         self._own = self._settings
         self._kept_settings = ""
+        self._is_kept = is_kept
 
     @property
     def data_folder(self) -> Path:
@@ -72,6 +73,7 @@ class RecoveringCluster(RevivedCluster):
 
     def recover(self) -> Recovered:
         """Lay the files, start the server, wait until it has recovered. ArchiveError."""
+        self._require_reachable()
         is_all = self._moment is None
         self._settings = self._recovering(self._moment)
         try:
@@ -84,6 +86,21 @@ class RecoveringCluster(RevivedCluster):
         with opened(self.by_socket, "handrail") as query:
             lsn, ended = query("SELECT pg_last_wal_replay_lsn()::text, pg_last_xact_replay_timestamp()")[0]
         return Recovered(wal.position(str(lsn)), ended.astimezone(UTC) if ended else None, is_all)
+
+    def _require_reachable(self) -> None:
+        """Root's server becomes another user, who has to get into the folder."""
+        account = self._account
+        if account is None:
+            return
+        for folder in self._folder.parents:
+            status = folder.stat()
+            if not status.st_mode & (0o100 if status.st_uid == account.pw_uid else 0o001):
+                raise ArchiveError(
+                    f"no server can be started in {self._folder.parent}",
+                    why=f"it would run as {account.pw_name}, and {folder} is closed to others",
+                    hint="choose a folder that PostgreSQL's account can reach",
+                    code="HR566",
+                )
 
     def take(self, target: Path) -> None:
         """End the server and move its files to `target`, which is not there or an empty folder. OSError."""
@@ -109,6 +126,10 @@ class RecoveringCluster(RevivedCluster):
             self._open_door()
         except DatabaseUnavailable as error:
             raise _not_recovered(error, self._moment) from error
+
+    def _open_door(self) -> None:
+        if not self._is_kept:  # passwords belong to what is kept
+            super()._open_door()
 
     def _lay(self, folder: Path) -> None:
         self._lay_files(folder)
