@@ -188,6 +188,53 @@ def masked(text: str) -> list[str]:
 
 
 @pytest.mark.story
+def test_one_table_in_place_and_a_drill(story: Story) -> None:
+    said = story.handrail("backup", "restore", "--to-time", story.before.isoformat(), "--table", "bookings")
+    assert (said.code, masked(said.out)[-3:]) == (
+        0,
+        [
+            "bookings_restored holds that moment's 1,000 rows of bookings",
+            "bookings has 12 rows: 0 changed since, 2 new, 990 gone",
+            "when you are done with it, drop bookings_restored: the models do not know it",
+        ],
+    ), said
+    story.server.execute(story.address, ["DROP TABLE bookings_restored"])
+    story.lab.arrived(story.address)
+    said = story.handrail("backup", "restore", "--to-time", "newest", "--in-place", "--yes")
+    assert said.code == 0, said
+    kept = re.sub("failed_.*", "failed_<id>", said.out.splitlines()[-1])
+    assert kept == f"restored the newest content; the former database is kept as {story.address.database}_failed_<id>"
+    assert rows(story.server, story.address) == LEFT
+    story.lab.arrived(story.address)
+    said = story.handrail("drill", "--to-time", "newest")
+    assert (said.code, said.out.splitlines()[2:6]) == (
+        0,
+        [
+            f"RPO          0 s, how far the archive Barman's server {NAME} was behind",
+            "passed       restore: the newest content, 12 rows in 1 table; there is no fingerprint of that moment to compare with",
+            "passed       verify_heapam: 2 tables, all sound",
+            "passed       bt_index_check: 2 b-trees, all sound",
+        ],
+    ), said
+
+
+@pytest.mark.story
+def test_cron_that_does_not_run(story: Story) -> None:
+    """What waits is restored all the same; after five minutes that it waits is told."""
+    story.server.execute(story.address, [INSERT.format(4001, 4002), "SELECT pg_switch_wal()"])
+    story.server.execute(
+        story.address, [INSERT.format(4003, 4004), "SELECT pg_switch_wal()", INSERT.format(4005, 4006)]
+    )
+    story.lab.arrived(story.address)
+    assert story.archive.state().problems == ()
+    late = story.lab.archive(story.address, clock=lambda: datetime.now(UTC) + timedelta(seconds=301))
+    assert late.state().problems == ("2 WAL segments wait to be archived: does `barman cron` run every minute?",)
+    with story.archive.copy(None, "r7") as copy:
+        assert rows(story.server, copy.address) == rows(story.server, story.address)
+    story.server.execute(story.address, ["DELETE FROM bookings WHERE id > 4000"])
+
+
+@pytest.mark.story
 def test_the_newest_and_a_moment_since_which_nothing_happened(story: Story) -> None:
     with story.archive.copy(None, "r2") as copy:
         assert rows(story.server, copy.address) == rows(story.server, story.address)
@@ -366,6 +413,8 @@ def test_an_incremental_backup(story: Story) -> None:
         assert rows(story.server, copy.address) == rows(story.server, story.address)
     with story.archive.copy(story.before, "r6") as copy:
         assert rows(story.server, copy.address) == ROWS
+    story.server.execute(story.address, ["DELETE FROM bookings WHERE id > 3000"])
+    story.lab.barman("delete", NAME, "latest")
 
 
 def test_nobody_can_read_the_passwords(story: Story) -> None:

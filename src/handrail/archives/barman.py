@@ -7,8 +7,8 @@ import pwd
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,8 +24,8 @@ from handrail.databases.postgres.recovery import WAL, Recovered, RecoveringClust
 from handrail.errors import HandrailError, UsageError
 from handrail.facts import DatabaseAddress
 
-#: Segments that may wait for Barman's next minute until that is a problem.
-_WAITING = 32
+#: Barman archives every minute all segments but the last; after so many seconds something is wrong.
+_PATIENCE = 300.0
 #: So many segments are read backwards for the last transaction.
 _LOOK_BACK = 8
 #: What Barman writes into the files that it restores, and what it changes there.
@@ -36,12 +36,11 @@ _OF_BARMAN = (WAL, ".barman-recover.info", "recovery.signal", "postgresql.auto.c
 @dataclass(frozen=True, slots=True)
 class _Tail:
     """The end of an archive: the last record begins at `last` and ends at `end`; `ended` is when the last transaction
-    ended that is there. `waiting` segments have not been archived yet."""
+    ended that is there."""
 
     last: int = 0
     end: int = 0
     ended: datetime | None = None
-    waiting: int = 0
 
 
 class BarmanArchive:
@@ -74,7 +73,9 @@ class BarmanArchive:
             return ArchiveState("barman", release, self.place, problems=(problem,))
         oldest, newest = self._program.held(listed[0].id), self._program.held(listed[-1].id)
         missing, chain = self._chain(oldest, newest)
-        tail = self._tail(newest, chain, is_whole=not missing or missing[-1] < newest.begin_wal)
+        is_whole = not missing or missing[-1] < newest.begin_wal
+        waiting = _waiting(live, chain[-1] if chain else newest.begin_wal, newest.segment) if is_whole else {}
+        tail = self._tail(newest, [*chain, *waiting])
         is_all = live.position is not None and tail.end >= live.position
         window = Window(
             _whole_millisecond(oldest.ended), now if is_all else max(newest.ended, tail.ended or newest.ended)
@@ -86,7 +87,7 @@ class BarmanArchive:
             window,
             0.0 if is_all else None if live.position is None else (now - window.newest).total_seconds(),
             sum(one.size for one in listed),
-            (*self._program.failing(), *_told(missing, tail)),
+            (*self._program.failing(), *_told(missing, waiting, now)),
             (f"{count(len(listed), 'backup')}; moments are told apart to the microsecond, by the server's clock",),
         )
 
@@ -99,33 +100,27 @@ class BarmanArchive:
         chain = (name for name in names if name >= newest.begin_wal and not (after and name >= after[0]))
         return tuple(missing), tuple(chain)
 
-    def _tail(self, newest: Held, chain: tuple[str, ...], *, is_whole: bool) -> _Tail:
-        """Read the newest segments. Those that wait to be archived belong to it as well."""
+    def _tail(self, newest: Held, names: list[str]) -> _Tail:
+        """Read the newest segments, from the last one back."""
         binaries = base.programs(newest.version)
+        tail = _Tail()
         with self._scratch() as folder:
-            names = list(chain)
-            if is_whole:
-                names += self._fetched(chain[-1] if chain else newest.begin_wal, newest.segment, folder, _WAITING)
-            tail = _Tail(waiting=len(names) - len(chain))
-            for name in reversed(names[-_LOOK_BACK - tail.waiting :]):
-                path = folder / name
-                if not path.is_file() and self._program.fetch(name, folder) is None:
+            for name in reversed(names[-_LOOK_BACK:]):
+                path = self._program.fetch(name, folder)
+                if path is None:
                     continue
                 seen = wal.read(binaries, path)
                 last, end = tail.last or seen.last or 0, tail.end or seen.end or wal.start(name, newest.segment)
-                tail = _Tail(last, end, seen.ended, tail.waiting)
+                tail = _Tail(last, end, seen.ended)
                 if seen.ended is not None:
                     break
         return tail
 
-    def _fetched(self, last: str, segment: int, folder: Path, most: int | None = None) -> list[str]:
+    def _fetch_waiting(self, last: str, segment: int, folder: Path) -> None:
         """Fetch the segments that follow one, until there is none."""
-        names: list[str] = []
         name = wal.following(last, segment)
-        while (most is None or len(names) < most) and self._program.fetch(name, folder) is not None:
-            names.append(name)
+        while self._program.fetch(name, folder) is not None:
             name = wal.following(name, segment)
-        return names
 
     @contextmanager
     def copy(self, moment: datetime | None, run_id: str) -> Iterator[Copy]:
@@ -210,7 +205,7 @@ class BarmanArchive:
         with self._handed_over(data):
             self._program.restore(held.id, data, moment)
             names = sorted(path.name for path in (data / WAL).iterdir() if wal.is_segment(path.name))
-            self._fetched(names[-1] if names else held.begin_wal, held.segment, data / WAL)
+            self._fetch_waiting(names[-1] if names else held.begin_wal, held.segment, data / WAL)
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
@@ -273,14 +268,26 @@ def _whole_millisecond(moment: datetime) -> datetime:
     return moment + timedelta(microseconds=rest)
 
 
-def _told(missing: tuple[str, ...], tail: _Tail) -> Iterator[str]:
+def _waiting(live: Live, last: str, segment: int) -> dict[str, Path]:
+    """The segments that follow one and wait to be archived, the one that is being received too."""
+    found = {path.name.removesuffix(".partial"): path for folder in live.folders for path in folder.glob("0*")}
+    name, waiting = wal.following(last, segment), {}
+    while name in found:
+        waiting[name] = found[name]
+        name = wal.following(name, segment)
+    return waiting
+
+
+def _told(missing: tuple[str, ...], waiting: Mapping[str, Path], now: datetime) -> Iterator[str]:
     if missing:
         yield (
             f"{count(len(missing), 'WAL segment')} missing, from {missing[0]} on: no moment between that and the next"
             " backup can be restored"
         )
-    if tail.waiting >= _WAITING:
-        yield f"{tail.waiting} WAL segments and more wait to be archived: does `barman cron` run every minute?"
+    whole = [path for path in waiting.values() if path.suffix != ".partial"]
+    with suppress(OSError):  # archived meanwhile
+        if len(whole) > 1 and now.timestamp() - whole[0].stat().st_mtime > _PATIENCE:
+            yield f"{len(whole)} WAL segments wait to be archived: does `barman cron` run every minute?"
 
 
 def _compared(data: Path, binaries: ServerBinaries) -> Iterator[str]:

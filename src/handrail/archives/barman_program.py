@@ -50,11 +50,10 @@ class Held:
 @dataclass(frozen=True, slots=True)
 class Live:
     """What Barman says of the server that it backs up. `position` is where the server writes now, None when Barman
-    cannot ask it."""
+    cannot ask it; in `folders` lies WAL that is not archived yet."""
 
-    release: str
     position: int | None
-    folder: str
+    folders: tuple[Path, ...]
 
 
 class BarmanProgram:
@@ -94,7 +93,8 @@ class BarmanProgram:
         told = self._of_server("show-server")
         at = told.get("current_lsn")
         position = wal.position(at) if isinstance(at, str) and "/" in at else None
-        return Live(str(told.get("server_txt_version") or ""), position, str(told.get("backup_directory") or ""))
+        folders = (told.get("streaming_wals_directory"), told.get("incoming_wals_directory"))
+        return Live(position, tuple(Path(folder) for folder in folders if isinstance(folder, str)))
 
     def failing(self) -> tuple[str, ...]:
         """What `barman check` finds wrong, in its words."""
