@@ -358,6 +358,15 @@ def test_what_a_killed_writer_left_is_never_seen(tmp_path: Path) -> None:
     assert everything_below(tmp_path) == ["a", "a/b"]
 
 
+def test_deleting_clears_away_what_a_killed_writer_left(tmp_path: Path) -> None:
+    """On a disk that is full by it nothing can be written, but a prune makes room."""
+    put(FileStore(tmp_path), "old/x", b"whole")
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert len(everything_below(tmp_path)) == 4
+    FileStore(tmp_path).delete("old/x")
+    assert everything_below(tmp_path) == []
+
+
 def test_only_what_a_dead_writer_left_is_removed(tmp_path: Path) -> None:
     """One writer lives and one is dead, in other processes; a third writer comes."""
     command = [sys.executable, "-c", KILLED.replace("a/b", "live/x"), str(tmp_path), "wait"]

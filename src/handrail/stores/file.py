@@ -90,6 +90,7 @@ class FileStore:
     def delete(self, key: str) -> None:
         path = self._existing(key)
         with self._explained(f"cannot delete {key} from the store {self._root}"):
+            self._sweep()
             with self._or_missing(key):
                 path.unlink()
             with suppress(FileNotFoundError):  # another one has removed the folder, empty by then
