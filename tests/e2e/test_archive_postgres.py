@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -245,6 +246,14 @@ def test_the_newest_and_a_moment_since_which_nothing_happened(story: Story) -> N
         assert rows(story.server, copy.address) == rows(story.server, story.address)
 
 
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that PostgreSQL's own account gets into; those of pytest are root's."""
+    with tempfile.TemporaryDirectory(prefix="handrail-files-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
 class Started(ThrowawayCluster):
     """A server on files that were restored, as they are but for the port, the socket and who may come in."""
 
@@ -255,10 +264,8 @@ class Started(ThrowawayCluster):
 
 
 @pytest.mark.story
-def test_files_that_a_server_is_started_on(story: Story, tmp_path_factory: pytest.TempPathFactory) -> None:
-    base = tmp_path_factory.mktemp("files")
-    for folder in (base, *list(base.parents)[:2]):
-        folder.chmod(0o711)
+def test_files_that_a_server_is_started_on(story: Story, reachable: Path) -> None:
+    base = reachable
     target = base / "data"
     reached = story.archive.write_files(story.before, target)
     assert reached.remarks == (
