@@ -87,6 +87,11 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("drill nosuch", 5, False),
     ("drill --list", 0, True),
     ("drill --schedule systemd", 0, True),
+    ("archive status", 2, False),
+    ("archive setup --env staging", 2, False),
+    ("archive setup", 0, True),
+    ("archive status", 5, True),
+    ("archive run", 2, False),
     ("recover", 0, True),
     ("recover --keep --restore", 2, False),
     ("status", 0, True),
@@ -109,7 +114,12 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("doctor --env nosuch", 2, False),
 )
 #: What is added to the configuration before a call.
-SETTINGS = {"backup run-due --env development": '\n[schedule]\ndaily = "03:00"\n'}
+SETTINGS = {
+    "backup run-due --env development": '\n[schedule]\ndaily = "03:00"\n',
+    "archive setup": '\n[environments.development.archive]\ntool = "litestream"\nplace = "archive"\n',
+}
+#: Their successes need a Litestream that runs: test_archive.py validates them.
+ELSEWHERE = {"archive status", "archive run"}
 METADATA = """import sqlalchemy as sa
 STATUS = sa.Enum("SCHEDULED", "ATTENDED", name="status", native_enum=False, length=50)
 target_metadata = sa.MetaData()
@@ -201,4 +211,4 @@ def test_every_command_has_a_success_and_an_error_above() -> None:
     assert names == set(RESULTS)
     for name in names:
         codes = {bool(code) for words, code, _ in CALLS if f"{words} ".startswith(f"{name} ")}
-        assert codes == {True, False}, name
+        assert codes == ({True} if name in ELSEWHERE else {True, False}), name

@@ -44,12 +44,12 @@ def read(file: Path, sql: str = "SELECT id, topic, status FROM bookings ORDER BY
 
 
 @contextmanager
-def kept(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def kept(folder: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
     """`handrail archive run`, until everything has arrived; ended at exit as a service ends it."""
     environment = {**{key: value for key, value in os.environ.items() if key != "ENV"}, "NO_COLOR": "1"}
-    with (folder / "run.log").open("ab") as log:
-        words = [sys.executable, "-m", "handrail.cli.main", "archive", "run"]
-        process = subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log)
+    with (folder / "run.log").open("ab") as log, (folder / "run.out").open("ab") as out:
+        command = [sys.executable, "-m", "handrail.cli.main", "archive", "run", *words]
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=log)
     try:
         arrived(folder)
         yield process
