@@ -335,7 +335,7 @@ def test_a_key_in_the_wrong_place_is_not_shown(tmp_path: Path) -> None:
     assert found == (message, "Input should be 'zstd' or 'none'", "docs/configuration.md lists every key")
 
 
-TOOL_AND_PLACE = '`tool` ("litestream") and `place` (a folder or an URL) are needed'
+TOOL_AND_PLACE = '`tool` ("litestream" or "barman") and `place` (a folder, an URL, Barman\'s server) are needed'
 PROJECT_KEYS = "default, alembic, section, lint, retention, drill, schedule, environments"
 ENVIRONMENT_KEYS = (
     "url, backup, rehearse, restore, lint, store, copies, failed_copy, bandwidth, store_price, compression, "
