@@ -306,7 +306,8 @@ def test_a_killed_restore_into_another_database_is_settled(bench: Bench) -> None
         Settled(
             run.id,
             "cleaned",
-            "it was restoring backup b4 into sqlite:////elsewhere.db: what is there may not be whole",
+            "it was restoring backup b4 into sqlite:////elsewhere.db: what is there, and files beside it whose names begin"
+            " so, may not be whole",
         ),
     )
     assert bench.kit.journal.open_runs() == ()

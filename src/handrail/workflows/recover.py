@@ -52,7 +52,11 @@ def _ended(kit: Equipment, journalled: JournalledRun) -> Settled:
     """A backup was being restored into another database: there is nothing to finish or undo here."""
     Run(journalled.run_id, kit, lambda _: None).end("cleaned")
     what = f"it was restoring backup {_data(journalled, 'backup')} into {_data(journalled, 'database')}"
-    return Settled(journalled.run_id, "cleaned", f"{what}: what is there may not be whole")
+    return Settled(
+        journalled.run_id,
+        "cleaned",
+        f"{what}: what is there, and files beside it whose names begin so, may not be whole",
+    )
 
 
 def _settle(
