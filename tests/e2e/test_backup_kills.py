@@ -5,10 +5,12 @@ HANDRAIL_KILLS says how many kills at random moments, HANDRAIL_SEED where chance
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from handrail.stores.objects import store as cloud
 from support.backup_kills import (
     ALL,
     COPY,
@@ -58,6 +60,7 @@ def test_every_request_to_a_bucket(tmp_path: Path, s3: Server) -> None:
     assert_all(at_every_request(Ground(tmp_path, bucket=s3), STORING))
 
 
-def test_every_request_of_a_large_artifact(tmp_path: Path, s3: Server) -> None:
-    """Which goes in parts."""
+def test_every_request_of_a_large_artifact(tmp_path: Path, s3: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which goes in parts; a dead writer's claim is taken over after a second here."""
+    monkeypatch.setattr(cloud, "_DEAD", timedelta(seconds=1))
     assert_all(at_every_request(Ground(tmp_path, bucket=s3, is_large=True), (CREATE, COPY)))

@@ -105,6 +105,7 @@ class Place:
     proxy: FaultyProxy | None = None
     #: Whether what follows the kill is called as users call it; else in this process, which takes a fifth of the time.
     is_called: bool = True
+    is_large: bool = False
 
     def words(self, operation: Operation, into: str = "") -> list[str]:
         return [word.format(into=into or f"{self.live}_into") for word in operation.words]
@@ -233,7 +234,9 @@ class Ground:
         story = marked(replace(place.story, environment=variables), folder.name)
         journal = FileJournal(folder / ".handrail" / "journal" / "development")
         kit = replace(place.kit, store=first, copies=(second,) if is_copying else (), journal=journal)
-        return replace(place, story=story, kit=kit, proxy=proxy, is_called=number % _CALLED == 0)
+        return replace(
+            place, story=story, kit=kit, proxy=proxy, is_called=number % _CALLED == 0, is_large=self.is_large
+        )
 
 
 def call(folder: Path, *words: str) -> None:
@@ -412,15 +415,19 @@ def check_database(place: Place, operation: Operation) -> list[str]:
 
 def beside(place: Place) -> set[str]:
     """What nobody asked for: databases and files of runs that have ended."""
-    known = (place.live, f"{place.live}_into", f"{place.live}_again", f"{place.live}_failed_", f"{place.live}.failed_")
+    asked = {
+        place.live,
+        *(f"{place.live}_{name}" for name in ("into", "again", "into.incoming")),
+    }  # recover names these
+    kept = (f"{place.live}_failed_", f"{place.live}.failed_")
     names = {name for name in place.databases() if name.startswith(place.live) or "handrail" in name}
     runs = [path.stem for path in place.story.journals()]
     names = {name for name in names if name.startswith(place.live) or any(run in name for run in runs)}
     return {
         name
         for name in names
-        if name not in known[:3]
-        and not name.startswith(known[3:])
+        if name not in asked
+        and not name.startswith(kept)
         and not name.endswith((".handrail-lock", "-journal", "-wal", "-shm"))
     }
 
@@ -437,12 +444,13 @@ def quiet(_: Progress) -> None:
 
 def go_on(place: Place, operation: Operation, into: str = "") -> None:
     """The command once more, to its end."""
-    if place.is_called:
+    if place.is_called and not (operation is COPY and place.is_large):
         place.story.run(*place.words(operation, into))
         return
     kit, name = place.kit, operation.name
     record = read_catalog(kit).records[0]
     if operation is COPY:
+        time.sleep(2 * place.is_large)  # until a dead writer's claim is old enough
         run = run_of(kit, record.run_id, quiet)
         copy_backup(run, record, whole_store(run, record), kit.copies[0])
     elif operation is INTO:
