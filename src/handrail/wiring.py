@@ -44,6 +44,7 @@ class Project:
         from handrail.guard.plan import Policy
         from handrail.journal.file import FileJournal
         from handrail.wiring_stores import open_keys, open_stores
+        from handrail.wiring_targets import new_database
         from handrail.workflows.run import Equipment
 
         settings = self.config.settings
@@ -58,6 +59,9 @@ class Project:
             by_hand=lambda record: restored_by_hand(record, facts.version_table),
             copies=tuple(copies),
             must_copy=settings.failed_copy is FailedCopy.STOP,
+            new_database=lambda live, text: new_database(
+                live, text, os.environ, lambda address: open_database(address, self.config, facts.version_table)
+            ),
             journal=FileJournal(state / "journal" / self.config.name),
             policy=Policy(
                 environment=self.config.name,

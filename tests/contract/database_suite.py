@@ -423,6 +423,9 @@ class DatabaseSuite(ABC):
             assert sibling.fingerprint() == Fingerprint(sibling.fingerprint().algorithm, ())
             with pytest.raises(BackupError):
                 sibling.create()
+            sibling.drop()
+            assert not sibling.exists()
+            sibling.drop()
         finally:
             self.drop(sibling)
 

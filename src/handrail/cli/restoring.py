@@ -42,7 +42,9 @@ def restore(  # noqa: PLR0913, PLR0917 - the options of a command
     to_time: Annotated[
         str, typer.Option("--to-time", help="Instead: from the archive, as of 2026-11-28T10:00:00Z, or newest.")
     ] = "",
-    into: Annotated[str, typer.Option("--into", help="A new database: name, path (SQLite), folder (base).")] = "",
+    into: Annotated[
+        str, typer.Option("--into", help="A new database: name, path, URL or env:NAME; of base a folder.")
+    ] = "",
     in_place: Annotated[bool, typer.Option("--in-place", help="Over the live database; it is kept aside.")] = False,
     table: Annotated[str, typer.Option(help="One table, into a new one beside it; --into names that.")] = "",
     files: Annotated[

@@ -228,6 +228,10 @@ class Database(Dumps, Protocol):
         """Make this database, empty. Raises BackupError when it is already there."""
         ...
 
+    def drop(self) -> None:
+        """Remove this database, whoever uses it: for one that this run has made. Nothing when it is not there."""
+        ...
+
     def end_leftovers(self, run_id: str) -> tuple[str, ...]:
         """End sessions and drop scratch databases that a dead run left; returns what was ended, as readable lines."""
         ...

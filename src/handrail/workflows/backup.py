@@ -19,7 +19,7 @@ from handrail.facts import TableName
 from handrail.stores.encoding import writing
 from handrail.stores.store import StoreError
 from handrail.workflows.catalog import lineage
-from handrail.workflows.contents import built_on, load, parts_of
+from handrail.workflows.contents import built_on, load, made, parts_of
 from handrail.workflows.copies import copy_to_others, whole_store, write_beside
 from handrail.workflows.counting import counted, rows_done
 from handrail.workflows.run import Equipment, Run
@@ -133,8 +133,8 @@ def restored(run: Run, record: BackupRecord) -> Iterator[Database]:
 
 
 def restore_new(run: Run, record: BackupRecord, into: str) -> str:
-    """Restore into a new database of this name, or the files of a whole server into a new folder; returns the place.
-    Nothing is made when the stored bytes are damaged, or what opens them is not here."""
+    """Restore into the new database that is called so, or the files of a whole server into a new folder; returns the
+    place. Nothing is made when the stored bytes are damaged, or what opens them is not here."""
     kit = run.equipment
     identity_for(run, record)
     for one in lineage(kit, record):
@@ -144,11 +144,22 @@ def restore_new(run: Run, record: BackupRecord, into: str) -> str:
         with parts_of(run, record, "restore") as (content, *increments):
             kit.database.restore_cluster(content, Path(into), server=record.server_version, increments=increments)
         return into
-    target = kit.database.sibling(into)
-    target.create()
-    run.say("restore", f"loading {record.id} into {target.address}", "started")
-    load(run, record, target, "restore")
+    with made(kit.new_database(kit.database, into)) as target:
+        _warn_of_age(run, record, target)
+        run.say("restore", f"loading {record.id} into {target.address}", "started")
+        load(run, record, target, "restore")
     return str(target.address)
+
+
+def _warn_of_age(run: Run, record: BackupRecord, target: Database) -> None:
+    """Dumps are made for the same version and newer ones; an older server refuses what it does not know."""
+    there = target.facts().version
+    if record.engine == "postgresql" and int(there.partition(".")[0]) < int(record.server_version.partition(".")[0]):
+        run.warn(
+            "restore",
+            f"the backup is of PostgreSQL {record.server_version}, {target.address} of {there}: what an"
+            " older server does not know makes the restore fail",
+        )
 
 
 def restore_table(run: Run, record: BackupRecord, table: TableName, into: str) -> SideTable:

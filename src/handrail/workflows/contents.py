@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -11,7 +11,7 @@ from handrail.backups.lineage import to_build_on
 from handrail.backups.methods import INCREMENTS, DumpRequest, Method
 from handrail.backups.record import BackupRecord, StoredArtifact
 from handrail.databases.database import Database
-from handrail.errors import BackupError
+from handrail.errors import BackupError, HandrailError
 from handrail.stores.encoding import reading
 from handrail.workflows.catalog import lineage, read_catalog
 from handrail.workflows.copies import readable_store
@@ -43,6 +43,18 @@ def load(run: Run, record: BackupRecord, target: Database, step: str) -> None:
     """Fill an empty database from a backup."""
     with parts_of(run, record, step) as (content, *increments):
         target.load(content, record.request, increments=increments)
+
+
+@contextmanager
+def made(target: Database) -> Iterator[Database]:
+    """Make a new database, which is dropped again when the block fails. BackupError when it is there already."""
+    target.create()
+    try:
+        yield target
+    except BaseException:
+        with suppress(HandrailError):
+            target.drop()
+        raise
 
 
 def built_on(run: Run, request: DumpRequest) -> tuple[DumpRequest, str]:

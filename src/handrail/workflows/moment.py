@@ -19,6 +19,7 @@ from handrail.databases.database import Database, Probe, SideTable
 from handrail.errors import DatabaseUnavailable
 from handrail.facts import DatabaseAddress, TableName
 from handrail.journal.journal import EventKind
+from handrail.workflows.contents import made
 from handrail.workflows.run import Run, end_dead_runs
 
 
@@ -134,7 +135,8 @@ def _put(run: Run, kit: MomentKit, target: Target, found: Found, copy: Database)
         report = copy.dump(spool)
         spool.seek(0)
         if target.into:
-            return Put(found, _loaded(live.sibling(target.into), spool, found.state))
+            with made(run.equipment.new_database(live, target.into)) as new:
+                return Put(found, _loaded(new, spool, found.state))
         run.note(EventKind.UNDO_STARTED, "restore", {"moment": name_of(found.moment), "format": report.format})
         kept = live.replace(spool, aside=f"failed_{run.id}")
         run.try_note(EventKind.UNDO_DONE, "restore", {"aside": kept})
@@ -142,15 +144,14 @@ def _put(run: Run, kit: MomentKit, target: Target, found: Found, copy: Database)
 
 
 def _loaded(new: Database, spool: BinaryIO, then: DatabaseState) -> str:
-    """Load the dump into a new database, which has to be what the copy was."""
-    new.create()
+    """Load the dump into a new database, which has to be what the copy was then."""
     new.load(spool)
     differences = compare_restored(then.fingerprint, new.fingerprint(), then.facts, new.facts())
     if differences:
         raise ArchiveError(
             f"{new.address} is not what was restored",
             why="; ".join(differences),
-            hint="drop it, and try again",
+            hint="it was removed; try again",
             code="HR566",
         )
     return str(new.address)

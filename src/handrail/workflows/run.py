@@ -77,6 +77,8 @@ class Equipment:
     #: Further stores that get a copy of each backup; whether a copy that fails stops the run.
     copies: tuple[Store, ...] = ()
     must_copy: bool = True
+    #: The database that a restore is to make, by what a person calls it: a name beside the live one, or more.
+    new_database: Callable[[Database, str], Database] = lambda live, name: live.sibling(name)
 
     @property
     def stores(self) -> tuple[Store, ...]:

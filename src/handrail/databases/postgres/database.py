@@ -221,6 +221,10 @@ class PostgresDatabase:
             locale = lifecycle.locale_of(query, self._template) if there else ""
             lifecycle.create(query, self._address.database, locale=locale)
 
+    def drop(self) -> None:
+        with maintenance(self._address, self._application) as query:
+            lifecycle.drop(query, self._address.database)
+
     def end_leftovers(self, run_id: str) -> tuple[str, ...]:
         """The caller holds the lock: a replacement never put in place is then nobody's, whatever run began it."""
         with maintenance(self._address, self._application) as query:

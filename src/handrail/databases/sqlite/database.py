@@ -308,6 +308,9 @@ class SqliteDatabase:
                 f"{self._file} cannot be made.", why=error.strerror or str(error), hint="Check the folder's rights."
             ) from error
 
+    def drop(self) -> None:
+        remove_file(self._file)
+
     def end_leftovers(self, run_id: str) -> tuple[str, ...]:
         """Scratch files (Litestream fills them as .tmp), and half-written ones beside the database, by the run id."""
         run = glob.escape(_safe(run_id))

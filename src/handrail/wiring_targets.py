@@ -1,0 +1,62 @@
+"""Where a new database goes that is restored into: a name beside the live one, or an address on another server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from handrail.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from handrail.databases.database import Database
+    from handrail.facts import DatabaseAddress
+
+_VARIABLE = "env:"
+
+
+def new_database(
+    live: Database, text: str, environ: Mapping[str, str], open_: Callable[[DatabaseAddress], Database]
+) -> Database:
+    """What `--into` names: a database beside the live one by its name, one anywhere by its URL, or the URL that a
+    variable holds ("env:NAME"). UsageError for a password in the text itself, which every user of the machine can read,
+    and for another engine; ConfigError when the variable is not set."""
+    url, where = text, "--into"
+    if text.startswith(_VARIABLE):
+        where = text.removeprefix(_VARIABLE)
+        url = environ.get(where, "")
+        if not url:
+            raise ConfigError(f"the variable {where} is not set", why="--into takes the new database's URL from it")
+    elif "://" not in text:
+        return live.sibling(text)
+    address = _address(url, where)
+    if address.password and where == "--into":
+        raise UsageError(
+            "--into holds a password",
+            why="other users of this machine can read the words of a command (it is not shown)",
+            hint="put the URL into a variable and name that one: --into env:NAME",
+        )
+    if address.engine != live.address.engine:
+        raise UsageError(
+            f"a backup of {live.address.engine} cannot be restored into {address.engine}",
+            hint="name a database of the same engine",
+        )
+    return open_(address)
+
+
+def _address(url: str, where: str) -> DatabaseAddress:
+    from sqlalchemy.engine.url import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    from handrail.migrator.places import address_of_url
+
+    try:
+        address = address_of_url(make_url(url))
+    except ArgumentError:
+        address = None
+    if address is None or not address.database:
+        raise UsageError(
+            f"{where} is no URL of a database",
+            why="it cannot be read, or names none (it is not shown, since it may hold a password)",
+            hint="write it like postgresql://user@host:5432/name, or sqlite:////path/of/file.db",
+        )
+    return address
