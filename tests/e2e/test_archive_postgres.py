@@ -393,13 +393,13 @@ def test_a_tool_that_is_missing_too_old_or_told_of_nothing(story: Story, tmp_pat
 
     assert problems("no-such-barman") == (
         "no-such-barman was not found: PostgreSQL's archive is kept by Barman, which is not part of handrail:"
-        " pip install barman, or apt-get install barman; then docs/archives-postgresql.md",
+        " pip install barman; then docs/archives-postgresql.md",
     )
     old = tmp_path / "barman"
     old.write_text("#!/bin/sh\necho 3.4.0 Barman by EnterpriseDB\n")
     old.chmod(0o755)
     assert problems(str(old)) == (
-        "Barman 3.4.0 is too old: handrail works with 3.13 and newer: pip install --upgrade barman",
+        "Barman 3.4.0 is too old: handrail works with 3.19 and newer: pip install --upgrade barman",
     )
     old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo 3.19.1 || echo nonsense\n')
     assert problems(str(old)) == ("`barman show-server` failed: nonsense: barman check shop",)

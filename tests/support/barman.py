@@ -139,6 +139,7 @@ class Lab:
         self.barman("receive-wal", "--create-slot", NAME)
         self.receive()
         self.server.execute(address, ["SELECT pg_switch_wal()", "SELECT pg_current_xact_id()"])
+        self.barman("archive-wal", NAME)
         self.barman("backup", "--wait", NAME)
 
     def stop_receiving(self) -> None:
