@@ -220,6 +220,16 @@ def test_one_table_in_place_and_a_drill(story: Story) -> None:
 
 
 @pytest.mark.story
+def test_the_archive_of_another_server(story: Story, postgres_server: PostgresServer) -> None:
+    other = postgres_server.clone()
+    what = f"Barman's server {NAME} is another server than that of {other}"
+    code, message, why, hint = failed(story.lab.archive(other), story.before)
+    assert (code, message, hint) == ("HR568", what, "let `archive.place` of the environment name the right one")
+    assert re.fullmatch(r"their system identifiers are (\d+) and (?!\1)\d+", why)
+    assert story.lab.archive(other).state().problems == (f"{what}: {why}: {hint}",)
+
+
+@pytest.mark.story
 def test_cron_that_does_not_run(story: Story) -> None:
     """What waits is restored all the same; after five minutes that it waits is told."""
     story.server.execute(story.address, [INSERT.format(4001, 4002), "SELECT pg_switch_wal()"])
@@ -374,6 +384,8 @@ def test_a_server_that_is_gone(story: Story) -> None:
         assert story.after < last
         with story.archive.copy(story.before, "r4") as copy:
             assert rows(story.server, copy.address) == ROWS
+        with story.archive.copy(last, "r8") as copy:
+            assert len(rows(story.server, copy.address)) >= len(LEFT)
         assert failed(story.archive, last + timedelta(seconds=1)) == [
             "HR561",
             f"{written(last + timedelta(seconds=1))} cannot be restored",

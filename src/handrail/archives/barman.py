@@ -20,8 +20,9 @@ from handrail.archives.barman_texts import instructions
 from handrail.backups.moments import ArchiveError, ArchiveState, Window, written
 from handrail.databases.postgres import base, wal
 from handrail.databases.postgres.binaries import ServerBinaries
+from handrail.databases.postgres.connection import opened
 from handrail.databases.postgres.recovery import WAL, Recovered, RecoveringCluster
-from handrail.errors import HandrailError, UsageError
+from handrail.errors import DatabaseUnavailable, HandrailError, UsageError
 from handrail.facts import DatabaseAddress
 
 #: Barman archives every minute all segments but the last; after so many seconds something is wrong.
@@ -72,6 +73,7 @@ class BarmanArchive:
             problem = f"there is no whole backup yet: barman backup --wait {self._program.server}"
             return ArchiveState("barman", release, self.place, problems=(problem,))
         oldest, newest = self._program.held(listed[0].id), self._program.held(listed[-1].id)
+        self._require_same(newest)
         missing, chain = self._chain(oldest, newest)
         is_whole = not missing or missing[-1] < newest.begin_wal
         waiting = _waiting(live, chain[-1] if chain else newest.begin_wal, newest.segment) if is_whole else {}
@@ -90,6 +92,19 @@ class BarmanArchive:
             (*self._program.failing(), *_told(missing, waiting, now)),
             (f"{count(len(listed), 'backup')}; moments are told apart to the microsecond, by the server's clock",),
         )
+
+    def _require_same(self, held: Held) -> None:
+        """ArchiveError when Barman backs up another server than the one that the project connects to."""
+        with suppress(DatabaseUnavailable):  # it may be gone, or this role may not ask
+            with opened(self._origin, "handrail") as query:
+                here = str(query("SELECT system_identifier::text FROM pg_control_system()")[0][0])
+            if here != held.system:
+                raise ArchiveError(
+                    f"{self.place} is another server than that of {self._origin}",
+                    why=f"their system identifiers are {held.system} and {here}",
+                    hint="let `archive.place` of the environment name the right one",
+                    code="HR568",
+                )
 
     def _chain(self, oldest: Held, newest: Held) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Segments that should be there and are not, and those since the newest backup that follow without a gap."""
@@ -150,6 +165,7 @@ class BarmanArchive:
         """A server that has recovered to the moment, and is known to be there; ended and removed at exit."""
         asked, live = self._clock(), self._program.live()
         held = self._backup_for(moment)
+        self._require_same(held)
         binaries = base.programs(held.version)
         remarks: list[str] = []
         tail = _Tail()
@@ -223,17 +239,24 @@ class BarmanArchive:
             account = pwd.getpwnam(name)
         except KeyError:
             raise UsageError(f"there is no account {name}", why="Barman is to run as it") from None
+        if account.pw_uid == 0:
+            yield
+            return
         parent = folder.parent.stat()
         os.chown(folder, account.pw_uid, account.pw_gid)
         is_ours = parent.st_mode & 0o077 == 0
         if is_ours:
             folder.parent.chmod(0o711)
-        yield
-        if is_ours:
-            folder.parent.chmod(0o700)
+        try:
+            yield
+        finally:
+            if is_ours:
+                folder.parent.chmod(0o700)
 
     def _require_complete(self, done: Recovered, moment: datetime, asked: datetime, live: Live) -> None:
         """Nothing in the archive is later than the moment: then it has to hold everything until then."""
+        if done.ended is not None and moment <= done.ended:
+            return
         if live.position is not None and moment <= asked and done.position >= live.position:
             return
         what = "the server cannot be asked whether any followed" if live.position is None else "the server wrote more"

@@ -36,10 +36,11 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A backup that Barman holds whole. `ended` is the first moment that it can be recovered to; `version` the server's
-    major version; `segment` how large its WAL segments are."""
+    """A backup that Barman holds whole. `system` is the server's own identifier; `ended` the first moment that it can
+    be recovered to; `version` the server's major version; `segment` how large its WAL segments are."""
 
     id: str
+    system: str
     ended: datetime
     begin_wal: str
     version: int
@@ -134,6 +135,7 @@ class BarmanProgram:
             starts_at = wal.position(base["begin_lsn"]) - int(base["begin_offset"])
             return Held(
                 backup_id,
+                str(told["system_id"]),
                 datetime.fromisoformat(base["end_time"]).astimezone(UTC),
                 begin,
                 int(told["postgresql_version"]) // 10000,
