@@ -8,12 +8,13 @@ import re
 import sys
 import tempfile
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from handrail.config_archive import ArchiveSettings, ArchiveTool
-from handrail.errors import ConfigError, UsageError
+from handrail.errors import ConfigError, DatabaseUnavailable, UsageError
 from handrail.wiring import open_database, state_folder
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from handrail.config import Config
     from handrail.facts import DatabaseAddress
     from handrail.migrator.migrator import ProjectFacts
+    from handrail.wiring import Project
     from handrail.workflows.moment import MomentKit
 
 _SECRET_IN_URL = re.compile(r"://[^/@]*:[^/@]*@")
@@ -101,6 +103,42 @@ def place_of(config: Config, settings: ArchiveSettings) -> str:
         )
     folder = place.removeprefix("file://")
     return folder if "://" in folder else os.path.abspath(config.root / Path(folder).expanduser())  # noqa: PTH100 - ".." is resolved, links are not
+
+
+def archived_address(project: Project) -> DatabaseAddress:
+    """The database of the environment's archive, also while nobody can reach it: then it is the one that `url` of the
+    environment names, or alembic.ini. DatabaseUnavailable where only env.py's connection would tell it."""
+    try:
+        return project.migrator.describe(None).address
+    except DatabaseUnavailable as error:
+        address = named_address(project.config)
+        if address is None:
+            error.hint = f"{error.hint or ''} {NAME_IT}".strip()
+            raise
+        return address
+
+
+NAME_IT = (
+    "So that the archive can be read without the database, name its URL in handrail.toml: `url` of the environment."
+)
+
+
+def named_address(config: Config) -> DatabaseAddress | None:
+    """The database as the configuration or alembic.ini names it; None where neither does. Nothing is connected to."""
+    from sqlalchemy.engine.url import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    from handrail.migrator.places import address_of_url
+    from handrail.migrator.script_files import configured_url
+
+    text = config.url(os.environ) or configured_url(config.alembic_ini, config.section)
+    try:
+        address = address_of_url(make_url(text))
+    except ArgumentError:
+        return None
+    if address.engine == "sqlite":
+        return replace(address, database=str(config.root / address.database))
+    return address
 
 
 def archive_warnings(config: Config, address: DatabaseAddress, max_lag: float | None = None) -> tuple[str, ...]:

@@ -372,7 +372,7 @@ def test_a_flipped_byte_is_found(story: Story) -> None:
 
 
 @pytest.mark.story
-def test_a_server_that_is_gone(story: Story) -> None:
+def test_a_server_that_is_gone(story: Story, reachable: Path) -> None:
     """Its archive can be restored from all the same, up to what is known to have arrived."""
     story.lab.configure(replace(story.address, port=1))
     try:
@@ -392,8 +392,34 @@ def test_a_server_that_is_gone(story: Story) -> None:
             f"the last transaction in the archive ended at {written(last)}, and the server cannot be asked whether any followed",
             "--to-time newest restores all that is there",
         ]
+        _restored_through_the_command_line(story, reachable)
     finally:
         story.lab.configure(story.address)
+
+
+def _restored_through_the_command_line(story: Story, reachable: Path) -> None:
+    ini = story.folder / "alembic.ini"
+    text = ini.read_text()
+    ini.write_text(text.replace(f":{story.address.port}/", ":1/"))
+    moment = story.before.isoformat()
+    try:
+        said = story.handrail("backup", "restore", "--to-time", moment, "--into", "then")
+        assert (said.code, said.error.splitlines()[0].split()[0]) == (2, "HR230")
+        assert said.error.endswith("Without the database, the archive gives files: --to-time … --files PATH.")
+        target = reachable / "data"
+        said = story.handrail("backup", "restore", "--to-time", moment, "--files", str(target))
+        assert said.code == 0, said
+        assert said.out.splitlines()[:2] == [
+            "warning: the live database was not compared: no connection to"
+            f" postgresql://handrail@127.0.0.1:1/{story.address.database}",
+            f"restored the content of {written(story.before)} into {target}",
+        ]
+    finally:
+        ini.write_text(text)
+    started = Started(story.server.cluster.binaries, reachable / "server")
+    started.files = target
+    with started:
+        assert rows(story.server, replace(story.address, port=started.port)) == ROWS
 
 
 @pytest.mark.story

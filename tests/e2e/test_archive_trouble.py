@@ -197,3 +197,30 @@ def test_what_cannot_be_done_is_refused(tmp_path: Path, words: tuple[str, ...], 
     write(folder, "PRAGMA journal_mode=DELETE")
     said = handrail(folder, *words)
     assert (said.code, said.error) == (2, error)
+
+
+def test_a_file_that_is_no_database_any_more(tmp_path: Path) -> None:
+    """Only files can be had then; they take the damaged one's place by hand."""
+    folder = archived(tmp_path, NEXT)
+    with kept(folder):
+        write(folder, "INSERT INTO bookings VALUES (3, 'late', 'OPEN')")
+        arrived(folder)
+    live = folder / "local.db"
+    for name in ("local.db-wal", "local.db-shm"):
+        (folder / name).unlink(missing_ok=True)
+    live.write_bytes(b"no database at all" * 1000)
+    said = handrail(folder, "backup", "restore", "--to-time", "newest", "--into", "new.db")
+    assert said.code == 2
+    assert said.error.splitlines()[-1].endswith(
+        "Without the database, the archive gives files: --to-time … --files PATH."
+    )
+    said = handrail(folder, "backup", "restore", "--to-time", "newest", "--files", "new.db")
+    assert said.code == 0, said
+    warned, *lines = said.out.splitlines()
+    assert warned.startswith("warning: the live database was not compared: ")
+    assert [line[:34] for line in lines] == ["restored the newest content into n", "  the last change in it was read a"]
+    assert read(folder / "new.db") == [*BOTH, LATE]
+    assert live.read_bytes().startswith(b"no database")
+    said = handrail(folder, "archive", "status")
+    assert said.code == 5
+    assert "moments    20" in said.out

@@ -10,7 +10,7 @@ import typer
 
 from handrail.amounts import size, span
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, Json, Root, looked, opened
+from handrail.cli.call import HERE, Env, Json, Root, opened
 from handrail.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ app = typer.Typer(
 def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Show which moments can be restored. Exits 5 when the archive is sick, or too far behind the database."""
     with answering("archive status", json) as output:
-        project, facts = looked(root, env)
+        project = opened(root, env)
         from handrail.backups.moments import ArchiveError
         from handrail.cli.restore_documents import ArchiveDocument
-        from handrail.wiring_archives import open_archive, settings_of
+        from handrail.wiring_archives import archived_address, open_archive, settings_of
 
         settings = settings_of(project.config)
-        state = open_archive(project.config, facts.address).state()
+        state = open_archive(project.config, archived_address(project)).state()
         faults = tuple(state.faults(settings.max_lag))
         output.lines(*_lines(state))
         output.document(ArchiveDocument(state, faults))
@@ -65,11 +65,11 @@ def _lines(state: ArchiveState) -> Iterator[str]:
 def setup(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Print what to install so that the archive is kept. Nothing is changed, and there is no secret in it."""
     with answering("archive setup", json) as output:
-        project, facts = looked(root, env)
+        project = opened(root, env)
         from handrail.cli.restore_documents import Setup
-        from handrail.wiring_archives import open_archive
+        from handrail.wiring_archives import archived_address, open_archive
 
-        instructions = open_archive(project.config, facts.address).instructions()
+        instructions = open_archive(project.config, archived_address(project)).instructions()
         for number, one in enumerate(instructions, 1):
             output.lines(*_instruction(number, one))
         output.document(Setup(instructions))

@@ -9,8 +9,8 @@ import typer
 
 from handrail.amounts import count
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Yes, asker, confirmed, equipped
-from handrail.errors import UsageError
+from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Yes, asker, confirmed, equipped, opened
+from handrail.errors import DatabaseUnavailable, UsageError
 from handrail.migrations.revision import named
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from handrail.config import Config
     from handrail.databases.database import SideTable
     from handrail.facts import DatabaseAddress, TableName
+    from handrail.wiring import Project
     from handrail.workflows.moment import Found, Put, Target
 
 _NEWEST = "newest"
@@ -130,7 +131,11 @@ def _restore_backup(
 def _restore_moment(
     output: Output, moment: datetime | None, target: Target, *, yes: bool, env: str | None, root: Path
 ) -> None:
-    project, facts, kit = equipped(root, env)
+    try:
+        project, facts, kit = equipped(root, env)
+    except DatabaseUnavailable as error:
+        _restore_files(output, moment, target, opened(root, env), error)
+        return
     from handrail.cli.restore_documents import Restored
     from handrail.wiring_archives import moment_kit
     from handrail.workflows.moment import name_of, restore_moment
@@ -154,6 +159,32 @@ def _restore_moment(
     if target.is_in_place:
         output.warnings(_not_archived(project.config, facts.address))
     output.document(Restored("", side.name if side else put.place, put.aside, side, _document(put.found)))
+
+
+def _restore_files(
+    output: Output, moment: datetime | None, target: Target, project: Project, unreachable: DatabaseUnavailable
+) -> None:
+    """The engine's own files, while the live database cannot be reached: the archive's tool needs none. Nothing is
+    compared, since there is nothing to compare with."""
+    from handrail.backups.moments import require_within, written
+    from handrail.cli.restore_documents import Restored
+    from handrail.wiring_archives import NAME_IT, named_address, open_archive
+    from handrail.workflows.moment import name_of
+
+    address = named_address(project.config)
+    if project.config.settings.archive is None or address is None or not target.files:
+        without = "Without the database, the archive gives files: --to-time … --files PATH."
+        unreachable.hint = " ".join(filter(None, (unreachable.hint, NAME_IT if address is None else without)))
+        raise unreachable
+    archive = open_archive(project.config, address)
+    require_within(moment, archive.state())
+    output.warnings((f"the live database was not compared: {unreachable.message}",))
+    reached = archive.write_files(moment, Path(target.files).absolute())
+    output.lines(f"restored {name_of(moment)} into {target.files}")
+    if reached.moment is not None:
+        output.lines(f"  the last change in it was read at {written(reached.moment)}")
+    output.lines(*(f"  {remark}" for remark in reached.remarks))
+    output.document(Restored("", target.files, None))
 
 
 def _not_archived(config: Config, address: DatabaseAddress) -> tuple[str, ...]:
