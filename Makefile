@@ -52,7 +52,7 @@ format: setup ## let ruff format and repair what it can
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-bench: setup ## measure against alembic, cp, zstd and pg_dump; results go to bench/results/
+bench: setup ## measure against alembic, cp, zstd, pg_dump; ARGS=backups beside other backup tools; see bench/results/
 	$(PY) bench/run.py $(ARGS)
 
 docs: setup ## write the pages that come from the code

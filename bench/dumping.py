@@ -153,13 +153,14 @@ def _writer_wait(database: Database, path: Path, work: Path, name: str, rounds: 
     def theirs() -> object:
         return [bare(work, ["zstd", "-1", "-T2", "-q", "-c", str(path)]) for _ in range(rounds)]
 
-    waits = [_longest_wait(path, ours), _longest_wait(path, theirs)]
+    waits = [longest_wait(path, ours), longest_wait(path, theirs)]
     details = {"dump_ms": waits[0][0], "zstd_ms": waits[1][0], "commits": [count for _, count in waits]}
     limit = f"{waits[1][0]:.0f} ms while zstd reads the file instead: disk and scheduler"
     return Figure(f"{name}: longest wait of a writer", f"{waits[0][0]:.0f} ms", waits[0][0] / 60, 1.0, limit, details)
 
 
-def _longest_wait(path: Path, action: Callable[[], object]) -> tuple[float, int]:
+def longest_wait(path: Path, action: Callable[[], object]) -> tuple[float, int]:
+    """Run the action beside a process that commits every 5 ms; its longest commit in ms, and how many there were."""
     command = [sys.executable, "-c", _WRITER, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None

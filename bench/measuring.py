@@ -42,6 +42,17 @@ class Figure:
         return "met" if self.ratio <= self.target else "MISSED"
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of its own: a row a tool, a column a figure. `details` holds every single measurement."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    remarks: Sequence[str] = ()
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
 def compared(
     name: str,
     ours: Callable[[], float],

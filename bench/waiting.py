@@ -121,7 +121,8 @@ class _Knocking:
 
 
 @contextmanager
-def _knocking(where: str, *sqls: str) -> Iterator[list[_Knocking]]:
+def knocking(where: str, *sqls: str) -> Iterator[list[_Knocking]]:
+    """A session for each statement that asks all the time, in a thread of its own, as long as the block lasts."""
     found = [_Knocking(where, sql) for sql in sqls]
     threads = [threading.Thread(target=one.run) for one in found]
     for thread in threads:
@@ -141,7 +142,7 @@ def waits(where: str, table: str, transactions: Sequence[Sequence[str]]) -> tupl
     """Seconds of the whole change, and the longest wait of a reader and of a writer meanwhile."""
     key = "id" if table == "rooms" else "name" if table == "small" else "note"
     reader, writer = f"SELECT * FROM {table} WHERE id = 7", f"UPDATE {table} SET {key} = {key} WHERE id = 8"
-    with psycopg.connect(where, autocommit=True) as connection, _knocking(where, reader, writer) as found:
+    with psycopg.connect(where, autocommit=True) as connection, knocking(where, reader, writer) as found:
         started = time.monotonic()
         for statements in transactions:
             if statements[0].startswith("!"):
