@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -50,6 +51,7 @@ def filled_server(binaries: ServerBinaries, work: Path, size: int) -> Iterator[S
         )
         folder = copy_sample(work / f"sample{binaries.version}")
         run_measured([program("alembic"), "upgrade", FIRST], folder, {"ENV": "production", "DATABASE_URL": server.url})
+        shutil.rmtree(folder)
         with server.connect("app") as connection:
             _fill(connection, size)
         yield server
