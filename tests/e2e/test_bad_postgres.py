@@ -118,10 +118,10 @@ def test_more_tables_than_a_server_has_room_for_locks(tmp_path: Path, postgres_s
     with ThrowawayCluster(postgres_server.cluster.binaries, settings=settings) as cluster:
         server = PostgresServer(cluster)
         address = postgres_at_b2(tmp_path, server)
-        many_tables(server, address, 0, 250)
+        many_tables(server, address, 0, 150)
         made = handrail(tmp_path, "backup", "create")
         assert made.out.endswith(", proven to restore\n"), made
-        many_tables(server, address, 250, 1500)
+        many_tables(server, address, 150, 1500)
         said = handrail(tmp_path, "backup", "create")
         where = f"postgresql://{address.user}@{address.host}:{address.port}/{address.database}"
         assert (said.code, said.out) == (5, "")

@@ -98,6 +98,7 @@ def test_a_backup_is_copied_to_every_store_and_so_is_its_proof(bench: Bench) -> 
     assert sorted(first) == [
         f"development/{record.id}/RECOVERY.txt",
         record.artifact.key,
+        f"development/{record.id}/inventory.zst",
         f"development/{record.id}/manifest.json",
     ]
     assert first == second == third
