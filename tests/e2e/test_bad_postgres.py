@@ -114,21 +114,21 @@ def many_tables(server: PostgresServer, address: DatabaseAddress, first: int, en
 
 def test_more_tables_than_a_server_has_room_for_locks(tmp_path: Path, postgres_server: PostgresServer) -> None:
     """What pg_dump can do, handrail can; beyond that the setting is named, and nothing is stored."""
-    settings = ["max_locks_per_transaction=10", "max_connections=20"]
+    settings = ["max_locks_per_transaction=30", "max_connections=20"]
     with ThrowawayCluster(postgres_server.cluster.binaries, settings=settings) as cluster:
         server = PostgresServer(cluster)
         address = postgres_at_b2(tmp_path, server)
-        many_tables(server, address, 0, 150)
+        many_tables(server, address, 0, 400)
         made = handrail(tmp_path, "backup", "create")
         assert made.out.endswith(", proven to restore\n"), made
-        many_tables(server, address, 150, 1500)
+        many_tables(server, address, 400, 3000)
         said = handrail(tmp_path, "backup", "create")
         where = f"postgresql://{address.user}@{address.host}:{address.port}/{address.database}"
         assert (said.code, said.out) == (5, "")
-        assert said.error == (
+        assert said.error.replace('"', "") == (  # older servers put no quotes around the setting
             f"HR500 {where} has more tables than its server has room for locks.\n"
             "  why: A dump locks all of them at once. PostgreSQL says: out of shared memory HINT: You might need to"
-            ' increase "max_locks_per_transaction"..\n'
+            " increase max_locks_per_transaction..\n"
             "  next: Raise max_locks_per_transaction (times max_connections it must exceed the number of tables), and"
             " restart the server."
         )
