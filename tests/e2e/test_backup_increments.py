@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from handrail.databases.postgres.base import INCREMENTS_SINCE
@@ -135,3 +136,25 @@ def test_on_sqlite(tmp_path: Path) -> None:
         assert status == 0, said_by_hand
     (work / "2.db").rename(new / "local.db")
     assert rows(new) == rows(tmp_path)
+
+
+def test_encrypted_on_sqlite(tmp_path: Path) -> None:
+    """The next increment has to read what was written about the one before: it needs the private key."""
+    at_b2(tmp_path)
+    key = pyrage.x25519.Identity.generate()
+    (tmp_path / "handrail.toml").write_text(f'[environments.development]\nrecipients = ["{key.to_public()}"]\n')
+    (tmp_path / "key").write_text(f"{key}\n")
+    (tmp_path / "key").chmod(0o600)
+    said = handrail(tmp_path, "backup", "create", "--method", "copy", "--no-verify")
+    assert said.code == 0, said
+    said = handrail(tmp_path, "backup", "create", "--method", "increment", "--no-verify")
+    assert (said.code, said.error) == (
+        5,
+        "HR540 no identity is at hand to open encrypted backups\n"
+        "  why: none is given by --identity, HANDRAIL_IDENTITY or `identity` of the environment\n"
+        "  next: name the file with the private key: --identity FILE; or make one that is not proven:"
+        " handrail backup create --method copy --no-verify",
+    )
+    said = handrail(tmp_path, "backup", "create", "--method", "increment", "--identity", "key")
+    assert (said.code, said.out[-30:]) == (0, ", encrypted, proven to restore\n"[-30:]), said
+    assert [one.name for one in (tmp_path / ".handrail" / "store").rglob("inventory*")] == ["inventory.zst.age"] * 2

@@ -170,6 +170,11 @@ def way_to(engine: str, method: Method | None) -> Way:
     return found
 
 
+def first_method(increment: DumpRequest) -> Method:
+    """How the whole backup is made that such increments build on."""
+    return Method.BASE if increment.is_of_a_server else Method.COPY
+
+
 def request_of(
     way: Way, *, tables: tuple[TableName, ...] = (), schema_only: bool = False, jobs: int = 2
 ) -> DumpRequest:

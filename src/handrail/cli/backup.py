@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handrail.amounts import size
-from handrail.backups.methods import WAYS, Method, part_of, request_of, way_to
+from handrail.backups.methods import INCREMENTS, WAYS, DumpRequest, Method, first_method, part_of, request_of, way_to
 from handrail.cli.answering import answering
 from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Which, equipped, looked
 from handrail.cli.restoring import table_named
@@ -74,7 +74,7 @@ def create(  # noqa: PLR0913, PLR0917 - the options of a command
         way = way_to(kit.database.address.engine, method)
         request = request_of(way, tables=tuple(map(table_named, table or ())), schema_only=schema_only, jobs=jobs)
         with locked_run(kit, output.progress, "backup create") as run:
-            with _other_way():
+            with _other_way(request):
                 record = make_backup(run, "by hand", request, to_be_proven=verify)
             if verify:
                 with verified_copy(run, record):
@@ -84,12 +84,13 @@ def create(  # noqa: PLR0913, PLR0917 - the options of a command
 
 
 @contextmanager
-def _other_way() -> Iterator[None]:
-    """Who lacks what opens the backup may still make one."""
+def _other_way(request: DumpRequest) -> Iterator[None]:
+    """Who lacks what opens the backup may still make one; but an increment only a whole one."""
     try:
         yield
     except KeyUnusable as error:
-        error.hint += "; or make one that is not proven: handrail backup create --no-verify"
+        words = f" --method {first_method(request)}" if request.format in INCREMENTS else ""
+        error.hint += f"; or make one that is not proven: handrail backup create{words} --no-verify"
         raise
 
 

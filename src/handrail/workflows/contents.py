@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from handrail.backups.lineage import to_build_on
-from handrail.backups.methods import INCREMENTS, DumpRequest, Method
+from handrail.backups.methods import INCREMENTS, DumpRequest, first_method
 from handrail.backups.record import BackupRecord, StoredArtifact
 from handrail.databases.database import Database
 from handrail.errors import BackupError, HandrailError
@@ -63,8 +63,7 @@ def built_on(run: Run, request: DumpRequest) -> tuple[DumpRequest, str]:
     if request.format not in INCREMENTS:
         return request, ""
     kit = run.equipment
-    whole = Method.BASE if request.is_of_a_server else Method.COPY
-    parent = to_build_on(read_catalog(kit).records, str(kit.database.address), whole)
+    parent = to_build_on(read_catalog(kit).records, str(kit.database.address), first_method(request))
     assert parent.inventory is not None  # noqa: S101 - `to_build_on` looks for it
     return replace(request, since=_document(run, parent, parent.inventory)), parent.id
 
