@@ -104,6 +104,7 @@ def test_deleted_rows_are_back_as_of_the_second_before(tmp_path: Path) -> None:
     assert "litestream shut down" in (folder / "run.log").read_text()
 
 
+@pytest.mark.story
 def test_litestreams_own_tables_are_nobodys_data(tmp_path: Path) -> None:
     """They are in no fingerprint, no drift, and no script drops them."""
     folder = archived(tmp_path)
@@ -125,6 +126,7 @@ def test_litestreams_own_tables_are_nobodys_data(tmp_path: Path) -> None:
         assert [one["table"]["name"] for one in shown["fingerprint"]["tables"]] == ["bookings"]
 
 
+@pytest.mark.story
 def test_a_drill_of_the_archive(tmp_path: Path) -> None:
     folder = archived(tmp_path)
     with (folder / "handrail.toml").open("a") as settings:
@@ -167,6 +169,7 @@ def test_a_drill_of_the_archive(tmp_path: Path) -> None:
     assert ended == {"version": 1, "command": "archive run", "result": {"tool": "litestream"}}
 
 
+@pytest.mark.story
 def test_an_archive_in_a_bucket(tmp_path: Path, moto: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Litestream takes keys and endpoint from the environment, and no file of handrail's holds the key."""
     for name, value in environment(moto.endpoint, tmp_path).items():

@@ -26,6 +26,7 @@ from support.calling import Said, handrail, postgres_at_b2
 from support.postgres import PostgresServer
 
 ONLY_NEWEST_SERVER = True
+pytestmark = pytest.mark.story
 
 ROWS: list[tuple[object, ...]] = [(1, "파이썬 학습"), (2, "API 개발"), *((n, f"topic {n}") for n in range(3, 1001))]
 LEFT = [*ROWS[:10], (2001, "topic 2001"), (2002, "topic 2002")]
@@ -188,7 +189,6 @@ def masked(text: str) -> list[str]:
     return re.sub(r"digest [0-9a-f]+", "digest <digest>", text).splitlines()
 
 
-@pytest.mark.story
 def test_one_table_in_place_and_a_drill(story: Story) -> None:
     said = story.handrail("backup", "restore", "--to-time", story.before.isoformat(), "--table", "bookings")
     assert (said.code, masked(said.out)[-3:]) == (
@@ -219,7 +219,6 @@ def test_one_table_in_place_and_a_drill(story: Story) -> None:
     ), said
 
 
-@pytest.mark.story
 def test_the_archive_of_another_server(story: Story, postgres_server: PostgresServer) -> None:
     other = postgres_server.clone()
     what = f"Barman's server {NAME} is another server than that of {other}"
@@ -229,7 +228,6 @@ def test_the_archive_of_another_server(story: Story, postgres_server: PostgresSe
     assert story.lab.archive(other).state().problems == (f"{what}: {why}: {hint}",)
 
 
-@pytest.mark.story
 def test_cron_that_does_not_run(story: Story) -> None:
     """What waits is restored all the same; after five minutes that it waits is told."""
     story.server.execute(story.address, [INSERT.format(4001, 4002), "SELECT pg_switch_wal()"])
@@ -245,7 +243,6 @@ def test_cron_that_does_not_run(story: Story) -> None:
     story.server.execute(story.address, ["DELETE FROM bookings WHERE id > 4000"])
 
 
-@pytest.mark.story
 def test_the_newest_and_a_moment_since_which_nothing_happened(story: Story) -> None:
     with story.archive.copy(None, "r2") as copy:
         assert rows(story.server, copy.address) == rows(story.server, story.address)
@@ -273,7 +270,6 @@ class Started(ThrowawayCluster):
         self.files.rename(self._folder / "d")
 
 
-@pytest.mark.story
 def test_files_that_a_server_is_started_on(story: Story, reachable: Path) -> None:
     base = reachable
     target = base / "data"
@@ -321,7 +317,6 @@ def failed(archive: Archive, moment: datetime | None) -> list[str]:
     return [one.code, one.message, one.why, one.hint]
 
 
-@pytest.mark.story
 def test_a_segment_that_is_gone(story: Story) -> None:
     first = story.segments()[0]
     with damaged(first, None):
@@ -348,7 +343,6 @@ def test_a_segment_that_is_gone(story: Story) -> None:
     assert story.archive.state().problems == ()
 
 
-@pytest.mark.story
 def test_a_flipped_byte_is_found(story: Story) -> None:
     """In WAL, before and after the moment, and in the files of the backup: never a shorter restore that looks whole."""
     first, second, *_ = story.segments()
@@ -371,7 +365,6 @@ def test_a_flipped_byte_is_found(story: Story) -> None:
         ]
 
 
-@pytest.mark.story
 def test_a_server_that_is_gone(story: Story, reachable: Path) -> None:
     """Its archive can be restored from all the same, up to what is known to have arrived."""
     story.lab.configure(replace(story.address, port=1))
@@ -422,7 +415,6 @@ def _restored_through_the_command_line(story: Story, reachable: Path) -> None:
         assert rows(story.server, replace(story.address, port=started.port)) == ROWS
 
 
-@pytest.mark.story
 def test_a_tool_that_is_missing_too_old_or_told_of_nothing(story: Story, tmp_path: Path) -> None:
     def problems(program: str, name: str = NAME) -> tuple[str, ...]:
         config = str(story.lab.folder / "barman.conf")
@@ -446,7 +438,6 @@ def test_a_tool_that_is_missing_too_old_or_told_of_nothing(story: Story, tmp_pat
     )
 
 
-@pytest.mark.story
 def test_an_incremental_backup(story: Story) -> None:
     """From PostgreSQL 17 on; what is restored is put together from both."""
     if story.server.version < 17:

@@ -25,6 +25,8 @@ from support.archived import (
 )
 from support.calling import NEXT, handrail
 
+pytestmark = pytest.mark.story
+
 BOTH = [(1, "파이썬 학습", "SCHEDULED"), (2, "API 개발", "SCHEDULED")]
 LATE = (3, "late", "OPEN")
 NOTE = (
