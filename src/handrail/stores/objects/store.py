@@ -12,6 +12,7 @@ finds out, by asking again for what it has just written: if that is granted, the
 from __future__ import annotations
 
 import io
+import math
 import time
 import uuid
 from collections.abc import Iterator
@@ -141,7 +142,7 @@ class CloudStore:
         self._refuse_existing(key)
         age = self._age_of(claim, writer)
         if age is not None and age < _DEAD:
-            left = int((_DEAD - age).total_seconds() // 60) + 1
+            left = max(1, math.ceil((_DEAD - age) / timedelta(minutes=1)))
             raise StoreError(
                 f"{key} is already in the store {self.place}",
                 why=f"another writer has claimed it {int(age.total_seconds())} s ago, and ends it now or was killed",
