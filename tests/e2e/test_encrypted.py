@@ -124,6 +124,7 @@ def test_restored_beside_and_in_place_only_with_the_key(project: Path) -> None:
     assert rows(project) == ROWS
 
 
+@pytest.mark.story
 def test_an_upgrade_that_fails_is_brought_back_from_an_encrypted_backup(project: Path) -> None:
     with_keys(project, 'identity = "right.key"\nhealth = "false"\n')
     script = project / "migrations" / "versions" / "c3_script.py"
@@ -154,6 +155,7 @@ def test_doctor_says_whether_the_key_is_here(project: Path) -> None:
     ]
 
 
+@pytest.mark.story
 def test_on_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
     address = postgres_at_b2(tmp_path, postgres_server, NEXT)
     with_keys(tmp_path)
