@@ -269,19 +269,13 @@ def rehearse_server(config: Config) -> DatabaseAddress | None:
     text = config.rehearse_server(os.environ)
     if text is None:
         return None
-    from sqlalchemy.engine.url import make_url
-    from sqlalchemy.exc import ArgumentError
+    from handrail.migrator.places import address_of_text
 
-    from handrail.migrator.places import address_of_url
-
-    why = "it cannot be read (it is not shown, since it may hold a password)"
-    try:
-        address = address_of_url(make_url(text))
-        if address.engine == "postgresql":
-            return replace(address, database=address.database or "postgres")
-        why = f"it leads to {address.engine}"
-    except ArgumentError:
-        pass
+    address = address_of_text(text)
+    if address is not None and address.engine == "postgresql":
+        return replace(address, database=address.database or "postgres")
+    unread = "it cannot be read (it is not shown, since it may hold a password)"
+    why = unread if address is None else f"it leads to {address.engine}"
     raise ConfigError(
         f"`rehearse_server` of the environment {config.name} is no URL of a PostgreSQL server",
         why=why,

@@ -125,18 +125,12 @@ NAME_IT = (
 
 def named_address(config: Config) -> DatabaseAddress | None:
     """The database as the configuration or alembic.ini names it; None where neither does. Nothing is connected to."""
-    from sqlalchemy.engine.url import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    from handrail.migrator.places import address_of_url
+    from handrail.migrator.places import address_of_text
     from handrail.migrator.script_files import configured_url
 
     text = config.url(os.environ) or configured_url(config.alembic_ini, config.section)
-    try:
-        address = address_of_url(make_url(text))
-    except ArgumentError:
-        return None
-    if address.engine == "sqlite":
+    address = address_of_text(text)
+    if address is not None and address.engine == "sqlite":
         return replace(address, database=str(config.root / address.database))
     return address
 

@@ -44,15 +44,9 @@ def new_database(
 
 
 def _address(url: str, where: str) -> DatabaseAddress:
-    from sqlalchemy.engine.url import make_url
-    from sqlalchemy.exc import ArgumentError
+    from handrail.migrator.places import address_of_text
 
-    from handrail.migrator.places import address_of_url
-
-    try:
-        address = address_of_url(make_url(url))
-    except ArgumentError:
-        address = None
+    address = address_of_text(url)
     if address is None or not address.database:
         raise UsageError(
             f"{where} is no URL of a database",

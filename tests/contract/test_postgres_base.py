@@ -33,9 +33,7 @@ TABLES = (
 
 @pytest.fixture
 def source(replica_server: PostgresServer) -> Iterator[DatabaseAddress]:
-    with replica_server.connect(replica_server.cluster.address) as connection:
-        connection.execute("CREATE DATABASE shop")
-    address = replica_server.address("shop")
+    address = replica_server.clone("shop")
     replica_server.execute(address, TABLES)
     yield address
     replica_server.drop("shop")

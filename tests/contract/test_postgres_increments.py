@@ -37,9 +37,7 @@ CHANGES = (
 
 @pytest.fixture
 def source(replica_server: PostgresServer) -> Iterator[DatabaseAddress]:
-    with replica_server.connect(replica_server.cluster.address) as connection:
-        connection.execute("CREATE DATABASE shop")
-    address = replica_server.address("shop")
+    address = replica_server.clone("shop")
     replica_server.execute(address, TABLES)
     yield address
     replica_server.drop("shop")

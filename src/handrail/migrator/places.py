@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sqlalchemy.engine.url import URL
+from sqlalchemy.engine.url import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from handrail.facts import DatabaseAddress
 
@@ -62,6 +63,14 @@ def address_of_url(url: URL) -> DatabaseAddress:
         password=url.password or query.get("password", ""),
         options=_options(query),
     )
+
+
+def address_of_text(text: str) -> DatabaseAddress | None:
+    """The address that a URL in text means; None for what is no URL."""
+    try:
+        return address_of_url(make_url(text))
+    except ArgumentError:
+        return None
 
 
 def url_of_address(address: DatabaseAddress, drivername: str) -> URL:
