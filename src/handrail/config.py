@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from handrail.config_archive import ArchiveSettings
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import Duration, LockTimeout, Rate
+from handrail.config_rds import RdsSettings
 from handrail.config_retention import Age, Price, Retention
 from handrail.config_schedule import ScheduleSettings
 from handrail.config_schema import schema_of
@@ -114,6 +115,7 @@ class Environment:
     drill: DrillSettings | None = None
     schedule: ScheduleSettings | None = None
     archive: ArchiveSettings | None = None
+    rds: RdsSettings | None = None
 
 
 #: The guide's defaults per environment (G6): optional on a laptop, mandatory elsewhere.
@@ -329,12 +331,23 @@ _TABLES = {
     "drill": DrillSettings,
     "schedule": ScheduleSettings,
     "archive": ArchiveSettings,
+    "rds": RdsSettings,
 }
 
 
 def _model_of(
     path: Sequence[str],
-) -> type[_Document | Lint | Retention | DrillSettings | ScheduleSettings | ArchiveSettings | Environment | Health]:
+) -> type[
+    _Document
+    | Lint
+    | Retention
+    | DrillSettings
+    | ScheduleSettings
+    | ArchiveSettings
+    | RdsSettings
+    | Environment
+    | Health
+]:
     if not path:
         return _Document
     if path[0] == "lint":

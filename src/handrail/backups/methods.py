@@ -9,6 +9,7 @@ from typing import Final
 
 from handrail.errors import BackupError, UsageError
 from handrail.facts import TableName
+from handrail.snapshots.snapshot import Label
 
 
 class Method(StrEnum):
@@ -20,6 +21,7 @@ class Method(StrEnum):
     DUMP_PLAIN = "dump-plain"
     BASE = "base"
     INCREMENT = "increment"
+    SNAPSHOT = "snapshot"
 
 
 class Format(StrEnum):
@@ -37,12 +39,16 @@ class Format(StrEnum):
     PG_BASE = "pg_basebackup-tar"
     #: The same, but of each file only the blocks that changed since the backup that it builds on.
     PG_INCREMENT = "pg_basebackup-incremental-tar"
+    #: What has to be known of an RDS snapshot to make an instance of it again; the data stays with AWS.
+    RDS_SNAPSHOT = "rds-snapshot"
 
 
 #: What changed since another backup, and cannot be restored without it.
 INCREMENTS: Final = frozenset({Format.SQLITE_INCREMENT, Format.PG_INCREMENT})
 #: The files of a whole server: loaded into a server of their own.
 OF_A_SERVER: Final = frozenset({Format.PG_BASE, Format.PG_INCREMENT})
+#: Kept by whoever hosts the database: the store holds only what tells of it.
+HOSTED: Final = frozenset({Format.RDS_SNAPSHOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class DumpRequest:
 
     With `tables` it holds every definition, but only the rows of these; with `schema_only` no rows at all. `jobs`:
     how many sessions may work at once, where the format allows it. `since` is what the server wrote about the backup
-    that an increment builds on: it is needed to make one, not to read it.
+    that an increment builds on: it is needed to make one, not to read it. `label` is what the tags of a snapshot say.
     """
 
     format: Format | None = None
@@ -59,6 +65,7 @@ class DumpRequest:
     schema_only: bool = False
     jobs: int = 2
     since: bytes = field(default=b"", repr=False)
+    label: Label | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -67,6 +74,11 @@ class DumpRequest:
     @property
     def is_of_a_server(self) -> bool:
         return self.format in OF_A_SERVER
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether the content stays with who hosts the database."""
+        return self.format in HOSTED
 
 
 WHOLE: Final = DumpRequest()
@@ -153,6 +165,13 @@ WAYS: Final[Mapping[str, tuple[Way, ...]]] = {
             "the blocks that changed since the last base backup or increment, by pg_basebackup --incremental",
             "backups every hour of a large server of which little changes",
             "as for base; PostgreSQL 17 or newer with summarize_wal = on; restoring needs every one that it builds on",
+        ),
+        Way(
+            Method.SNAPSHOT,
+            Format.RDS_SNAPSHOT,
+            "a snapshot of the whole instance, taken and kept by Amazon RDS",
+            "RDS, where it is made before every migration: quick for large databases, nothing is read by us",
+            "restored as a new instance only, never in place; needs `rds` in the configuration; paid by the month",
         ),
     ),
 }
