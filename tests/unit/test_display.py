@@ -46,6 +46,7 @@ def test_without_an_amount_the_bar_pulses_over_the_whole_width() -> None:
         (Amount(3_500, 3_500, "rows"), "3,500 rows"),
         (Amount(0, 3, "revisions"), "revision 1 of 3"),
         (Amount(0, 1, "revisions"), ""),
+        (Amount(40, 100, "percent"), "40 %"),
     ],
 )
 def test_amounts(amount: Amount, text: str) -> None:

@@ -113,11 +113,13 @@ class Row:
 
 
 def how_far(amount: Amount) -> str:
-    """ "41 % of 998.2 MB", "41 % of 3,500 rows", "revision 2 of 7"; or the amount alone where its total is not known or
-    was reached."""
+    """ "41 % of 998.2 MB", "41 % of 3,500 rows", "revision 2 of 7", "40 %"; or the amount alone where its total is
+    not known or was reached."""
     from handrail.amounts import size
 
     done, total = amount.done, amount.total
+    if amount.unit == "percent":
+        return f"{done} %"
     if amount.unit != "revisions":
         written = size if amount.unit == "bytes" else "{:,} rows".format
         return f"{100 * done // total:2} % of {written(total)}" if total and done < total else written(done)

@@ -3,6 +3,7 @@ known goes on waiting, and only the deadline ends that."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -24,6 +25,14 @@ class Wait:
     outlook: Outlook
     text: str
     percent: int | None = None
+
+
+#: Told of every look while something is waited for.
+OnWait = Callable[[Wait], None]
+
+
+def unheard(_wait: Wait) -> None:
+    """Tells nobody."""
 
 
 #: A snapshot that is one of these never becomes available.

@@ -18,11 +18,12 @@ from handrail.lint.settings import LintSettings
 from handrail.migrator.migrator import Limits, Migrator
 from handrail.stores.keys import Keys, NoKeys
 from handrail.stores.store import Store
+from handrail.workflows.hosting import Hosting
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How far a step is: `unit` is "bytes", "rows" or "revisions", `total` None where nobody knows it."""
+    """How far a step is: `unit` is "bytes", "rows", "revisions" or "percent", `total` None where nobody knows it."""
 
     done: int
     total: int | None
@@ -79,6 +80,8 @@ class Equipment:
     must_copy: bool = True
     #: The database that a restore is to make, by what a person calls it: a name beside the live one, or more.
     new_database: Callable[[Database, str], Database] = lambda live, name: live.sibling(name)
+    #: The RDS instance that the database runs in, where the configuration names one.
+    hosting: Hosting | None = None
 
     @property
     def stores(self) -> tuple[Store, ...]:
