@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from handrail.databases.snapshots import NameTaken, NotThere, QuotaReached, SnapshotError, WrongState
+from handrail.databases.snapshots import NameTaken, NotThere, QuotaReached, SnapshotError, WrongState, require_single
 from handrail.snapshots.export import Export, ExportRequest
 from handrail.snapshots.identifiers import check_instance_name, check_snapshot_name
 from handrail.snapshots.instance import Instance, InstanceSettings, Quota, RecoveryWindow
@@ -124,7 +124,7 @@ class HostedInMemory:
         self._called("quota")
         return Quota(sum(one.kind is SnapshotKind.MANUAL for one in self.kept.values()), self.limit)
 
-    def rights(self, actions: tuple[str, ...]) -> Mapping[str, bool | None]:
+    def rights(self, actions: tuple[str, ...], resources: tuple[str, ...] = ()) -> Mapping[str, bool | None]:
         self._called("rights")
         return {action: self.allowed.get(action) for action in actions}
 
@@ -134,9 +134,7 @@ class HostedInMemory:
         if name in self.kept:
             _require_own(name, self.kept[name].tags, label)
             return self.kept[name]
-        source = self.there.get(instance)
-        if source is None:
-            raise not_there("instance", instance)
+        source = require_single(self.instance(instance))
         if not source.is_available:
             raise WrongState(f"no snapshot of {instance} can be taken now", why=f"its state is {source.status}")
         quota = self.quota()
@@ -199,8 +197,9 @@ class HostedInMemory:
     def settle(self, name: str, settings: InstanceSettings) -> tuple[str, ...]:
         self._called("settle", name)
         found = self.instance(name)
-        self.there[name] = replace(found, settings=replace(settings, tags=found.settings.tags))
-        return ()
+        wanted = replace(settings, tags=found.settings.tags)
+        self.there[name] = replace(found, settings=wanted)
+        return () if found.settings == wanted else ("its settings",)
 
     def rename(self, name: str, to: str) -> Instance:
         self._called("rename", f"{name} {to}")

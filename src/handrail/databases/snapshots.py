@@ -7,7 +7,7 @@ An implementer promises:
   already when its label has the same run id, and raise `NameTaken` otherwise.
 * **Nothing foreign.** `delete` deletes only snapshots, and `drop_instance` only instances, whose label says that
   handrail manages them (an instance: that it is temporary).
-* **No waiting.** Every call returns when the request was accepted; `workflows/waiting.py` waits, by `snapshot` and
+* **No waiting.** Every call returns when the request was accepted; `databases/waiting.py` waits, by `snapshot` and
   `instance`. What is throttled is tried again inside, within a bounded time.
 * **Errors** are `SnapshotError`s, which say what was asked, what the host answered, and which right is missing when it
   refused one. No message holds a key, a token or a password.
@@ -77,6 +77,26 @@ class TriedTooOften(SnapshotError):
     code = "HR587"
 
 
+class OfACluster(SnapshotError):
+    """The instance is a member of a cluster (Aurora, Multi-AZ DB cluster), which is backed up as a whole."""
+
+    code = "HR590"
+
+
+def require_single(instance: Instance) -> Instance:
+    """The instance; OfACluster when its snapshots and its retention are a cluster's. Aurora is refused here, and
+    nowhere else."""
+    if not instance.is_aurora:
+        return instance
+    cluster = f"of the cluster {instance.cluster}" if instance.cluster else f"of the engine {instance.engine}"
+    raise OfACluster(
+        f"the instance {instance.id} is {cluster}, which handrail does not handle",
+        why="snapshots, retention and restores are the cluster's there, by other calls of AWS",
+        hint="remove `rds` from the environment: dumps and base backups need no RDS; or name an instance of RDS for"
+        " PostgreSQL",
+    )
+
+
 class Snapshots(Protocol):
     """The instances and snapshots of one account in one region."""
 
@@ -103,8 +123,9 @@ class Snapshots(Protocol):
 
     def quota(self) -> Quota: ...
 
-    def rights(self, actions: tuple[str, ...]) -> Mapping[str, bool | None]:
-        """Whether the caller may do each action ("rds:CreateDBSnapshot"); None where that cannot be told."""
+    def rights(self, actions: tuple[str, ...], resources: tuple[str, ...] = ()) -> Mapping[str, bool | None]:
+        """Whether the caller may do each action ("rds:CreateDBSnapshot") on one of these ARNs at least; None where that
+        cannot be told."""
         ...
 
     def take(self, name: str, instance: str, label: Label) -> Snapshot: ...
@@ -128,7 +149,8 @@ class Snapshots(Protocol):
         ...
 
     def settle(self, name: str, settings: InstanceSettings) -> tuple[str, ...]:
-        """Set on an available instance what a restore does not take; returns in words what was changed."""
+        """Ask for the next change that an available instance needs to have these settings, deletion protection last;
+        returns in words what it changes. () when it has all: so wait, and call again (`databases/waiting.py`)."""
         ...
 
     def rename(self, name: str, to: str) -> Instance: ...
