@@ -26,6 +26,8 @@ COMMANDS = (
     *("backup explain", "backup diff", "backup run-due", "backup prune", "backup calendar", "backup cost"),
     *("backup pin", "backup unpin", "backup note"),
     *("archive", "archive status", "archive setup", "archive run"),
+    *("lab", "lab start", "lab stop", "lab status", "lab env", "lab log", "lab fault", "lab snapshot", "lab instance"),
+    "lab backup",
 )
 
 

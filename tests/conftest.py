@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from support.laboratory import TestLaboratory
     from support.objects import Server
     from support.postgres import PostgresServer
 
 pytest.register_assert_rewrite("support.enum_walks")
 SERVER = "postgres_server"
+_NEED_SERVERS = (SERVER, "laboratory")
 
 
 #: "every": no module is spared; "older": what `make test` leaves out, and nothing else.
@@ -22,7 +24,7 @@ SERVERS = os.environ.get("HANDRAIL_SERVERS", "")
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if SERVER in getattr(item, "fixturenames", ()):
+        if any(one in getattr(item, "fixturenames", ()) for one in _NEED_SERVERS):
             item.add_marker("postgres")
     if SERVERS == "older":
         left = [
@@ -97,3 +99,12 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
     with rclone_server(tmp_path_factory.mktemp("rclone")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def laboratory() -> Iterator[TestLaboratory]:
+    """RDS with real servers behind it, shared: use names of your own, and take back the faults that you set."""
+    from support.laboratory import lab_folder, running_laboratory
+
+    with lab_folder() as folder, running_laboratory(folder) as lab:
+        yield lab

@@ -15,6 +15,7 @@ from handrail.cli import (
     drilling,
     enums,
     keeping,
+    lab,
     lint,
     looking,
     marking,
@@ -65,6 +66,7 @@ backup.app.command()(marking.note)
 app.add_typer(enums.app, name="enum")
 app.add_typer(backup.app, name="backup")
 app.add_typer(archive.app, name="archive")
+app.add_typer(lab.app, name="lab")
 
 
 def _show_version(wanted: bool) -> None:

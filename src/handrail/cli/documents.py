@@ -10,6 +10,7 @@ from handrail.backups.difference import BackupDifference
 from handrail.backups.methods import Method, Way
 from handrail.backups.record import BackupRecord
 from handrail.cli.drill_documents import Drilled, DueDocument
+from handrail.cli.lab_documents import LabCalls, LabProcess, LabSet, LabStatus, LabVariables
 from handrail.cli.restore_documents import ArchiveDocument, ArchiveEnded, Restored, Setup, Sheet
 from handrail.cli.retention_documents import Calendar, Cost, Pruning
 from handrail.databases.database import Probe
@@ -380,4 +381,10 @@ RESULTS: Mapping[str, type] = {
     "backup pin": BackupSummary,
     "backup unpin": BackupSummary,
     "backup note": BackupSummary,
+    "lab start": LabProcess,
+    "lab stop": LabProcess,
+    "lab status": LabStatus,
+    "lab env": LabVariables,
+    "lab log": LabCalls,
+    **dict.fromkeys(("lab fault", "lab snapshot", "lab instance", "lab backup"), LabSet),
 }

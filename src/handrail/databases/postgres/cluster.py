@@ -60,7 +60,7 @@ class ThrowawayCluster:
         self._settings = tuple(settings)
         self.port = 0
         self._password = secrets.token_urlsafe(18)
-        self._account = _unprivileged_account()
+        self._account = unprivileged_account()
         self._folder = folder or Path(tempfile.gettempdir()) / f"hr-pg-{secrets.token_hex(6)}"
         self._bin = binaries.bin_dir
         self._server: subprocess.Popen[bytes] | None = None
@@ -157,7 +157,7 @@ class ThrowawayCluster:
 
     def _start(self) -> None:
         for attempt in range(5):
-            self.port = _free_port()
+            self.port = self._choose_port()
             options = [word for setting in (*_SETTINGS, *self._settings) for word in ("-c", setting)]
             with (self._folder / "log").open("ab") as log:
                 self._server = subprocess.Popen(
@@ -170,6 +170,9 @@ class ThrowawayCluster:
                 return
             if attempt == 4 or "could not bind" not in self._log():  # someone else took the port meanwhile
                 raise self._failed(f"PostgreSQL {self.binaries.release} did not start", self._log())
+
+    def _choose_port(self) -> int:
+        return free_port()
 
     def _watch_over(self, server: int) -> None:
         """Leave a shell behind that ends the server when this process is killed."""
@@ -226,7 +229,7 @@ class ThrowawayCluster:
         )
 
 
-def _unprivileged_account() -> pwd.struct_passwd | None:
+def unprivileged_account() -> pwd.struct_passwd | None:
     """The account a server started by root runs as; None for a user who is not root."""
     if os.geteuid() != 0:
         return None
@@ -239,7 +242,8 @@ def _unprivileged_account() -> pwd.struct_passwd | None:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,0 +1,82 @@
+"""Automated backups: made at first and once a day, kept for the retention, and the window that can be restored from."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from handrail.laboratory import checks
+from handrail.laboratory.clock import cut, now
+from handrail.laboratory.desk import Desk
+from handrail.laboratory.records import Instance, Retained, Snapshot
+from handrail.laboratory.snapshots import new_snapshot, take
+
+
+def back_up(desk: Desk, one: Instance) -> None:
+    """Take an automated snapshot now, and bring the archive up to it. Called by a job while the state is backing-up."""
+    snapshot = new_snapshot(desk.world, one, automated_name(one), "automated")
+    with desk.world.changing():
+        number = 1
+        while snapshot.identifier in desk.world.snapshots:
+            number += 1
+            snapshot.identifier = f"{automated_name(one)}-{number}"
+        desk.world.snapshots[snapshot.identifier] = snapshot
+    desk.world.event("db-instance", one.identifier, "Backing up DB instance", "backup")
+    take(desk, one, snapshot, "backing-up")
+    archive(desk, one)
+    desk.world.event("db-instance", one.identifier, "Finished DB Instance backup", "backup")
+
+
+def automated_name(one: Instance) -> str:
+    """rds:NAME-2026-11-28-03-12"""
+    return f"rds:{one.identifier}-{now():%Y-%m-%d-%H-%M}"
+
+
+def bases(desk: Desk, resource: str) -> list[Snapshot]:
+    """The automated snapshots that recovery can begin with, oldest first."""
+    found = [
+        one
+        for one in desk.world.snapshots.values()
+        if one.resource == resource and one.kind == "automated" and one.data and one.status == "available" and one.ended
+    ]
+    return sorted(found, key=lambda one: one.ended or now())
+
+
+def earliest(desk: Desk, one: Instance | Retained) -> datetime | None:
+    """The first moment that can be restored: the end of the oldest backup, or the retention's begin."""
+    found = bases(desk, one.resource)
+    if not found or found[0].ended is None:
+        return None
+    days = int(one.settings.get("BackupRetentionPeriod", 0))
+    first = cut(found[0].ended) + timedelta(milliseconds=1)  # RDS tells milliseconds, and the backup ended within one
+    return first if isinstance(one, Retained) else max(first, now() - timedelta(days=days))
+
+
+def archive(desk: Desk, one: Instance) -> None:
+    """Have what was committed archived, and move the end of the restore window."""
+    if one.retention and one.has_data and desk.servers.is_running(one.resource):
+        moment = cut(desk.servers.flush(one.resource))
+        with desk.world.changing():
+            one.latest = moment
+
+
+def is_due(desk: Desk, one: Instance, moment: datetime) -> bool:
+    """Whether the day's automated backup has to be taken: its window is now, and it was not taken yet."""
+    if not (one.retention and one.has_data and one.status == "available"):
+        return False
+    begin, end = checks.window_times(str(one.settings["PreferredBackupWindow"]))
+    opened = moment.replace(hour=begin.hour, minute=begin.minute, second=0, microsecond=0)
+    if opened > moment:
+        opened -= timedelta(days=1)
+    span = timedelta(minutes=(end.hour * 60 + end.minute - begin.hour * 60 - begin.minute) % 1440)
+    last = max((base.ended for base in bases(desk, one.resource) if base.ended), default=None)
+    return moment < opened + span and (last is None or last < opened)
+
+
+def expire(desk: Desk, one: Instance) -> None:
+    """Remove automated snapshots past the retention; the last one before it stays, as recovery begins with it."""
+    limit = now() - timedelta(days=one.retention)
+    old = [base for base in bases(desk, one.resource) if base.ended and base.ended < limit]
+    for base in old if not one.retention else old[:-1]:
+        with desk.world.changing():
+            desk.world.snapshots.pop(base.identifier, None)
+        desk.servers.forget(base.data)
