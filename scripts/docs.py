@@ -168,8 +168,8 @@ def _class(kind: Any, defs: dict[str, Any]) -> dict[str, Any]:
 
 def schema_pages() -> Iterator[tuple[str, str]]:
     """One JSON Schema per command, whole in itself."""
-    from handrail.cli.documents import RESULTS
     from handrail.cli.output import SCHEMA_VERSION, Failure
+    from handrail.cli.results import RESULTS
 
     for command, kind in RESULTS.items():
         defs: dict[str, Any] = {}

@@ -11,7 +11,7 @@ import typer
 from jsonschema import Draft202012Validator
 
 from handrail.cli.app import app
-from handrail.cli.documents import RESULTS
+from handrail.cli.results import RESULTS
 from support.projects import BOOKINGS, STATUS, SYNC_ENV, Script, database_at_b2, make_project
 
 NEXT = Script(
@@ -112,14 +112,17 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("history --env nosuch", 2, False),
     ("plan nosuch", 2, False),
     ("doctor --env nosuch", 2, False),
+    ("lambda package", 0, False),
+    ("lambda package --out nosuch/x.zip", 2, False),
+    ("lambda plan", 2, False),
 )
 #: What is added to the configuration before a call.
 SETTINGS = {
     "backup run-due --env development": '\n[schedule]\ndaily = "03:00"\n',
     "archive setup": '\n[environments.development.archive]\ntool = "litestream"\nplace = "archive"\n',
 }
-#: Their successes need a Litestream that runs: test_archive.py validates them.
-ELSEWHERE = {"archive status", "archive run"}
+#: Their successes need a Litestream or a laboratory that runs: test_archive.py, test_function_commands.py validate them.
+ELSEWHERE = {"archive status", "archive run", "lambda plan"}
 METADATA = """import sqlalchemy as sa
 STATUS = sa.Enum("SCHEDULED", "ATTENDED", name="status", native_enum=False, length=50)
 target_metadata = sa.MetaData()

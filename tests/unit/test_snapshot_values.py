@@ -36,6 +36,7 @@ def _snapshot(**given_: object) -> Snapshot:
         tier=st.sampled_from(Tier),
         expires=st.none() | st.just(AT),
         is_pinned=st.booleans(),
+        is_to_be_archived=st.booleans(),
         is_temporary=st.booleans(),
     )
 )

@@ -14,6 +14,7 @@ from handrail.cli import (
     differing,
     drilling,
     enums,
+    functions,
     keeping,
     lab,
     lint,
@@ -66,6 +67,7 @@ backup.app.command()(marking.note)
 app.add_typer(enums.app, name="enum")
 app.add_typer(backup.app, name="backup")
 app.add_typer(archive.app, name="archive")
+app.add_typer(functions.app, name="lambda")
 app.add_typer(lab.app, name="lab")
 
 

@@ -1,4 +1,4 @@
-"""What `--json` prints as `result`, one type per command: `make docs` writes docs/schemas from these types."""
+"""What `--json` prints as `result`, one type per command; `results.py` says which is whose."""
 
 from __future__ import annotations
 
@@ -6,13 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from handrail.backups.difference import BackupDifference
 from handrail.backups.methods import Method, Way
 from handrail.backups.record import BackupRecord
-from handrail.cli.drill_documents import Drilled, DueDocument
-from handrail.cli.lab_documents import LabCalls, LabProcess, LabSet, LabStatus, LabVariables
-from handrail.cli.restore_documents import ArchiveDocument, ArchiveEnded, Restored, Setup, Sheet
-from handrail.cli.retention_documents import Calendar, Cost, Pruning
 from handrail.databases.database import Probe
 from handrail.enums.listing import EnumColumn
 from handrail.enums.words import Drift, DriftKind
@@ -339,52 +334,3 @@ class CopiedBackup:
 
     backup: str
     copies: Mapping[str, bool]
-
-
-#: The result of each command.
-RESULTS: Mapping[str, type] = {
-    "init": Initialised,
-    "doctor": Diagnosis,
-    "status": Status,
-    "current": Current,
-    "lint": Reviewed,
-    "revision": Revised,
-    "enum list": EnumList,
-    "enum check": EnumDrift,
-    "enum rename": Revised,
-    "enum convert": Revised,
-    "history": History,
-    "check": Agreement,
-    "plan": PlanDocument,
-    "rehearse": Rehearsed,
-    "upgrade": Moved,
-    "downgrade": Moved,
-    "stamp": Stamped,
-    "recover": Recovered,
-    "drill": Drilled,
-    "archive status": ArchiveDocument,
-    "archive setup": Setup,
-    "archive run": ArchiveEnded,
-    "backup create": BackupSummary,
-    "backup explain": BackupWays,
-    "backup list": BackupList,
-    "backup show": BackupRecord,
-    "backup verify": BackupSummary,
-    "backup sheet": Sheet,
-    "backup copy": CopiedBackup,
-    "backup restore": Restored,
-    "backup diff": BackupDifference,
-    "backup run-due": DueDocument,
-    "backup prune": Pruning,
-    "backup calendar": Calendar,
-    "backup cost": Cost,
-    "backup pin": BackupSummary,
-    "backup unpin": BackupSummary,
-    "backup note": BackupSummary,
-    "lab start": LabProcess,
-    "lab stop": LabProcess,
-    "lab status": LabStatus,
-    "lab env": LabVariables,
-    "lab log": LabCalls,
-    **dict.fromkeys(("lab fault", "lab snapshot", "lab instance", "lab backup"), LabSet),
-}

@@ -57,6 +57,8 @@ class Label:
     tier: Tier = Tier.PRE_MIGRATION
     expires: datetime | None = None
     is_pinned: bool = False
+    #: The policy lets it go, and a restorable archive is to be made of it first.
+    is_to_be_archived: bool = False
     #: A throwaway instance that a run restored; never set on a snapshot.
     is_temporary: bool = False
 
@@ -72,6 +74,7 @@ class Label:
             f"{PREFIX}tier": self.tier.value,
             f"{PREFIX}expires": self.expires.isoformat() if self.expires else "",
             f"{PREFIX}pinned": "true" if self.is_pinned else "",
+            f"{PREFIX}archive": "requested" if self.is_to_be_archived else "",
             f"{PREFIX}temporary": "true" if self.is_temporary else "",
         }
         return {key: _NOT_IN_VALUES.sub("_", value)[:_LONGEST_VALUE] for key, value in values.items() if value}
@@ -92,6 +95,7 @@ def read_label(tags: Mapping[str, str]) -> Label | None:
         tier=_tier(own.get("tier", "")),
         expires=_moment(own.get("expires", "")),
         is_pinned=own.get("pinned", "") == "true",
+        is_to_be_archived=own.get("archive", "") == "requested",
         is_temporary=own.get("temporary", "") == "true",
     )
 

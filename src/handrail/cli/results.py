@@ -1,0 +1,84 @@
+"""What each command prints as `result` with --json: `make docs` writes docs/schemas from these types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from handrail.backups.difference import BackupDifference
+from handrail.backups.record import BackupRecord
+from handrail.cli.documents import (
+    Agreement,
+    BackupList,
+    BackupSummary,
+    BackupWays,
+    CopiedBackup,
+    Current,
+    Diagnosis,
+    EnumDrift,
+    EnumList,
+    History,
+    Initialised,
+    Moved,
+    PlanDocument,
+    Recovered,
+    Rehearsed,
+    Reviewed,
+    Revised,
+    Stamped,
+    Status,
+)
+from handrail.cli.drill_documents import Drilled, DueDocument
+from handrail.cli.function_documents import CleaningDocument, Packed
+from handrail.cli.lab_documents import LabCalls, LabProcess, LabSet, LabStatus, LabVariables
+from handrail.cli.restore_documents import ArchiveDocument, ArchiveEnded, Restored, Setup, Sheet
+from handrail.cli.retention_documents import Calendar, Cost, Pruning
+
+#: The result of each command.
+RESULTS: Mapping[str, type] = {
+    "init": Initialised,
+    "doctor": Diagnosis,
+    "status": Status,
+    "current": Current,
+    "lint": Reviewed,
+    "revision": Revised,
+    "enum list": EnumList,
+    "enum check": EnumDrift,
+    "enum rename": Revised,
+    "enum convert": Revised,
+    "history": History,
+    "check": Agreement,
+    "plan": PlanDocument,
+    "rehearse": Rehearsed,
+    "upgrade": Moved,
+    "downgrade": Moved,
+    "stamp": Stamped,
+    "recover": Recovered,
+    "drill": Drilled,
+    "archive status": ArchiveDocument,
+    "archive setup": Setup,
+    "archive run": ArchiveEnded,
+    "backup create": BackupSummary,
+    "backup explain": BackupWays,
+    "backup list": BackupList,
+    "backup show": BackupRecord,
+    "backup verify": BackupSummary,
+    "backup sheet": Sheet,
+    "backup copy": CopiedBackup,
+    "backup restore": Restored,
+    "backup diff": BackupDifference,
+    "backup run-due": DueDocument,
+    "backup prune": Pruning,
+    "backup calendar": Calendar,
+    "backup cost": Cost,
+    "backup pin": BackupSummary,
+    "backup unpin": BackupSummary,
+    "backup note": BackupSummary,
+    "lab start": LabProcess,
+    "lab stop": LabProcess,
+    "lab status": LabStatus,
+    "lab env": LabVariables,
+    "lab log": LabCalls,
+    "lambda package": Packed,
+    "lambda plan": CleaningDocument,
+    **dict.fromkeys(("lab fault", "lab snapshot", "lab instance", "lab backup"), LabSet),
+}
