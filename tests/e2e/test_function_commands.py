@@ -11,10 +11,10 @@ from jsonschema import Draft202012Validator
 
 from handrail.lambda_package import package
 from handrail.snapshots.snapshot import Label, Tier
-
-SCHEMAS = Path(__file__).resolve().parent.parent.parent / "docs" / "schemas"
 from support.calling import handrail
 from support.laboratory import TestLaboratory
+
+SCHEMAS = Path(__file__).resolve().parent.parent.parent / "docs" / "schemas"
 
 
 def test_the_zip_is_written(tmp_path: Path) -> None:
