@@ -65,7 +65,7 @@ def test_a_plan_shows_every_snapshot_with_its_reason(laboratory: TestLaboratory,
         "[retention]\nlast = 1\nmilestones = {weekly = '10d'}\n"
         "[environments.production]\nrds = {instance = 'fun-plan', region = 'us-east-1'}\n"
     )
-    said = handrail(tmp_path, "lambda", "plan", "--env", "production", "--adopt-named", **laboratory.environ)
+    said = handrail(tmp_path, "lambda", "plan", "--env", "production", "--adopt-named", **laboratory.environ)  # type: ignore[arg-type]
     lines = [[cell for cell in line.split("  ") if cell] for line in said.out.splitlines()]
     assert (said.code, said.err) == (0, "")
     assert [(line[0], line[1].strip(), line[3].strip()) for line in lines[1:-1]] == [
@@ -76,6 +76,6 @@ def test_a_plan_shows_every_snapshot_with_its_reason(laboratory: TestLaboratory,
     ]
     assert lines[3][3].startswith("the newest backup; among the last 1; milestone weekly, until ")
     assert said.out.splitlines()[-1] == "4 snapshots: 1 adopt, 1 delete, 1 keep, 1 not ours; nothing was touched"
-    read = json.loads(handrail(tmp_path, "lambda", "plan", "--env", "production", "--json", **laboratory.environ).out)
+    read = json.loads(handrail(tmp_path, "lambda", "plan", "--env", "production", "--json", **laboratory.environ).out)  # type: ignore[arg-type]
     Draft202012Validator(json.loads((SCHEMAS / "lambda-plan.json").read_text())).validate(read)
     assert [one["verdict"] for one in read["result"]["snapshots"]] == ["delete", "keep", "not ours", "not ours"]
