@@ -130,3 +130,32 @@ def test_the_master_user_is_no_superuser_and_its_password_can_be_changed(laborat
         pass
     with laboratory.connect(instance, password="another-secret") as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_the_server_is_of_the_version_asked_for_or_it_is_said_that_it_is_not(laboratory: TestLaboratory) -> None:
+    majors = laboratory.faults.status()["servers"]
+    for asked, major in ((f"{majors[-1]}.1", majors[-1]), ("10.4", majors[0])):
+        instance = laboratory.create(f"version-{asked.partition('.')[0]}", EngineVersion=asked, BackupRetentionPeriod=0)
+        with laboratory.connect(instance) as connection:
+            number = connection.info.server_version
+        assert number // 10000 == major
+        assert instance["EngineVersion"].partition(".")[0] == str(major)
+    assert laboratory.events("version-10") == [
+        f"PostgreSQL 10.4 is not on this machine: the instance runs {instance['EngineVersion']}.",
+        "DB instance created",
+    ]
+
+
+def test_the_daily_backup_is_made_when_it_is_asked_for_and_moves_what_can_be_restored(
+    laboratory: TestLaboratory,
+) -> None:
+    laboratory.create("daily", BackupRetentionPeriod=2)
+    rds = laboratory.client("rds")
+    laboratory.faults.back_up("daily")
+    laboratory.instance("daily", "backing-up")
+    laboratory.instance("daily", "available")
+    found = rds.describe_db_snapshots(DBInstanceIdentifier="daily", SnapshotType="automated")["DBSnapshots"]
+    assert len(found) == 2
+    assert all(one["DBSnapshotIdentifier"].startswith("rds:daily-") for one in found)
+    before = laboratory.instance("daily")["LatestRestorableTime"]
+    assert datetime.fromisoformat(laboratory.faults.archive("daily")) > before

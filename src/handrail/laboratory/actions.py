@@ -22,6 +22,7 @@ ACTIONS: Mapping[str, Action] = {
     "DeleteDBInstanceAutomatedBackup": instances.delete_backups,
     "DeleteDBSnapshot": snapshots.delete,
     "DescribeAccountAttributes": describing.quotas,
+    "DescribeDBEngineVersions": describing.engine_versions,
     "DescribeDBInstanceAutomatedBackups": describing.automated_backups,
     "DescribeDBInstances": describing.instances,
     "DescribeDBSnapshotAttributes": snapshots.attributes,

@@ -106,6 +106,16 @@ def _change_snapshot(_lab: Laboratory, desk: Desk, name: str, body: Values) -> V
     return {}
 
 
+def _forget_seeds(_lab: Laboratory, desk: Desk, _name: str, _body: Values) -> Values:
+    """Remove everything that has no data."""
+    with desk.world.changing():
+        for name in [name for name, one in desk.world.snapshots.items() if not one.data]:
+            del desk.world.snapshots[name]
+        for name in [name for name, one in desk.world.instances.items() if not one.has_data]:
+            del desk.world.instances[name]
+    return {}
+
+
 def _change_instance(_lab: Laboratory, desk: Desk, name: str, body: Values) -> Values:
     values = _known_only(body, {"status", "settings"})
     with desk.world.changing():
@@ -204,4 +214,5 @@ _HANDLERS: dict[tuple[str, str], Callable[[Laboratory, Desk, str, Values], Value
     ("POST", "backup"): _backup,
     ("POST", "archive"): _archive,
     ("POST", "seed"): _seed,
+    ("DELETE", "seed"): _forget_seeds,
 }

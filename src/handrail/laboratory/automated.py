@@ -33,12 +33,13 @@ def automated_name(one: Instance) -> str:
 
 def bases(desk: Desk, resource: str) -> list[Snapshot]:
     """The automated snapshots that recovery can begin with, oldest first."""
-    found = [
-        one
-        for one in desk.world.snapshots.values()
-        if one.resource == resource and one.kind == "automated" and one.data and one.status == "available" and one.ended
-    ]
+    with desk.world.lock:
+        found = [one for one in desk.world.snapshots.values() if one.resource == resource and _is_base(one)]
     return sorted(found, key=lambda one: one.ended or now())
+
+
+def _is_base(one: Snapshot) -> bool:
+    return one.kind == "automated" and bool(one.data) and one.status == "available" and one.ended is not None
 
 
 def earliest(desk: Desk, one: Instance | Retained) -> datetime | None:
@@ -56,7 +57,7 @@ def archive(desk: Desk, one: Instance) -> None:
     if one.retention and one.has_data and desk.servers.is_running(one.resource):
         moment = cut(desk.servers.flush(one.resource))
         with desk.world.changing():
-            one.latest = moment
+            one.latest = max(moment, one.latest or moment)
 
 
 def is_due(desk: Desk, one: Instance, moment: datetime) -> bool:

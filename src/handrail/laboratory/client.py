@@ -11,12 +11,15 @@ from urllib.parse import quote
 from handrail.errors import UsageError
 
 Values = dict[str, Any]
+#: Any region exists in the laboratory. This one is exported: in us-east-1, version 1 of AWS's command line goes to the
+#: real RDS whatever AWS_ENDPOINT_URL says.
+REGION = "eu-central-1"
 
 
 class LaboratoryClient:
     """Faults, states, seeds and the log of a laboratory. UsageError when it does not answer, or refuses."""
 
-    def __init__(self, endpoint: str, region: str = "us-east-1") -> None:
+    def __init__(self, endpoint: str, region: str = REGION) -> None:
         self.endpoint = endpoint
         self._region = region
 
@@ -84,6 +87,10 @@ class LaboratoryClient:
     def seed(self, *, instances: list[Values] | None = None, snapshots: list[Values] | None = None) -> None:
         """Instances and snapshots without data; see docs/lab.md for the words."""
         self._ask("POST", "seed", {"instances": instances or [], "snapshots": snapshots or []})
+
+    def forget_seeds(self) -> None:
+        """Remove everything that was seeded."""
+        self._ask("DELETE", "seed")
 
     def _ask(self, method: str, path: str, body: Values | None = None) -> Values:
         data = json.dumps(body or {}).encode() if method == "POST" else None

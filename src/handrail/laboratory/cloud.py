@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from threading import Lock
 from typing import Any
@@ -37,6 +38,19 @@ class Cloud:
         if not (is_there and found[0]["KeyMetadata"]["Enabled"]):
             raise Refusal("KMSKeyNotAccessibleFault", f"The specified KMS key {key} does not exist or is not enabled.")
 
+    def require_groups(self, told: Mapping[str, Any]) -> None:
+        """Refuse groups of parameters or subnets that are not there; the default ones always are."""
+        parameters, subnets = told.get("DBParameterGroupName", "default"), told.get("DBSubnetGroupName", "default")
+        if not parameters.startswith("default") and not self._has_group(parameters):
+            raise Refusal("DBParameterGroupNotFound", f"DBParameterGroup not found: {parameters}")
+        if subnets != "default" and not self._is_there(
+            lambda: self._rds.describe_db_subnet_groups(DBSubnetGroupName=subnets)
+        ):
+            raise Refusal("DBSubnetGroupNotFoundFault", f"DB subnet group {subnets} does not exist.")
+
+    def _has_group(self, name: str) -> bool:
+        return bool(self._rds.describe_db_parameter_groups(DBParameterGroupName=name)["DBParameterGroups"])
+
     def write(self, bucket: str, key: str, body: bytes) -> None:
         """An object."""
         self._s3.put_object(Bucket=bucket, Key=key, Body=body)
@@ -54,6 +68,10 @@ class Cloud:
     @cached_property
     def _s3(self) -> Any:
         return self._client("s3")
+
+    @cached_property
+    def _rds(self) -> Any:
+        return self._client("rds")
 
     @cached_property
     def _iam(self) -> Any:

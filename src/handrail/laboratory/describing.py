@@ -180,6 +180,20 @@ def quotas(desk: Desk, _parameters: Parameters) -> dict[str, Any]:
     return {"AccountQuotas": showing.quotas(desk.world, desk.pace.snapshots)}
 
 
+def engine_versions(desk: Desk, parameters: Parameters) -> dict[str, Any]:
+    """DescribeDBEngineVersions: the servers that are on this machine."""
+    checks.engine(parameters.get("Engine", "postgres"))
+    asked = parameters.get("EngineVersion", "")
+    releases = [desk.servers.release(major) for major in sorted(desk.servers.majors())]
+    return {
+        "DBEngineVersions": [
+            {"Engine": "postgres", "EngineVersion": one, "DBParameterGroupFamily": f"postgres{one.partition('.')[0]}"}
+            for one in releases
+            if asked in ("", one, one.partition(".")[0])
+        ]
+    }
+
+
 def tags(desk: Desk, parameters: Parameters) -> dict[str, Any]:
     """ListTagsForResource."""
     return {"TagList": tag_list(tagged(desk.world, parameters["ResourceName"]).tags)}

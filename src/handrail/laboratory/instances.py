@@ -121,6 +121,7 @@ def new_instance(desk: Desk, name: str, major: int, told: Settings, parameters: 
     settings = {**defaults(desk.world.region, major), **told}
     if "PreferredMaintenanceWindow" in told:
         settings["PreferredMaintenanceWindow"] = str(told["PreferredMaintenanceWindow"]).lower()
+    desk.cloud.require_groups(told)
     checks.apart(_window_apart(settings, told), settings["PreferredMaintenanceWindow"])
     try:
         settings["EngineVersion"] = desk.servers.release(major)

@@ -96,6 +96,9 @@ class Laboratory:
             self.jobs.wait(self.settings.pace.tick)
 
     def _look_after(self, desk: Desk, one: Instance) -> None:
+        if one.status == "available" and self.servers.has_died(one.resource):
+            desk.world.event("db-instance", one.identifier, "Recovery of the DB instance has started", "recovery")
+            desk.begin(one, "rebooting", _starting(desk, one))
         if not (one.retention and one.has_data and one.status in ("available", "backing-up", "storage-full")):
             return
         moment = now()
@@ -152,6 +155,7 @@ def _resume_instance(desk: Desk, one: Instance) -> None:
 
 def _starting(desk: Desk, one: Instance) -> Callable[[], None]:
     def work() -> None:
+        desk.servers.stop(one.resource)
         desk.servers.start(one.resource, one.port, one.major)
         desk.become(one, "available")
 

@@ -65,6 +65,7 @@ def _checked(desk: Desk, one: Instance, parameters: Parameters) -> Settings:
         require_server(one)
     if "BackupRetentionPeriod" in changes and "AwsBackupRecoveryPointArn" in one.settings:
         raise invalid_combination("The backup retention period is managed by AWS Backup and cannot be modified here.")
+    desk.cloud.require_groups(changes)
     merged = {**one.settings, **changes}
     if {"PreferredBackupWindow", "PreferredMaintenanceWindow"} & set(changes):
         checks.apart(merged["PreferredBackupWindow"], str(merged["PreferredMaintenanceWindow"]).lower())

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handrail.errors import MissingLibrary, UsageError
+from handrail.laboratory.client import REGION
 
 DEFAULT_PORT = 5801
-REGION = "us-east-1"
 _START_SECONDS = 60.0
 
 

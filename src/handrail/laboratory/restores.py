@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from handrail.laboratory import checks, showing
-from handrail.laboratory.automated import archive, bases, earliest
+from handrail.laboratory.automated import bases, earliest
 from handrail.laboratory.clock import now
 from handrail.laboratory.desk import Desk
 from handrail.laboratory.instances import given, new_instance, require_new, settle
@@ -74,8 +74,9 @@ def to_point_in_time(desk: Desk, parameters: Parameters) -> dict[str, Any]:
 
     def work() -> None:
         end = desk.lasting("restoring")
-        if isinstance(source, Instance):
-            archive(desk, source)  # something later than the moment, so that recovery sees that it has reached it
+        if desk.servers.is_running(source.resource):
+            # Something later than the moment, so that recovery sees that it has reached it.
+            desk.servers.flush(source.resource)
         desk.servers.recover(one.resource, one.port, one.major, data=base.data, source=source.resource, moment=moment)
         end()
         text = f"Restored from DB instance {source.identifier} to {moment.isoformat(timespec='milliseconds')}"

@@ -87,6 +87,11 @@ class LabCluster(ThrowawayCluster):
             self._end()
             raise
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the server has not ended by itself."""
+        return self._server is not None and self._server.poll() is None
+
     def stop(self) -> None:
         """End the server; its folder stays."""
         self._end()
@@ -214,6 +219,11 @@ class Servers:
     def is_running(self, resource: str) -> bool:
         """Whether the server was started and not stopped."""
         return resource in self._running
+
+    def has_died(self, resource: str) -> bool:
+        """Whether the server ended without being told to."""
+        cluster = self._running.get(resource)
+        return cluster is not None and not cluster.is_alive
 
     def remove(self, resource: str, *, keep_wal: bool = False) -> None:
         """End the server and remove its data; its archived WAL too, unless a backup needs it."""

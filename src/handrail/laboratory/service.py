@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote
 
 from handrail.laboratory import admin, protocol
 from handrail.laboratory.actions import ACTIONS, is_of_moto
+from handrail.laboratory.client import REGION
 from handrail.laboratory.cloud import OWN_KEY
 from handrail.laboratory.faults import Call, Fault, call
 from handrail.laboratory.laboratory import Laboratory
@@ -70,9 +71,19 @@ class Application:
             return self._drop(noted, fault, environ, start)
         if request.service == "rds" and not is_of_moto(request.action):
             return self._answer(request, noted, fault, environ, start)
-        self._lab.calls.add(noted)
-        answered = self._moto(environ, (lambda *_words: None) if fault else start)
-        return self._drop(noted, fault, environ, start) if fault else answered
+        if fault is not None:
+            self._moto(environ, lambda *_words: None)
+            return self._drop(noted, fault, environ, start)
+        return self._pass_on(noted, environ, start)
+
+    def _pass_on(self, noted: Call, environ: Environ, start: Answer) -> Iterable[bytes]:
+        """Have moto answer, and note how it ended."""
+
+        def begin(status: str, headers: Any, *words: Any) -> Any:
+            self._lab.calls.add(replace(noted, status=int(status.split(maxsplit=1)[0])))
+            return start(status, headers, *words)
+
+        return self._moto(environ, begin)  # type: ignore[no-any-return]
 
     def _answer(
         self, request: Request, noted: Call, fault: Fault | None, environ: Environ, start: Answer
@@ -121,7 +132,7 @@ class Application:
             body = json.loads(raw or b"{}")
         except ValueError as error:
             return _send(start, 400, "application/json", json.dumps({"error": f"no JSON: {error}"}))
-        region = asked.get("region", ["us-east-1"])[0]
+        region = asked.get("region", [REGION])[0]
         status, answer = admin.answer(self._lab, environ["REQUEST_METHOD"], path, region, body)
         return _send(start, status, "application/json", json.dumps(answer))
 
@@ -147,9 +158,9 @@ def _request(environ: Environ) -> Request:
 def _scope(authorization: str) -> tuple[str, str, str]:
     """Key, region and service from a signature's credential; calls without one are taken for S3's."""
     if "Credential=" not in authorization:
-        return "", "us-east-1", "s3"
+        return "", REGION, "s3"
     parts = authorization.partition("Credential=")[2].split(",", 1)[0].split("/")
-    return (parts[0], parts[2], parts[3]) if len(parts) >= 5 else ("", "us-east-1", "s3")
+    return (parts[0], parts[2], parts[3]) if len(parts) >= 5 else ("", REGION, "s3")
 
 
 def _parameters(request: Request) -> dict[str, Any]:
