@@ -6,20 +6,19 @@ import base64
 import http.client
 import os
 import shlex
-import signal
 import subprocess
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from handrail.health_check import HealthCheck, HealthResult
+from handrail.processes import program
 
 _PAUSE = 0.5
 _ATTEMPT = 10.0
@@ -104,23 +103,8 @@ class Call:
 
 
 def _exit_code(words: list[str], call: Call, left: float, output: IO[bytes]) -> int:
-    """Output goes to a file: a pipe that a grandchild keeps open could hold us beyond the deadline."""
-    child = subprocess.Popen(
-        words,
-        cwd=call.folder,
-        env={**os.environ, **call.variables},
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
-    )
-    try:
+    with program(words, call.folder, call.variables, output) as child:
         return child.wait(timeout=left)
-    finally:
-        if child.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
 
 
 def _last_line(output: IO[bytes]) -> str:
@@ -137,3 +121,24 @@ def _until_well(attempt: Callable[[float], HealthResult], timeout: float) -> Hea
         if result.is_well or time.monotonic() + _PAUSE >= deadline:
             return result
         time.sleep(_PAUSE)
+
+
+def watched(check: HealthCheck, *, seconds: float, pause: float = 2.0) -> HealthCheck:
+    """Ask `check` again and again for so many seconds; unwell as soon as one answer is. How long the application may be
+    away in between is the timeout of `check`."""
+
+    def watch() -> HealthResult:
+        begun, times = time.monotonic(), 0
+        while True:
+            result = check()
+            times += 1
+            left = seconds - (time.monotonic() - begun)
+            if not result.is_well or left <= 0:
+                break
+            time.sleep(min(pause, left))
+        if not result.is_well:
+            after = time.monotonic() - begun
+            return HealthResult(False, f"{result.detail} ({after:.0f} s after the first of {times} questions)")
+        return HealthResult(True, f"well for {seconds:g} s, asked {times} times")
+
+    return watch

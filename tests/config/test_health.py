@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from handrail.health import command_check, url_check
+from handrail.health import command_check, url_check, watched
 from handrail.health_check import HealthResult
 
 
@@ -222,3 +222,16 @@ def _is_gone(pid: int) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+def test_a_watch_lasts_as_long_as_it_was_asked_to(application: _Application) -> None:
+    result = watched(url_check(application.url, timeout=1), seconds=0.3, pause=0.1)()
+    assert (result.is_well, len(application.seen) >= 3) == (True, True)
+    assert result.detail == f"well for 0.3 s, asked {len(application.seen)} times"
+
+
+def test_a_watch_ends_with_the_first_bad_answer(application: _Application) -> None:
+    application.answers = [200, 200, 500]
+    result = watched(url_check(application.url, timeout=0.1), seconds=30, pause=0.01)()
+    assert not result.is_well
+    assert result.detail == f"http://{application.place}/health answered 500 (0 s after the first of 3 questions)"
