@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 COMMANDS = (
     *("init", "doctor", "status", "current", "history", "check", "revision", "lint", "plan", "rehearse", "upgrade"),
-    *("downgrade", "stamp", "recover", "drill"),
+    *("deploy", "downgrade", "stamp", "recover", "drill"),
     *("enum", "enum list", "enum check", "enum rename", "enum convert"),
     *("backup", "backup create", "backup list", "backup show", "backup sheet", "backup verify", "backup restore"),
     *("backup explain", "backup diff", "backup run-due", "backup prune", "backup calendar", "backup cost"),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from handrail.config_archive import ArchiveSettings
+from handrail.config_deploy import DeploySettings
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import Duration, LockTimeout, Rate
 from handrail.config_rds import RdsSettings
@@ -116,6 +117,7 @@ class Environment:
     schedule: ScheduleSettings | None = None
     archive: ArchiveSettings | None = None
     rds: RdsSettings | None = None
+    deploy: DeploySettings | None = None
 
 
 #: The guide's defaults per environment (G6): optional on a laptop, mandatory elsewhere.
@@ -150,6 +152,7 @@ class _Document:
     retention: Retention = field(default_factory=Retention)
     drill: DrillSettings = field(default_factory=DrillSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    deploy: DeploySettings = field(default_factory=DeploySettings)
     environments: dict[str, Environment] = field(default_factory=dict)
 
 
@@ -173,6 +176,7 @@ class Config:
     retention: Retention = field(default_factory=Retention)
     drill: DrillSettings = field(default_factory=DrillSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    deploy: DeploySettings = field(default_factory=DeploySettings)
 
     def url(self, environ: Mapping[str, str]) -> str | None:
         """The configured database URL with `env:NAME` looked up. ConfigError when the variable is not set."""
@@ -235,6 +239,7 @@ def load_config(start: Path, *, env: str | None, environ: Mapping[str, str]) -> 
         retention,
         settings.drill or document.drill,
         settings.schedule or document.schedule,
+        settings.deploy or document.deploy,
     )
 
 
@@ -332,6 +337,7 @@ _TABLES = {
     "schedule": ScheduleSettings,
     "archive": ArchiveSettings,
     "rds": RdsSettings,
+    "deploy": DeploySettings,
 }
 
 
@@ -345,6 +351,7 @@ def _model_of(
     | ScheduleSettings
     | ArchiveSettings
     | RdsSettings
+    | DeploySettings
     | Environment
     | Health
 ]:

@@ -13,6 +13,7 @@ import pytest
 from handrail import config
 from handrail.config import Environment, Health, Lint, load_config
 from handrail.config_archive import ArchiveSettings
+from handrail.config_deploy import DeploySettings
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import parse_duration
 from handrail.config_retention import Retention
@@ -47,7 +48,16 @@ def in_code(model: type[DataclassInstance], durations: set[str]) -> dict[str, ob
     return found
 
 
-DURATIONS = {"lock_timeout", "lock_retry", "lock_wait", "statement_timeout", "prove_budget", "timeout", "max_lag"}
+DURATIONS = {
+    "lock_timeout",
+    "lock_retry",
+    "lock_wait",
+    "statement_timeout",
+    "prove_budget",
+    "timeout",
+    "max_lag",
+    "watch",
+}
 
 
 @pytest.mark.parametrize(
@@ -59,6 +69,7 @@ DURATIONS = {"lock_timeout", "lock_retry", "lock_wait", "statement_timeout", "pr
         ("lint", Lint),
         ("retention", Retention),
         ("drill", DrillSettings),
+        ("deploy", DeploySettings),
         ("schedule", ScheduleSettings),
         ("archive", ArchiveSettings),
     ],

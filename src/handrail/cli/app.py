@@ -11,6 +11,7 @@ from handrail import __version__
 from handrail.cli import (
     archive,
     backup,
+    deploying,
     differing,
     drilling,
     enums,
@@ -48,6 +49,7 @@ for _name, _command in (
     ("plan", looking.plan),
     ("rehearse", moving.rehearse),
     ("upgrade", moving.upgrade),
+    ("deploy", deploying.deploy),
     ("downgrade", moving.downgrade),
     ("stamp", moving.stamp),
     ("recover", moving.recover),

@@ -63,7 +63,7 @@ def _guarded(
     identity: Path | None,
 ) -> None:
     project, facts = looked(*place, target)
-    from handrail.cli.documents import Moved
+    from handrail.cli.run_documents import Moved
     from handrail.cli.running import show_outcome
     from handrail.workflows.upgrade import Outcome, Request, guarded_run
 
@@ -158,6 +158,7 @@ def recover(
         settled = settle(kit, facts, Decision(wanted, asker(output, yes)), output.progress)
         for item in settled:
             output.lines(f"run {item.run_id}: {item.result}: {item.detail}")
+            output.lines(*(f"  type: {command}" for command in item.to_type))
         if not settled:
             output.lines("no run is open: nothing to recover")
         output.document(Recovered(settled))

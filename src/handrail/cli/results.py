@@ -18,10 +18,8 @@ from handrail.cli.documents import (
     EnumList,
     History,
     Initialised,
-    Moved,
     PlanDocument,
     Recovered,
-    Rehearsed,
     Reviewed,
     Revised,
     Stamped,
@@ -32,6 +30,7 @@ from handrail.cli.function_documents import CleaningDocument, Packed
 from handrail.cli.lab_documents import LabCalls, LabProcess, LabSet, LabStatus, LabVariables
 from handrail.cli.restore_documents import ArchiveDocument, ArchiveEnded, Restored, Setup, Sheet
 from handrail.cli.retention_documents import Calendar, Cost, Pruning
+from handrail.cli.run_documents import Deployment, Moved, Rehearsed
 
 #: The result of each command.
 RESULTS: Mapping[str, type] = {
@@ -50,6 +49,7 @@ RESULTS: Mapping[str, type] = {
     "plan": PlanDocument,
     "rehearse": Rehearsed,
     "upgrade": Moved,
+    "deploy": Deployment,
     "downgrade": Moved,
     "stamp": Stamped,
     "recover": Recovered,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def show_outcome(output: Output, outcome: Outcome) -> None:
     """The end of a guarded run."""
-    from handrail.cli.documents import Moved
+    from handrail.cli.run_documents import Moved
 
     path = outcome.path
     output.lines(f"done: {path.direction.value}d to {named(path.target)} in {outcome.seconds:.1f} s")
@@ -34,7 +34,7 @@ def show_outcome(output: Output, outcome: Outcome) -> None:
 
 def rehearse_here(output: Output, kit: Equipment, facts: ProjectFacts, path: RevisionPath) -> None:
     """Backup, verify and rehearse on the copy; nothing else."""
-    from handrail.cli.documents import Rehearsed
+    from handrail.cli.run_documents import Rehearsed
 
     if path.is_empty:
         output.lines(f"nothing pending: the database is at {named(facts.current)}")
@@ -83,7 +83,7 @@ def _whole_history(
 ) -> None:
     from dataclasses import replace
 
-    from handrail.cli.documents import Rehearsed
+    from handrail.cli.run_documents import Rehearsed
     from handrail.migrator.migrator import MigrationFailed
 
     path = project.migrator.path(replace(facts, current=()), target)

@@ -18,9 +18,14 @@ class StepKind(StrEnum):
     BACKUP = "backup"
     VERIFY = "verify"
     REHEARSE = "rehearse"
+    #: Of a deployment: the user's command that brings the new code.
+    DEPLOY = "deploy"
     APPLY = "apply"
     PROVE = "prove"
+    RESTART = "restart"
     HEALTH = "health"
+    SMOKE = "smoke"
+    WATCH = "watch"
 
 
 class Undo(StrEnum):
@@ -32,6 +37,13 @@ class Undo(StrEnum):
     ROLLBACK = "roll the transaction back"
     DOWNGRADE = "downgrade, as proven by the rehearsal"
     RESTORE = "restore this run's backup"
+    CODE = "take the code back"
+    RESTART = "restart the application again"
+
+    @property
+    def step(self) -> str:
+        """What the journal calls it."""
+        return f"undo {self.name.lower()}"
 
 
 @dataclass(frozen=True, slots=True)

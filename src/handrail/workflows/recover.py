@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from handrail.backups.record import BackupRecord
 from handrail.errors import ApprovalMissing, HandrailError, NotBroughtBack
 from handrail.facts import Capability
+from handrail.guard.deploy import CodeCommands, CodeLeft, code_left
 from handrail.guard.plan import Undo
 from handrail.journal.journal import EventKind, JournalledRun
 from handrail.migrations.revision import Direction, RevisionPath, named
@@ -18,11 +19,13 @@ from handrail.workflows.run import Equipment, Listener, Run, run_of, stands_at
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How one run was settled. `result` is "never applied", "done", "undone", "restored", "kept" or "cleaned"."""
+    """How one run was settled. `result` is "never applied", "done", "undone", "restored", "kept" or "cleaned".
+    `to_type` are the commands that an interrupted deployment leaves to a person, in order."""
 
     run_id: str
     result: str
     detail: str
+    to_type: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,17 @@ def _settle(
     else:
         result, detail = _finish_or_undo(run, project, journalled, decision)
     run.end(result)
-    return Settled(run.id, result, detail)
+    left = _code_left(journalled, result)
+    return Settled(run.id, result, f"{detail}; {left.text}", left.to_type) if left else Settled(run.id, result, detail)
+
+
+def _code_left(journalled: JournalledRun, result: str) -> CodeLeft | None:
+    """What the run left of a deployment's code, now that the database is settled. It is told, never done: whether a
+    command that was cut may simply be run again, only its author knows."""
+    begun = {event.step for event in journalled.events if event.kind is EventKind.STEP_STARTED}
+    done = {event.step for event in journalled.events if event.kind is EventKind.STEP_DONE}
+    is_new = result in ("done", "kept") or not _data(journalled, "revisions")
+    return code_left(CodeCommands.of(journalled.started.data), begun, done, is_database_new=is_new)
 
 
 def _ids(journalled: JournalledRun, key: str) -> tuple[str, ...]:
@@ -83,7 +96,8 @@ def _finish_or_undo(run: Run, project: ProjectFacts, journalled: JournalledRun, 
     now = stands_at(run.equipment.database)
     start, target = _ids(journalled, "start"), _ids(journalled, "target")
     if journalled.last(EventKind.STEP_STARTED, "apply") is None or (not target and not start):
-        return "never applied", "it was interrupted before it touched the database"
+        moved = "" if now == start else f"; the database is at {named(now)}, where something else has put it"
+        return "never applied", f"it was interrupted before it touched the database{moved}"
     if now == target and journalled.last(EventKind.UNDO_STARTED) is None:
         return (
             "done",

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from handrail.backups.record import BackupRecord
-from handrail.errors import BackupError, HandrailError, LintRefused, PartlyDone, RehearsalFailed, UsageError
+from handrail.errors import (
+    BackupError,
+    BroughtBack,
+    HandrailError,
+    LintRefused,
+    PartlyDone,
+    RehearsalFailed,
+    UsageError,
+)
 from handrail.facts import DatabaseFacts, WriteActivity
 from handrail.guard.plan import ApplyPlan, Refusal, StepKind, plan_apply
 from handrail.health_check import HealthResult
@@ -17,6 +25,7 @@ from handrail.migrations.revision import RevisionPath, named
 from handrail.migrator.migrator import ProjectFacts
 from handrail.rehearsal.compare import Verdict
 from handrail.workflows.apply import apply_path, prove_after
+from handrail.workflows.around import Around, Nothing
 from handrail.workflows.backup import make_backup, restored, verified_copy
 from handrail.workflows.bring_back import Ask, WayBack, bring_back
 from handrail.workflows.lint_path import lint_path
@@ -34,6 +43,7 @@ class Request:
     ask: Ask = None
     with_lint: bool = True
     with_backup: bool = True
+    around: Around = field(default_factory=Nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +95,13 @@ def guarded_run(kit: Equipment, request: Request, listener: Listener) -> Outcome
         return Outcome(request.path)
     plan, findings = make_plan(kit, request)
     if isinstance(plan, Refusal):
-        raise _refused(plan)
+        raise refused(plan)
     kit.database.require_writable()
     begun = kit.clock()
-    run = start_run(kit, listener, request.command, _described(request.path))
+    run = start_run(kit, listener, request.command, {**described(request.path), **request.around.data()})
     try:
         with run.lock():
-            _check_nothing_open(run)
+            check_nothing_open(run)
             _check_unmoved(run, request)
             outcome = _locked_run(run, request, plan)
     except BaseException as error:
@@ -106,12 +116,16 @@ def guarded_run(kit: Equipment, request: Request, listener: Listener) -> Outcome
 def run_is_settled(kit: Equipment, run_id: str) -> bool:
     """False while the database of this run may be neither old nor new, or a withheld restore waits for a decision."""
     journalled = next((item for item in kit.journal.runs() if item.run_id == run_id), None)
-    if journalled is None or journalled.last(EventKind.STEP_STARTED, "apply") is None:
+    if journalled is None:
         return True
-    return journalled.last(EventKind.UNDO_DONE) is not None and journalled.last(EventKind.WITHHELD) is None
+    if journalled.last(EventKind.WITHHELD):
+        return False
+    has_begun = journalled.last(EventKind.STEP_STARTED, "apply") is not None
+    return not has_begun or journalled.last(EventKind.UNDO_DONE) is not None
 
 
-def _refused(refusal: Refusal) -> HandrailError:
+def refused(refusal: Refusal) -> HandrailError:
+    """The error of a run that is not begun."""
     error: HandrailError = LintRefused("the pending scripts are refused", why="; ".join(refusal.reasons))
     if refusal.exit_code is not LintRefused.exit_code:
         error = UsageError("the run is refused", why="; ".join(refusal.reasons))
@@ -119,7 +133,8 @@ def _refused(refusal: Refusal) -> HandrailError:
     return error
 
 
-def _described(path: RevisionPath) -> dict[str, str]:
+def described(path: RevisionPath) -> dict[str, str]:
+    """The path for the run's first event, so that it can be settled by the journal alone."""
     return {
         "direction": path.direction.value,
         "start": ",".join(path.start),
@@ -128,8 +143,8 @@ def _described(path: RevisionPath) -> dict[str, str]:
     }
 
 
-def _check_nothing_open(run: Run) -> None:
-    """We hold the lock, so any other open run of this database is a dead one."""
+def check_nothing_open(run: Run) -> None:
+    """We hold the lock, so any other open run of this database is a dead one. Raises PartlyDone."""
     mine = run.equipment
     end_dead_runs(run)
     for other in mine.journal.open_runs():
@@ -172,15 +187,36 @@ def _locked_run(run: Run, request: Request, plan: ApplyPlan) -> Outcome:
         evidence.rehearsal is not None and evidence.rehearsal.report.downgrade_proven,
     )
     try:
+        request.around.before_apply(run)
         applied = apply_path(run, request.project, request.path, evidence.backup, evidence.rehearsal)
         proof = prove_after(run, request.path, applied, evidence.activity, evidence.backup, evidence.rehearsal)
-        health = _check_health(run) if plan.step(StepKind.HEALTH) else None
+        request.around.after_proof(run)
+        health = check_health(run) if plan.step(StepKind.HEALTH) else None
+        request.around.after_health(run)
     except (Exception, KeyboardInterrupt) as error:
-        raise bring_back(run, way, _cause(error), request.ask) from error
+        ended = _taken_back(run, way, cause_of(error), request.ask)
+        raise request.around.after_trouble(run, ended) from error
     return Outcome(request.path, backup=evidence.backup, rehearsal=evidence.rehearsal, proof=proof, health=health)
 
 
-def _cause(error: BaseException) -> HandrailError:
+def _taken_back(run: Run, way: WayBack, cause: HandrailError, ask: Ask) -> HandrailError:
+    """As `bring_back`; where the apply was never begun, there is nothing to bring back unless somebody else moved the
+    database (a deploy command that upgrades it)."""
+    kit = run.equipment
+    journalled = next((item for item in kit.journal.runs() if item.run_id == run.id), None)
+    has_begun = journalled is not None and journalled.last(EventKind.STEP_STARTED, "apply") is not None
+    if has_begun or stands_at(kit.database) != way.start:
+        return bring_back(run, way, cause, ask)
+    return untouched(cause)
+
+
+def untouched(cause: HandrailError) -> BroughtBack:
+    """The error of a run that failed before it came to the database."""
+    why = f"{cause.why.rstrip('.')}. " if cause.why else ""
+    return BroughtBack(cause.message, why=f"{why}The database was not touched.", hint=cause.hint, code=cause.code)
+
+
+def cause_of(error: BaseException) -> HandrailError:
     """What went wrong while applying, as an error of ours: a defect of handrail's must not leave a run half done."""
     if isinstance(error, HandrailError):
         return error
@@ -215,7 +251,8 @@ def _may_be_missed(run: Run, plan: ApplyPlan, kind: StepKind) -> Iterator[None]:
         run.warn(kind.value, f"{error.message} ({error.why}); going on: {kind.value} is optional here")
 
 
-def _check_health(run: Run) -> HealthResult:
+def check_health(run: Run) -> HealthResult:
+    """Ask the application. Raises HandrailError when it is not well."""
     check = run.equipment.health
     if check is None:
         return HealthResult(True, "no health check is configured")
