@@ -336,7 +336,7 @@ def test_a_key_in_the_wrong_place_is_not_shown(tmp_path: Path) -> None:
 
 
 TOOL_AND_PLACE = '`tool` ("litestream" or "barman") and `place` (a folder, an URL, Barman\'s server) are needed'
-PROJECT_KEYS = "default, alembic, section, lint, retention, drill, schedule, environments"
+PROJECT_KEYS = "default, alembic, section, lint, retention, drill, schedule, deploy, environments"
 ENVIRONMENT_KEYS = (
     "url, backup, rehearse, restore, lint, store, copies, failed_copy, bandwidth, store_price, compression, "
     "recipients, recipients_file, identity, identity_note, lock_timeout, lock_retry, lock_wait, statement_timeout, "

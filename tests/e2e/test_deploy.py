@@ -431,16 +431,14 @@ def test_what_cannot_be_read(on_file: Story, words: tuple[str, ...], message: st
 
 
 @pytest.mark.parametrize(
-    ("change", "exits", "code"),
-    [("op.drop_table('users')", 3, "HR300"), ("op.execute('SELECT no_such_thing')", 6, "HR601")],
+    ("new", "exits", "code"),
+    [("sa.Text(), nullable=False", 3, "HR300"), ("sa.Text(), sa.ForeignKey('absent'), nullable=True", 6, "HR601")],
 )
 def test_what_is_refused_or_fails_its_rehearsal_never_comes_to_the_code(
-    on_file: Story, change: str, exits: int, code: str
+    on_file: Story, new: str, exits: int, code: str
 ) -> None:
     third = on_file.folder / "alembic" / "versions" / "third.py"
-    config = on_file.folder / "pyproject.toml"
-    config.write_text(config.read_text().replace('restore = "auto"', 'restore = "auto"\nlint = "warning"', 1))
-    third.write_text(third.read_text().replace("def upgrade() -> None:", f"def upgrade() -> None:\n    {change}"))
+    third.write_text(third.read_text().replace("sa.Text(), nullable=True", new))
     assert on_file.result(*commands(on_file), exits=exits)["error"]["code"] == code
     assert state(on_file) == OLD
 
