@@ -115,14 +115,24 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("lambda package", 0, False),
     ("lambda package --out nosuch/x.zip", 2, False),
     ("lambda plan", 2, False),
+    ("lab start --speed 0", 2, False),
+    ("lab stop --folder nosuch", 2, False),
+    ("lab status --folder nosuch", 2, False),
+    ("lab env --folder nosuch", 2, False),
+    ("lab log --folder nosuch", 2, False),
+    ("lab fault --clear --folder nosuch", 2, False),
+    ("lab snapshot --hold 40 --folder nosuch", 2, False),
+    ("lab instance prod available --folder nosuch", 2, False),
+    ("lab backup prod --folder nosuch", 2, False),
 )
 #: What is added to the configuration before a call.
 SETTINGS = {
     "backup run-due --env development": '\n[schedule]\ndaily = "03:00"\n',
     "archive setup": '\n[environments.development.archive]\ntool = "litestream"\nplace = "archive"\n',
 }
-#: Their successes need a Litestream or a laboratory that runs: test_archive.py, test_function_commands.py validate them.
-ELSEWHERE = {"archive status", "archive run", "lambda plan"}
+#: Their successes need a Litestream or a laboratory that runs: test_archive.py, test_function_commands.py and
+#: tests/laboratory validate them.
+ELSEWHERE = {"archive status", "archive run", "lambda plan", *(name for name in RESULTS if name.startswith("lab "))}
 METADATA = """import sqlalchemy as sa
 STATUS = sa.Enum("SCHEDULED", "ATTENDED", name="status", native_enum=False, length=50)
 target_metadata = sa.MetaData()
