@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -200,3 +201,24 @@ def test_what_cannot_be_set_is_refused(lab: TestLaboratory) -> None:
 def test_actions_that_the_laboratory_does_not_have_say_so(lab: TestLaboratory) -> None:
     found = refusal(lab.client("rds").describe_db_clusters)
     assert found == ("InvalidAction", "The laboratory does not know DescribeDBClusters; see docs/lab.md.", 400)
+
+
+def test_pages_of_other_sites_are_not_answered(lab: TestLaboratory) -> None:
+    for path in ("/", "/_lab/status"):
+        connection = http.client.HTTPConnection(lab.endpoint.removeprefix("http://"))
+        connection.request("GET", path, headers={"Origin": "https://example.org"})
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (403, b"The laboratory answers no pages of other sites.")
+        connection.close()
+
+
+def test_what_the_laboratory_does_not_foresee_is_an_internal_failure(lab: TestLaboratory) -> None:
+    lab.faults.seed(instances=[{"identifier": "odd", "settings": {"VpcSecurityGroupIds": 5}}])
+    found = refusal(lab.client("rds").describe_db_instances, DBInstanceIdentifier="odd")
+    assert found == ("InternalFailure", "TypeError: 'int' object is not iterable", 500)
+    lab.faults.forget_seeds()
+
+
+def test_answers_are_xml_whatever_is_in_them(lab: TestLaboratory) -> None:
+    lab.faults.error("DescribeEvents", "Odd", message="a\x00\x1b<&>\ud55c")
+    assert refusal(lab.client("rds").describe_events)[:2] == ("Odd", "a\ufffd\ufffd<&>\ud55c")

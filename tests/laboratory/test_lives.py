@@ -159,3 +159,30 @@ def test_the_daily_backup_is_made_when_it_is_asked_for_and_moves_what_can_be_res
     assert all(one["DBSnapshotIdentifier"].startswith("rds:daily-") for one in found)
     before = laboratory.instance("daily")["LatestRestorableTime"]
     assert datetime.fromisoformat(laboratory.faults.archive("daily")) > before
+
+
+def test_a_restored_instance_is_restored_again_to_a_moment_of_its_own(laboratory: TestLaboratory) -> None:
+    rds = laboratory.client("rds")
+    filled(laboratory, "chain-1")
+    for source, target, statement in (
+        ("chain-1", "chain-2", "DELETE FROM orders WHERE id > 500"),
+        ("chain-2", "chain-3", "DELETE FROM orders WHERE id > 100"),
+    ):
+        laboratory.faults.archive(source)
+        rds.restore_db_instance_to_point_in_time(
+            SourceDBInstanceIdentifier=source, TargetDBInstanceIdentifier=target, UseLatestRestorableTime=True
+        )
+        with laboratory.connect(laboratory.instance(target, "available")) as connection:
+            connection.execute(statement)
+    counts = [rows(laboratory, laboratory.instance(f"chain-{n}"))[0] for n in (1, 2, 3)]
+    assert counts == [1000, 500, 100]
+
+
+def test_a_stop_takes_a_snapshot_on_its_way(laboratory: TestLaboratory) -> None:
+    rds = laboratory.client("rds")
+    filled(laboratory, "stopping", BackupRetentionPeriod=0)
+    rds.stop_db_instance(DBInstanceIdentifier="stopping", DBSnapshotIdentifier="while-stopping")
+    laboratory.instance("stopping", "stopped")
+    assert laboratory.snapshot("while-stopping")["Status"] == "available"
+    with pytest.raises(rds.exceptions.InvalidDBInstanceStateFault):
+        rds.create_db_snapshot(DBSnapshotIdentifier="of-stopped", DBInstanceIdentifier="stopping")

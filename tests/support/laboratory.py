@@ -140,7 +140,7 @@ def until(look: Callable[[], Found | None], what: str, seconds: float = 60) -> F
         found = look()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise AssertionError(f"waited {seconds} seconds for {what}")
 
 

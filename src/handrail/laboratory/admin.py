@@ -16,7 +16,8 @@ from handrail.laboratory.records import Instance, Snapshot
 from handrail.laboratory.refusal import Refusal
 
 Values = dict[str, Any]
-_SNAPSHOT = {"status", "percent", "hold_at", "fail_at", "hides_time"}
+_TIMES = ("taken", "original", "ended")
+_SNAPSHOT = {"status", "percent", "hold_at", "fail_at", "hides_time", *_TIMES}
 
 
 def answer(lab: Laboratory, method: str, path: str, region: str, body: Values) -> tuple[int, Any]:
@@ -102,7 +103,7 @@ def _change_snapshot(_lab: Laboratory, desk: Desk, name: str, body: Values) -> V
     with desk.world.changing():
         one = desk.world.snapshot(name)
         for key, value in values.items():
-            setattr(one, key, value)
+            setattr(one, key, _time(values, key) if key in _TIMES else value)
     return {}
 
 
@@ -113,6 +114,24 @@ def _forget_seeds(_lab: Laboratory, desk: Desk, _name: str, _body: Values) -> Va
             del desk.world.snapshots[name]
         for name in [name for name, one in desk.world.instances.items() if not one.has_data]:
             del desk.world.instances[name]
+    return {}
+
+
+def _reset(lab: Laboratory, desk: Desk, _name: str, _body: Values) -> Values:
+    """Nothing was ever made in this region, and nothing goes wrong."""
+    _clear_faults(lab, desk, "", {})
+    lab.calls.clear()
+    world = desk.world
+    with world.changing():
+        resources = [*(one.resource for one in world.instances.values()), *world.retained]
+        data = [one.data for one in world.snapshots.values()]
+        for records in (world.instances, world.snapshots, world.retained, world.exports, world.ports):
+            records.clear()
+        world.events.clear()
+    for resource in resources:
+        desk.servers.remove(resource)
+    for one in data:
+        desk.servers.forget(one)
     return {}
 
 
@@ -215,4 +234,5 @@ _HANDLERS: dict[tuple[str, str], Callable[[Laboratory, Desk, str, Values], Value
     ("POST", "archive"): _archive,
     ("POST", "seed"): _seed,
     ("DELETE", "seed"): _forget_seeds,
+    ("DELETE", "everything"): _reset,
 }

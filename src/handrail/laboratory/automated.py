@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from handrail.laboratory import checks
@@ -60,24 +61,37 @@ def archive(desk: Desk, one: Instance) -> None:
             one.latest = max(moment, one.latest or moment)
 
 
-def is_due(desk: Desk, one: Instance, moment: datetime) -> bool:
-    """Whether the day's automated backup has to be taken: its window is now, and it was not taken yet."""
-    if not (one.retention and one.has_data and one.status == "available"):
-        return False
-    begin, end = checks.window_times(str(one.settings["PreferredBackupWindow"]))
+def is_due(window: str, moment: datetime, last: datetime | None) -> bool:
+    """Whether the day's automated backup has to be taken: its window is open, and none was taken since it opened."""
+    begin, end = checks.window_times(window)
     opened = moment.replace(hour=begin.hour, minute=begin.minute, second=0, microsecond=0)
     if opened > moment:
         opened -= timedelta(days=1)
     span = timedelta(minutes=(end.hour * 60 + end.minute - begin.hour * 60 - begin.minute) % 1440)
-    last = max((base.ended for base in bases(desk, one.resource) if base.ended), default=None)
     return moment < opened + span and (last is None or last < opened)
 
 
+def wants_backup(desk: Desk, one: Instance, moment: datetime) -> bool:
+    """Whether an instance has to be backed up now."""
+    if not (one.retention and one.has_data and one.status == "available"):
+        return False
+    last = max((base.ended for base in bases(desk, one.resource) if base.ended), default=None)
+    return is_due(str(one.settings["PreferredBackupWindow"]), moment, last)
+
+
+def expired(ends: Sequence[datetime], limit: datetime) -> int:
+    """How many of the oldest backups go: those before the limit but the last one, with which recovery to it begins."""
+    return max(0, sum(end < limit for end in ends) - 1)
+
+
 def expire(desk: Desk, one: Instance) -> None:
-    """Remove automated snapshots past the retention; the last one before it stays, as recovery begins with it."""
-    limit = now() - timedelta(days=one.retention)
-    old = [base for base in bases(desk, one.resource) if base.ended and base.ended < limit]
-    for base in old if not one.retention else old[:-1]:
+    """Remove automated snapshots past the retention, and the WAL that only they needed."""
+    found = bases(desk, one.resource)
+    ends = [base.ended for base in found if base.ended]
+    gone = found[: expired(ends, now() - timedelta(days=one.retention))]
+    for base in gone:
         with desk.world.changing():
             desk.world.snapshots.pop(base.identifier, None)
         desk.servers.forget(base.data)
+    if gone and (first := found[len(gone)].taken):
+        desk.servers.forget_wal(one.resource, first)

@@ -69,7 +69,8 @@ class LaboratoryClient:
         self._ask("POST", "next-snapshot", words)
 
     def change_snapshot(self, name: str, **words: Any) -> None:
-        """Of a snapshot that is there: `status`, `percent`, `hold_at`, `fail_at`, `hides_time`."""
+        """Of a snapshot that is there: `status`, `percent`, `hold_at`, `fail_at`, `hides_time`; as ISO text when it was
+        `taken`, its `original` time, and when its base backup `ended`."""
         self._ask("POST", f"snapshots/{quote(name)}", words)
 
     def change_instance(self, name: str, **words: Any) -> None:
@@ -91,6 +92,10 @@ class LaboratoryClient:
     def forget_seeds(self) -> None:
         """Remove everything that was seeded."""
         self._ask("DELETE", "seed")
+
+    def reset(self) -> None:
+        """As if the region had just been made: no instances, snapshots, exports, events, faults, calls."""
+        self._ask("DELETE", "everything")
 
     def _ask(self, method: str, path: str, body: Values | None = None) -> Values:
         data = json.dumps(body or {}).encode() if method == "POST" else None

@@ -12,9 +12,9 @@ from handrail.laboratory.clock import now
 from handrail.laboratory.desk import Desk, require_server, require_state
 from handrail.laboratory.ports import port_for
 from handrail.laboratory.protocol import Parameters
-from handrail.laboratory.records import Instance, Retained, Settings, tags_of
+from handrail.laboratory.records import Instance, Retained, Settings, Snapshot, tags_of
 from handrail.laboratory.refusal import Refusal, invalid_combination
-from handrail.laboratory.snapshots import fail, manual, require_room, take
+from handrail.laboratory.snapshots import fail, manual, require_new_snapshot, require_room, take
 
 _CARRIED = (
     *("DBInstanceClass", "Engine", "AllocatedStorage", "BackupRetentionPeriod", "PreferredBackupWindow", "MultiAZ"),
@@ -167,11 +167,11 @@ def stop(desk: Desk, parameters: Parameters) -> dict[str, Any]:
     require_state(one, "available")
     require_server(one)
     name = parameters.get("DBSnapshotIdentifier", "")
-    if name:
-        raise invalid_combination("The laboratory takes no snapshot on the way: create it first.")
+    snapshot = manual(desk, one, _new_snapshot_name(desk, name, "DBSnapshotIdentifier"), {}) if name else None
 
     def work() -> None:
         end = desk.lasting("stopping")
+        _take_before(desk, one, snapshot)
         archive(desk, one)
         desk.servers.stop(one.resource)
         end()
@@ -228,16 +228,11 @@ def delete(desk: Desk, parameters: Parameters) -> dict[str, Any]:
         final and one.status != "available"
     ):
         raise Refusal("InvalidDBInstanceState", f"Instance {one.identifier} cannot be deleted: {one.status}.")
-    require_final = manual(desk, one, final, parameters) if final else None
+    snapshot = manual(desk, one, final, parameters) if final else None
 
     def work() -> None:
         end = desk.lasting("deleting")
-        if require_final is not None:
-            try:
-                take(desk, one, require_final, "snapshot")
-            except Exception as error:
-                fail(desk, require_final, error)
-                raise
+        _take_before(desk, one, snapshot)
         _retire(desk, one, keep=not parameters.get("DeleteAutomatedBackups", True))
         end()
         with desk.world.changing():
@@ -258,14 +253,25 @@ def _final_name(desk: Desk, parameters: Parameters) -> str:
         return ""
     if not name:
         raise invalid_combination("FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.")
-    name = checks.snapshot_identifier(name, "FinalDBSnapshotIdentifier")
-    if name in desk.world.snapshots:
-        raise Refusal(
-            "DBSnapshotAlreadyExists",
-            f"Cannot create the snapshot because one with the identifier {name} already exists.",
-        )
+    return _new_snapshot_name(desk, name, "FinalDBSnapshotIdentifier")
+
+
+def _new_snapshot_name(desk: Desk, asked: str, parameter: str) -> str:
+    name = checks.snapshot_identifier(asked, parameter)
+    require_new_snapshot(desk, name)
     require_room(desk)
-    return str(name)
+    return name
+
+
+def _take_before(desk: Desk, one: Instance, snapshot: Snapshot | None) -> None:
+    """The snapshot that a stop or a deletion takes on its way; when it fails, so does the whole."""
+    if snapshot is None:
+        return
+    try:
+        take(desk, one, snapshot, "snapshot")
+    except Exception as error:
+        fail(desk, snapshot, error)
+        raise
 
 
 def _retire(desk: Desk, one: Instance, *, keep: bool) -> None:

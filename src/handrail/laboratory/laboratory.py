@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -13,12 +14,13 @@ from pathlib import Path
 
 from handrail.databases.postgres.cluster import unprivileged_account
 from handrail.errors import HandrailError, UsageError
-from handrail.laboratory.automated import archive, back_up, expire, is_due
+from handrail.laboratory.automated import archive, back_up, expire, wants_backup
 from handrail.laboratory.clock import now
 from handrail.laboratory.cloud import Cloud
 from handrail.laboratory.desk import Desk
 from handrail.laboratory.faults import Calls, Faults
 from handrail.laboratory.jobs import Jobs, Pace, Stopped
+from handrail.laboratory.ports import is_free, port_for
 from handrail.laboratory.records import Instance
 from handrail.laboratory.servers import Servers
 from handrail.laboratory.world import World
@@ -57,7 +59,7 @@ class Laboratory:
         self.endpoint = endpoint
         for file in self.settings.folder.glob("region-*.json"):
             resume(self.desk(file.stem.removeprefix("region-")))
-        self.jobs.start(self._upkeep, lambda _error: None)
+        self._keep_up()
 
     def desk(self, region: str) -> Desk:
         """What the actions in a region work with."""
@@ -83,6 +85,13 @@ class Laboratory:
         if self._sockets.parent != self.settings.folder:
             shutil.rmtree(self._sockets, ignore_errors=True)
 
+    def _keep_up(self) -> None:
+        def failed(_error: Exception) -> None:
+            logging.getLogger(__name__).exception("looking after the instances failed; it goes on")
+            self._keep_up()
+
+        self.jobs.start(self._upkeep, failed)
+
     def _upkeep(self) -> None:
         while True:
             for desk in self.desks():
@@ -102,10 +111,12 @@ class Laboratory:
         if not (one.retention and one.has_data and one.status in ("available", "backing-up", "storage-full")):
             return
         moment = now()
-        if moment.timestamp() - self._looked.get(one.resource, 0.0) >= self.settings.pace.lag:
+        # The first backup has brought the archive up to it.
+        seen = self._looked.setdefault(one.resource, moment.timestamp() if one.latest else 0.0)
+        if moment.timestamp() - seen >= self.settings.pace.lag:
             self._looked[one.resource] = moment.timestamp()
             self._advance(desk, one)
-        if is_due(desk, one, moment):
+        if wants_backup(desk, one, moment):
             desk.begin(one, "backing-up", lambda: _daily(desk, one))
         expire(desk, one)
 
@@ -150,6 +161,12 @@ def _resume_instance(desk: Desk, one: Instance) -> None:
         with desk.world.changing():
             desk.world.instances.pop(one.identifier, None)
         return
+    if not is_free(one.port):
+        with desk.world.changing():
+            desk.world.ports.pop(one.identifier, None)
+            taken, one.port = one.port, port_for(desk.world, one.identifier)
+        text = f"Port {taken} was taken meanwhile: the endpoint is at {one.port} now."
+        desk.world.event("db-instance", one.identifier, text, "notification")
     desk.begin(one, "starting", _starting(desk, one))
 
 

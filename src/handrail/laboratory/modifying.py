@@ -51,14 +51,21 @@ def modify(desk: Desk, parameters: Parameters) -> dict[str, Any]:
     return {"DBInstance": showing.instance(desk.world, one)}
 
 
-def _checked(desk: Desk, one: Instance, parameters: Parameters) -> Settings:
-    changes = given(parameters)
+def _require_possible(one: Instance, parameters: Parameters) -> None:
+    """Refuse what RDS never modifies, and what the laboratory cannot."""
     for name in _NEVER:
-        if name in changes:
+        if name in parameters:
             raise invalid_combination(f"{name} cannot be modified.")
+    if parameters.get("DBPortNumber", one.port) != one.port:
+        raise invalid_combination("In the laboratory a port belongs to the identifier and cannot be modified.")
     version = parameters.get("EngineVersion", "")
     if version and version.partition(".")[0] != str(one.major):
         raise invalid_combination("The laboratory does no upgrade to another major version of PostgreSQL.")
+
+
+def _checked(desk: Desk, one: Instance, parameters: Parameters) -> Settings:
+    _require_possible(one, parameters)
+    changes = given(parameters)
     if changes.get("AllocatedStorage", 10**6) < one.settings["AllocatedStorage"]:
         raise invalid_combination("Invalid storage size: storage cannot be made smaller.")
     if (parameters.get("MasterUserPassword") or "BackupRetentionPeriod" in changes) and not one.is_cluster_member:

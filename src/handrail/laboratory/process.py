@@ -101,7 +101,7 @@ def serve(folder: Path, port: int, speed: float, lag: float, ready: Callable[[st
     with _held(folder):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ending.set())
-        pace = Pace(speed, lag or max(0.2, 5.0 / speed))
+        pace = Pace(speed, lag or max(1.0, 5.0 / speed))
         lab = Laboratory(Settings(folder, port, pace))
         with _service(lab, port) as endpoint:
             half = folder / "lab.part"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -12,6 +13,7 @@ from xml.sax.saxutils import escape
 from handrail.laboratory.refusal import Refusal, invalid_value
 
 Parameters = dict[str, Any]
+_IMPOSSIBLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @cache
@@ -98,7 +100,7 @@ def error(refusal: Refusal, request: str) -> tuple[int, str]:
     """The status and the document of a call that was refused."""
     status = refusal.status or _statuses().get(refusal.code, 400)
     kind = "Sender" if status < 500 else "Receiver"
-    words = f"<Type>{kind}</Type><Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message>"
+    words = f"<Type>{kind}</Type><Code>{_escaped(refusal.code)}</Code><Message>{_escaped(refusal.message)}</Message>"
     space = model().metadata["xmlNamespace"]
     return (
         status,
@@ -130,7 +132,7 @@ def _xml(tag: str, shape: Any, value: Any) -> str:
         name = shape.member.serialization.get("name", "member")
         inner = "".join(_xml(name, shape.member, item) for item in value)
     else:
-        inner = escape(_text(value))
+        inner = _escaped(_text(value))
     return f"<{tag}>{inner}</{tag}>"
 
 
@@ -140,3 +142,8 @@ def _text(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return str(value)
+
+
+def _escaped(text: str) -> str:
+    """Text for XML, in which most control characters cannot be at all."""
+    return escape(_IMPOSSIBLE.sub("\N{REPLACEMENT CHARACTER}", text))

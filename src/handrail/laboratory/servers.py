@@ -265,6 +265,12 @@ class Servers:
         if data:
             shutil.rmtree(self.folder / "backups" / data, ignore_errors=True)
 
+    def forget_wal(self, resource: str, before: datetime) -> None:
+        """Remove WAL that was archived before a backup began; the backup's own begins in a segment that ended later."""
+        for path in self._wal(resource).iterdir():
+            if path.suffix != ".history" and path.stat().st_mtime < before.timestamp():
+                path.unlink(missing_ok=True)
+
     def size(self, data: str) -> int:
         """Bytes of a backup."""
         return sum(path.stat().st_size for path in (self.folder / "backups" / data).rglob("*") if path.is_file())

@@ -18,6 +18,7 @@ from handrail.laboratory import admin, protocol
 from handrail.laboratory.actions import ACTIONS, is_of_moto
 from handrail.laboratory.client import REGION
 from handrail.laboratory.cloud import OWN_KEY
+from handrail.laboratory.desk import told
 from handrail.laboratory.faults import Call, Fault, call
 from handrail.laboratory.laboratory import Laboratory
 from handrail.laboratory.refusal import Refusal
@@ -99,6 +100,9 @@ class Application:
                 text = protocol.answer(action, ACTIONS[action](desk, parameters), identity)
         except Refusal as refusal:
             return self._refuse(request, noted, refusal, start)
+        except Exception as error:
+            logging.getLogger(__name__).exception("%s failed", request.action)
+            return self._refuse(request, noted, Refusal("InternalFailure", told(error), 500), start)
         if fault is not None:
             return self._drop(noted, fault, environ, start)
         self._lab.calls.add(replace(noted, status=200))

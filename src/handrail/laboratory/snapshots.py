@@ -31,11 +31,7 @@ def create(desk: Desk, parameters: Parameters) -> dict[str, Any]:
             "The specified instance is a member of a cluster and a snapshot cannot be created directly."
             " Please use the CreateDBClusterSnapshot API instead."
         )
-    if name in desk.world.snapshots:
-        raise Refusal(
-            "DBSnapshotAlreadyExists",
-            f"Cannot create the snapshot because one with the identifier {name} already exists.",
-        )
+    require_new_snapshot(desk, name)
     require_state(one, "available", "storage-optimization")
     require_room(desk)
     snapshot = manual(desk, one, name, parameters)
@@ -67,6 +63,13 @@ def _take_manual(desk: Desk, one: Instance, snapshot: Snapshot, before: str) -> 
         with desk.world.changing():
             if one.status == "backing-up":
                 one.status = before
+
+
+def require_new_snapshot(desk: Desk, name: str) -> None:
+    """Refuse a name that is taken."""
+    if name in desk.world.snapshots:
+        text = f"Cannot create the snapshot because one with the identifier {name} already exists."
+        raise Refusal("DBSnapshotAlreadyExists", text)
 
 
 def require_room(desk: Desk) -> None:
@@ -159,11 +162,7 @@ def copy(desk: Desk, parameters: Parameters) -> dict[str, Any]:
     checks.tags(parameters.get("Tags"))
     if source.status != "available":
         raise Refusal("InvalidDBSnapshotState", f"Snapshot {source.identifier} is not available: {source.status}.")
-    if name in desk.world.snapshots:
-        raise Refusal(
-            "DBSnapshotAlreadyExists",
-            f"Cannot create the snapshot because one with the identifier {name} already exists.",
-        )
+    require_new_snapshot(desk, name)
     if "KmsKeyId" in parameters:
         desk.cloud.require_key(parameters["KmsKeyId"])
     require_room(desk)
