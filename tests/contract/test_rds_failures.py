@@ -161,6 +161,17 @@ def test_a_quota_that_is_reached(clients: Clients, stubber: Stubber) -> None:
     )
 
 
+def test_an_endpoint_that_is_no_url() -> None:
+    with pytest.raises(SnapshotError) as caught:
+        Clients(Account(REGION, endpoint_url="nonsense")).call(ASKED)
+    assert told(caught.value) == (
+        SnapshotError,
+        "AWS was not asked to take the snapshot s of the instance shop",
+        "Invalid endpoint: nonsense",
+        "correct what its library complains of",
+    )
+
+
 def test_rights_are_what_iam_says(clients: Clients) -> None:
     caller = {"Arn": "arn:aws:sts::123456789012:assumed-role/deploy/one", "UserId": "u", "Account": "123456789012"}
     asked: dict[str, Any] = {

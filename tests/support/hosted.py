@@ -171,7 +171,9 @@ class HostedInMemory:
         if found is None:
             return
         if found.kind is not SnapshotKind.MANUAL or found.label is None:
-            raise SnapshotError(f"snapshot {name} is not deleted", why="handrail does not manage it")
+            raise SnapshotError(
+                f"the snapshot {name} is not deleted", why="its tags do not say that handrail manages it"
+            )
         del self.kept[name]
 
     def restore(self, snapshot: str, name: str, settings: InstanceSettings, label: Label) -> Instance:
@@ -224,7 +226,11 @@ class HostedInMemory:
             return
         label = read_label(found.settings.tags)
         if label is None or not label.is_temporary:
-            raise SnapshotError(f"instance {name} is not dropped", why="it is no temporary instance of handrail's")
+            raise SnapshotError(
+                f"the instance {name} is not dropped",
+                why="its tags do not say that it is a temporary one of handrail's",
+                hint=f"if nobody needs it: aws rds delete-db-instance --db-instance-identifier {name}",
+            )
         del self.there[name]
 
     def export(self, request: ExportRequest) -> Export:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from handrail.databases.snapshots import NotThere, SnapshotError, Snapshots, TriedTooOften
-from handrail.snapshots.instance import Instance
+from handrail.snapshots.instance import Instance, InstanceSettings
 from handrail.snapshots.snapshot import Snapshot
 from handrail.snapshots.waiting import OnWait, Outlook, Wait, instance_outlook, pause, snapshot_outlook, unheard
 
@@ -78,6 +78,31 @@ def wait_until_gone(snapshots: Snapshots, name: str, patience: Patience, *, hear
             raise _late(f"instance {name}", name, text, patience)
         heard(Wait(Outlook.WAIT, text))
         patience.sleep(min(pause(waited), patience.deadline - waited))
+
+
+#: How many changes a new instance may need after each other: some are only accepted after others.
+_CHANGES = 6
+
+
+def settle(
+    snapshots: Snapshots, name: str, settings: InstanceSettings, patience: Patience, *, heard: OnWait = unheard
+) -> tuple[str, ...]:
+    """Bring an available instance to these settings, one change after the other; what was changed, in words.
+
+    NotReadyYet when it still differs after that: AWS takes some changes only later."""
+    done: list[str] = []
+    for _ in range(_CHANGES):
+        words = snapshots.settle(name, settings)
+        if not words:
+            return tuple(dict.fromkeys(done))
+        done += words
+        patience.sleep(2.0)  # AWS says "available" for a moment after it has accepted a change
+        wait_for_instance(snapshots, name, patience, heard=heard)
+    raise NotReadyYet(
+        f"the instance {name} has not taken all settings",
+        why=f"still asked for: {', '.join(words)}",
+        hint=f"look at it: aws rds describe-db-instances --db-instance-identifier {name}",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,26 +36,22 @@ class Clients:
 
     def call(self, asked: Asked, /, **parameters: Any) -> dict[str, Any]:
         """The answer to one call. SnapshotError."""
-        from botocore import xform_name
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            answer = getattr(self._client(asked.service), xform_name(asked.operation))(**parameters)
-        except (BotoCoreError, ClientError) as error:
-            raise failure(error, asked) from error
-        assert isinstance(answer, dict)  # noqa: S101 - AWS's library answers so
-        return answer
+        with _told(asked):
+            return self._operation(asked)(**parameters)
 
     def pages(self, asked: Asked, key: str, /, **parameters: Any) -> Iterator[dict[str, Any]]:
         """The items of all pages of RDS's answer, which are below `key`. SnapshotError."""
-        from botocore import xform_name
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            for page in self._client("rds").get_paginator(xform_name(asked.operation)).paginate(**parameters):
+        with _told(asked):
+            for page in (
+                self._client(asked.service).get_paginator(self._operation(asked).__name__).paginate(**parameters)
+            ):
                 yield from page.get(key, ())
-        except (BotoCoreError, ClientError) as error:
-            raise failure(error, asked) from error
+
+    def _operation(self, asked: Asked) -> Callable[..., dict[str, Any]]:
+        from botocore import xform_name
+
+        found: Callable[..., dict[str, Any]] = getattr(self._client(asked.service), xform_name(asked.operation))
+        return found
 
     def accepts(self, operation: str) -> frozenset[str]:
         """The parameters of an operation that the installed library knows: older ones refuse new parameters."""
@@ -64,7 +61,7 @@ class Clients:
     def _client(self, service: str) -> Any:
         if service not in self._clients:
             self._clients[service] = self._opened().client(
-                service, endpoint_url=self.account.endpoint_url, config=self._config()
+                service, endpoint_url=self.account.endpoint_url, config=self._config(service)
             )
         return self._clients[service]
 
@@ -74,15 +71,28 @@ class Clients:
             self._session = boto3.Session(profile_name=self.account.profile, region_name=self.account.region)
         return self._session
 
-    def _config(self) -> Any:
+    def _config(self, service: str) -> Any:
         from botocore.config import Config
 
+        attempts = self._attempts if service == "rds" else min(3, self._attempts)  # others only tell what helps
         return Config(
-            retries={"mode": "standard", "total_max_attempts": self._attempts},
+            retries={"mode": "standard", "total_max_attempts": attempts},
             connect_timeout=10,
             read_timeout=self._read_timeout,
             user_agent_extra=f"handrail/{__version__}",
         )
+
+
+@contextmanager
+def _told(asked: Asked) -> Iterator[None]:
+    """Turn what AWS's library raises into our errors."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
+        raise failure(error, asked) from error
 
 
 def _library() -> Any:

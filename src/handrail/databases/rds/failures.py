@@ -150,6 +150,7 @@ def _denied(said: str, asked: Asked) -> RightMissing:
 def _of_the_library(error: Exception, asked: Asked) -> SnapshotError:
     """What was raised without an answer of AWS."""
     from botocore import exceptions as raised
+    from botocore.parsers import ResponseParserError
 
     why = redacted(str(error))
     login = (
@@ -167,6 +168,12 @@ def _of_the_library(error: Exception, asked: Asked) -> SnapshotError:
             f"AWS could not be reached to {asked.what}",
             why=why,
             hint=f"is there a way to the network, and is `rds.region` = {asked.region} right?",
+        )
+    if isinstance(error, ResponseParserError):
+        return SnapshotError(
+            f"what answered was not AWS, when it was to {asked.what}",
+            why=why,
+            hint="is there a proxy on the way, or does AWS_ENDPOINT_URL lead elsewhere?",
         )
     return SnapshotError(f"AWS was not asked to {asked.what}", why=why, hint="correct what its library complains of")
 

@@ -12,7 +12,7 @@ from handrail.databases.rds.client import Clients
 from handrail.databases.rds.failures import Asked
 from handrail.databases.rds.restoring import changes, restore_parameters, tag_list
 from handrail.databases.rds.rights import simulated
-from handrail.databases.snapshots import NameTaken, NotThere, SnapshotError, require_single
+from handrail.databases.snapshots import NameTaken, NotThere, SnapshotError, WrongState, require_single
 from handrail.snapshots.export import Export, ExportRequest
 from handrail.snapshots.identifiers import check_instance_name, check_snapshot_name
 from handrail.snapshots.instance import Instance, InstanceSettings, Quota, RecoveryWindow
@@ -158,11 +158,12 @@ class RdsSnapshots:
         before = require_single(self.instance(name))
         try:
             return self._modify(name, f"rename the instance {name} to {to}", {"NewDBInstanceIdentifier": to})
-        except (NotThere, NameTaken):
-            with suppress(NotThere):  # the answer to the first call may have been lost
-                found = self.instance(to)
-                if before.resource_id and found.resource_id == before.resource_id:
-                    return found
+        except (NotThere, NameTaken, WrongState):
+            for there in (to, name):  # the answer to the first call may have been lost
+                with suppress(NotThere):
+                    found = self.instance(there)
+                    if _is_being_renamed(before, found, to):
+                        return found
             raise
 
     def set_automated(self, name: str, *, retention_days: int, window: str) -> Instance:
@@ -221,6 +222,14 @@ def _adopted(found: _Found, own: Label | None, label: Label, error: NameTaken) -
     if own is None or own.run_id != label.run_id:
         raise error
     return found
+
+
+def _is_being_renamed(before: Instance, found: Instance, to: str) -> bool:
+    """Whether it is that instance, with the new name or on the way to it. Who waits for the new name finds out, if
+    somebody else began to change it in this very moment."""
+    is_it = bool(before.resource_id) and found.resource_id == before.resource_id
+    began = before.is_available and found.status in ("renaming", "modifying")
+    return is_it and (found.id == to or began)
 
 
 def _require_deletable(snapshot: Snapshot) -> None:
