@@ -43,6 +43,7 @@ class Project:
         """The adapters for the database that env.py opened; `identity` is a file of private keys for this call."""
         from handrail.guard.plan import Policy
         from handrail.journal.file import FileJournal
+        from handrail.wiring_rds import open_hosting
         from handrail.wiring_stores import open_keys, open_stores
         from handrail.wiring_targets import new_database
         from handrail.workflows.run import Equipment
@@ -82,6 +83,7 @@ class Project:
             prove_budget=settings.prove_budget,
             maintenance=settings.maintenance,
             health=_health(self.config),
+            hosting=open_hosting(self.config),
         )
 
     def limits(self) -> Limits:
@@ -240,8 +242,14 @@ def open_database(address: DatabaseAddress, config: Config, version_table: Table
         return SqliteDatabase(address, version_table=version_table.name, work_dir=state_folder(config) / "work")
     if address.engine == "postgresql":
         from handrail.databases.postgres.database import PostgresDatabase
+        from handrail.wiring_rds import open_hosting
 
-        return PostgresDatabase(address, version_table=version_table, scratch_server=rehearse_server(config))
+        hosting, server = open_hosting(config), rehearse_server(config)
+        if hosting is None:
+            return PostgresDatabase(address, version_table=version_table, scratch_server=server)
+        from handrail.databases.rds.database import RdsDatabase
+
+        return RdsDatabase(address, hosting, version_table=version_table, scratch_server=server)
     raise UnsupportedEngine(
         f"{address.engine} is not an engine that handrail can guard",
         why="it knows SQLite and PostgreSQL, and refuses rather than guessing",

@@ -1,33 +1,60 @@
-"""`rds` of an environment to the adapter that asks AWS."""
+"""Config to RDS: who hosts the environment's database, and how one of its instances is opened."""
 
 from __future__ import annotations
 
+import os
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handrail.config import Config
-from handrail.config_rds import RdsSettings
+from handrail.config_rds import RehearseOn
 from handrail.errors import ConfigError
 
 if TYPE_CHECKING:
-    from handrail.databases.snapshots import Snapshots
+    from handrail.facts import DatabaseAddress
+    from handrail.snapshots.instance import Instance
+    from handrail.workflows.hosting import Hosting
+
+#: Where a connection goes, beside host and port themselves.
+_PLACES = ("host", "hostaddr", "port")
 
 
-def require_rds(config: Config) -> RdsSettings:
-    """The environment's `rds`. ConfigError where there is none."""
-    found = config.settings.rds
-    if found is None:
-        raise ConfigError(
-            f"the environment {config.name} does not say that its database is on RDS",
-            why="it has no `rds`",
-            hint=f'[environments.{config.name}] rds = {{instance = "shop-prod", region = "eu-central-1"}},'
-            " or choose another one with --env",
-        )
-    return found
-
-
-def open_snapshots(rds: RdsSettings) -> Snapshots:
-    """Nothing is asked, and no credentials are looked for, before the first call."""
+def open_hosting(config: Config) -> Hosting | None:
+    """Where the environment's database runs; None where the configuration names no instance. Nothing is asked yet."""
+    rds = config.settings.rds
+    if rds is None:
+        return None
     from handrail.databases.rds.client import Account, Clients
     from handrail.databases.rds.snapshots import RdsSnapshots
+    from handrail.workflows.hosting import Hosting
 
-    return RdsSnapshots(Clients(Account(rds.region, rds.profile, rds.endpoint_url)))
+    endpoint = rds.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_RDS") or os.environ.get("AWS_ENDPOINT_URL")
+    return Hosting(
+        RdsSnapshots(Clients(Account(rds.region, rds.profile, endpoint or None))),
+        rds.instance.lower(),
+        time.monotonic,
+        time.sleep,
+        prefix=rds.snapshot_prefix,
+        deadline=rds.deadline,
+        rehearse_up_to=rds.rehearse_up_to if rds.rehearse_on is RehearseOn.INSTANCE else None,
+        rehearse_class=rds.rehearse_class,
+    )
+
+
+def require_hosting(config: Config) -> Hosting:
+    """The same; ConfigError where there is none."""
+    hosting = open_hosting(config)
+    if hosting is None:
+        raise ConfigError(
+            f"the environment {config.name} does not say in which RDS instance its database runs",
+            why="`rds` of the environment is not set",
+            hint=f'[environments.{config.name}] rds = {{instance = "shop-prod", region = "ap-northeast-2"}}',
+        )
+    return hosting
+
+
+def address_at(live: DatabaseAddress, instance: Instance) -> DatabaseAddress:
+    """The live database's address, at another instance: user, password and database came along with the data."""
+    options = tuple((key, value) for key, value in live.options if key not in _PLACES)
+    return replace(live, host=instance.host, port=instance.port, options=options)

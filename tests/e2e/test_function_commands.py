@@ -42,8 +42,8 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_a_plan_needs_an_environment_on_rds(tmp_path: Path) -> None:
     said = handrail(tmp_path, "lambda", "plan", "--env", "production")
     assert said.code == 2
-    assert "the environment production does not say that its database is on RDS" in said.error
-    assert '[environments.production] rds = {instance = "shop-prod", region = "eu-central-1"}' in said.error
+    assert "the environment production does not say in which RDS instance its database runs" in said.error
+    assert '[environments.production] rds = {instance = "shop-prod", region = "ap-northeast-2"}' in said.error
 
 
 def test_a_plan_shows_every_snapshot_with_its_reason(laboratory: TestLaboratory, tmp_path: Path) -> None:

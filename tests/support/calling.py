@@ -47,7 +47,7 @@ def handrail(folder: Path, *words: str, before: Callable[[], None] | None = None
         env={**{key: value for key, value in os.environ.items() if key != "ENV"}, "NO_COLOR": "1", **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
         preexec_fn=before,
     )

@@ -23,6 +23,7 @@ from handrail.backups.manifest import (
     write_mark,
     write_verification,
 )
+from handrail.backups.methods import Format
 from handrail.backups.record import BackupRecord, Deletion, Mark, MarkKind, StoredArtifact, Verification
 from handrail.facts import (
     Capability,
@@ -209,13 +210,21 @@ def test_an_altered_manifest_says_so() -> None:
     )
 
 
+def test_a_snapshot_s_manifest_is_for_those_who_know_snapshots() -> None:
+    record = replace(RECORD, format=Format.RDS_SNAPSHOT, hosted_size=3 << 30)
+    written = write_manifest(record)
+    assert json.loads(written)["version"] == 4
+    assert read_manifest(written, name="m") == record
+    assert record.size == 4711 + (3 << 30)
+
+
 def test_a_newer_manifest_says_so() -> None:
     with pytest.raises(ManifestError) as caught:
-        read_manifest(altered(version=4), name="m")
+        read_manifest(altered(version=5), name="m")
     error = caught.value
     assert (error.message, error.why, error.hint) == (
         "m was written by another handrail",
-        "its version is 4, this handrail reads 1, 2 and 3",
+        "its version is 5, this handrail reads 1, 2, 3 and 4",
         "upgrade handrail: pip install -U handrail",
     )
 

@@ -18,8 +18,9 @@ from handrail.backups.record import BackupRecord, Deletion, Mark, Verification
 from handrail.errors import BackupError
 
 #: What is written carries the lowest version whose readers understand it: an older handrail would take an encrypted
-#: artifact for a damaged one, and would prune what an increment builds on.
-_PLAIN, _ENCRYPTED, _INCREMENT = 1, 2, 3
+#: artifact for a damaged one, would prune what an increment builds on, and would leave behind the snapshot of which the
+#: artifact only tells.
+_PLAIN, _ENCRYPTED, _INCREMENT, _HOSTED = 1, 2, 3, 4
 #: Beyond so many characters (some thousand tables) a manifest stands on one line: json indents in Python, not in C, and
 #: took longer for 20,000 tables than all the rest of a backup.
 _INDENTED = 4 << 20
@@ -37,8 +38,15 @@ def write_manifest(record: BackupRecord) -> bytes:
     """The record as manifest text, without its verifications and marks (they have documents of their own)."""
     plain = _plain(record, BackupRecord) | {"verifications": []}
     del plain["marks"]
-    version = _INCREMENT if record.parent else _ENCRYPTED if record.artifact.is_encrypted else _PLAIN
-    return _write("backup", plain, version)
+    return _write("backup", plain, _version(record))
+
+
+def _version(record: BackupRecord) -> int:
+    if record.is_hosted:
+        return _HOSTED
+    if record.parent:
+        return _INCREMENT
+    return _ENCRYPTED if record.artifact.is_encrypted else _PLAIN
 
 
 def read_manifest(data: bytes, *, name: str) -> BackupRecord:
@@ -118,7 +126,7 @@ def _read(data: bytes, kind: str, cls: type[_Document], name: str) -> _Document:
         version, body, seal = document["version"], document[kind], document["seal"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ManifestError(f"{name} is not a {kind} manifest", why=f"{error!r}", hint=hint) from error
-    known = (_PLAIN, _ENCRYPTED, _INCREMENT) if kind == "backup" else (_PLAIN,)
+    known = (_PLAIN, _ENCRYPTED, _INCREMENT, _HOSTED) if kind == "backup" else (_PLAIN,)
     if version not in known:
         raise ManifestError(
             f"{name} was written by another handrail",

@@ -10,6 +10,7 @@ from typing import Final
 from handrail.errors import BackupError, UsageError
 from handrail.facts import TableName
 from handrail.snapshots.snapshot import Label
+from handrail.snapshots.waiting import OnWait, unheard
 
 
 class Method(StrEnum):
@@ -57,7 +58,8 @@ class DumpRequest:
 
     With `tables` it holds every definition, but only the rows of these; with `schema_only` no rows at all. `jobs`:
     how many sessions may work at once, where the format allows it. `since` is what the server wrote about the backup
-    that an increment builds on: it is needed to make one, not to read it. `label` is what the tags of a snapshot say.
+    that an increment builds on: it is needed to make one, not to read it. `label` is what the tags of a snapshot say,
+    `name` how it is called; `heard` is told of the wait for what the host makes.
     """
 
     format: Format | None = None
@@ -66,6 +68,8 @@ class DumpRequest:
     jobs: int = 2
     since: bytes = field(default=b"", repr=False)
     label: Label | None = None
+    name: str = ""
+    heard: OnWait = field(default=unheard, repr=False, compare=False)
 
     @property
     def is_whole(self) -> bool:
@@ -225,6 +229,12 @@ def require_replacement(request: DumpRequest, backup: str) -> None:
         raise UsageError(
             f"backup {backup} cannot replace the database", why="it is a whole server's files", hint=_FOLDER
         )
+    if request.is_hosted:
+        raise UsageError(
+            f"backup {backup} cannot replace the database",
+            why="it is a snapshot of the whole instance, which RDS restores as a new one only",
+            hint=_INSTANCE,
+        )
     if request.format is Format.PG_PLAIN:
         raise UsageError(
             f"backup {backup} cannot replace the database", why="plain SQL does not say who owns what", hint=_INTO
@@ -232,7 +242,17 @@ def require_replacement(request: DumpRequest, backup: str) -> None:
 
 
 _FOLDER: Final = "restore it into a new folder, and start a server on it: --into FOLDER"
+_INSTANCE: Final = "restore it as a new instance: --into NAME; then: handrail rds switch --to NAME"
 _INTO: Final = "restore it into a new database: --into NAME"
+
+
+def hosted_elsewhere() -> BackupError:
+    """For a database of which this environment does not say that RDS hosts it."""
+    return BackupError(
+        "Its content is a snapshot that Amazon RDS keeps.",
+        why="`rds` of the environment is not set, so nobody can be asked for it.",
+        hint='Say where it is: rds = {instance = "…", region = "…"}; docs/rds.md.',
+    )
 
 
 def is_known(text: str) -> bool:

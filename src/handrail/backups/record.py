@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from handrail.backups.methods import DumpRequest, known_format
+from handrail.backups.methods import HOSTED, DumpRequest, known_format
 from handrail.facts import DatabaseFacts, Fingerprint, TableName
 
 
@@ -113,11 +113,23 @@ class BackupRecord:
     marks: tuple[Mark, ...] = ()
     #: Of an encrypted backup that was read from its manifest: the digests that `fingerprint` lacks, encrypted by age.
     sealed_digests: str = ""
+    #: Of a snapshot: the most bytes that the host keeps for it; the artifact only tells of it.
+    hosted_size: int | None = None
 
     @property
     def request(self) -> DumpRequest:
         """What the dump was asked for: how to read it again. BackupError when its format is of a newer handrail."""
         return DumpRequest(known_format(self.format), self.tables, self.schema_only)
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether its content is a snapshot that the database's host keeps."""
+        return self.format in HOSTED
+
+    @property
+    def size(self) -> int:
+        """The bytes that are kept for it, wherever: of a snapshot the most that it can be."""
+        return self.artifact.size + (self.hosted_size or 0)
 
     @property
     def is_whole(self) -> bool:

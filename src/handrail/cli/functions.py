@@ -69,14 +69,14 @@ def plan(
         from handrail.cli.function_documents import CleaningDocument
         from handrail.retention.cleaning import Scope
         from handrail.wiring import read_config
-        from handrail.wiring_rds import open_snapshots, require_rds
+        from handrail.wiring_rds import require_hosting
         from handrail.workflows.cleaning import plan_clean
 
         config = read_config(root, env)
-        rds = require_rds(config)
-        scope = Scope(frozenset() if every else frozenset({rds.instance}), adopts=adopt)
+        hosting = require_hosting(config)
+        scope = Scope(frozenset() if every else frozenset({hosting.instance}), adopts=adopt)
         now = datetime.now(UTC)  # noqa: TID251 - a door
-        found = plan_clean(open_snapshots(rds), function_policy(config), scope, now)
+        found = plan_clean(hosting.snapshots, function_policy(config), scope, now)
         document = CleaningDocument.of(found)
         output.table(("", "snapshot", "made", "why"), [_row(one) for one in document.snapshots])
         output.lines(_summary(document))

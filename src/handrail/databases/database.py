@@ -61,6 +61,8 @@ class DumpReport:
     changed_meanwhile: tuple[TableName, ...] = ()
     #: What was copied, file by file or piece by piece; an increment can be built on it only with this.
     inventory: bytes = b""
+    #: The bytes that the host keeps, where these are not the dump's own.
+    hosted_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

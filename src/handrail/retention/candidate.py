@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from handrail.backups.methods import OF_A_SERVER, part_of
+from handrail.backups.methods import HOSTED, OF_A_SERVER, part_of
 from handrail.backups.record import BackupRecord
 
 #: Its files need a server of the same version of their own: no such backup takes the place of a database's.
 _SERVER = "the files of a whole server"
+#: It never takes the place of a database in place, and each kind keeps its newest.
+_SNAPSHOT = "a snapshot of the instance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,17 @@ def candidate_of(record: BackupRecord) -> Candidate:
         id=record.id,
         created_at=record.created_at,
         target=record.database,
-        part=part_of(record.tables, record.schema_only) or (_SERVER if record.format in OF_A_SERVER else ""),
-        size=record.artifact.size,
+        part=part_of(record.tables, record.schema_only) or _special(record.format),
+        size=record.size,
         revisions=record.revisions,
         is_verified=record.is_verified,
         is_pre_migration=record.reason.startswith(("upgrade to ", "downgrade to ")),
         milestones=record.milestones,
         pins=tuple(Pin(pin.text, pin.until) for pin in record.pins),
     )
+
+
+def _special(form: str) -> str:
+    if form in OF_A_SERVER:
+        return _SERVER
+    return _SNAPSHOT if form in HOSTED else ""

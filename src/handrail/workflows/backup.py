@@ -22,6 +22,7 @@ from handrail.workflows.catalog import lineage
 from handrail.workflows.contents import built_on, load, made, parts_of
 from handrail.workflows.copies import copy_to_others, whole_store, write_beside
 from handrail.workflows.counting import counted, rows_done
+from handrail.workflows.hosted_backup import restore_instance, with_label
 from handrail.workflows.run import Equipment, Run
 from handrail.workflows.sealing import identity_for, require_identity, sealed, unsealed
 
@@ -37,14 +38,15 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_pr
     recipients = kit.keys.recipients()
     if to_be_proven:
         require_identity(run, recipients)
-    request, parent = built_on(run, request)
+    request, parent = built_on(run, with_label(run, request))
     needed = kit.database.facts().size_bytes
     _check_room(kit, needed)
     key = artifact_key(kit.environment, run.id, kit.compression, is_encrypted=bool(recipients))
     with run.step("backup", f"backing up to {kit.store.place}") as done:
         started = kit.clock()
         with kit.store.open_write(key) as out, writing(out, key, kit.compression, recipients) as writer:
-            report = kit.database.dump(counted(run, "backup", writer.sink, needed), request)
+            expected = None if request.is_hosted else needed
+            report = kit.database.dump(counted(run, "backup", writer.sink, expected), request)
             writer.finish()
             artifact = writer.artifact()
         record = BackupRecord(
@@ -70,13 +72,15 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_pr
             changed_meanwhile=report.changed_meanwhile,
             inventory=_store_inventory(run, report.inventory, recipients),
             parent=parent,
+            hosted_size=report.hosted_size,
         )
         with kit.store.open_write(sheet_key(kit.environment, run.id)) as out:
             out.write(sheet_of(kit, record).encode())
         with kit.store.open_write(manifest_key(kit.environment, run.id)) as out:
             out.write(write_manifest(sealed(record)))
         done["backup"] = record.id
-        done["text"] = f"backup {record.id}: {size(artifact.size)} in {record.seconds:.1f} s, {_extent(record)}"
+        what = f"snapshot {request.name}" if request.is_hosted else size(artifact.size)
+        done["text"] = f"backup {record.id}: {what} in {record.seconds:.1f} s, {_extent(record)}"
     run.whole[record.id] = kit.store
     copy_to_others(run, record)
     return record
@@ -133,12 +137,14 @@ def restored(run: Run, record: BackupRecord) -> Iterator[Database]:
 
 
 def restore_new(run: Run, record: BackupRecord, into: str) -> str:
-    """Restore into the new database that is called so, or the files of a whole server into a new folder; returns the
-    place. Nothing is made when the stored bytes are damaged, or what opens them is not here."""
+    """Restore into the new database that is called so, the files of a whole server into a new folder, a snapshot as a
+    new instance; returns the place. Nothing is made when the stored bytes are damaged, or cannot be opened here."""
     kit = run.equipment
     identity_for(run, record)
     for one in lineage(kit, record):
         whole_store(run, one)
+    if record.is_hosted:
+        return restore_instance(run, record, into).instance.id
     if record.request.is_of_a_server:
         run.say("restore", f"unpacking {record.id} into {into}", "started")
         with parts_of(run, record, "restore") as (content, *increments):

@@ -18,6 +18,7 @@ from handrail.workflows.copies import readable_store
 from handrail.workflows.counting import counted
 from handrail.workflows.run import Run
 from handrail.workflows.sealing import identity_for
+from handrail.workflows.waiting import telling
 
 
 @contextmanager
@@ -41,8 +42,9 @@ def parts_of(run: Run, record: BackupRecord, step: str) -> Iterator[tuple[Binary
 
 def load(run: Run, record: BackupRecord, target: Database, step: str) -> None:
     """Fill an empty database from a backup."""
+    request = replace(record.request, heard=telling(run, step))
     with parts_of(run, record, step) as (content, *increments):
-        target.load(content, record.request, increments=increments)
+        target.load(content, request, increments=increments)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from handrail.retention.decision import Decision
 from handrail.retention.policy import Guarded, RetentionPolicy, apply_policy, way_back
 from handrail.stores.store import MissingObject, Store, StoreError
 from handrail.workflows.catalog import read_catalog
+from handrail.workflows.hosted_backup import release
 from handrail.workflows.run import Equipment, Run, end_dead_runs, stands_at
 
 COMMAND = "backup prune"
@@ -82,6 +83,7 @@ def judge(kit: Equipment, policy: RetentionPolicy) -> Judged:
     """Decide; nothing is touched."""
     catalog, now = read_catalog(kit), kit.clock()
     unknown = {record.id: record.format for record in catalog.records if not is_known(record.format)}
+    hosted = [record.id for record in catalog.records if record.is_hosted and kit.hosting is None]
     # What this handrail cannot restore takes no place of what it can.
     seen = (candidate_of(record) for record in catalog.records)
     candidates = tuple(replace(one, part=unknown[one.id]) if one.id in unknown else one for one in seen)
@@ -90,6 +92,7 @@ def judge(kit: Equipment, policy: RetentionPolicy) -> Judged:
         not_understood=(
             *catalog.not_understood,
             *((id_, f"its format {name} is of a newer handrail") for id_, name in unknown.items()),
+            *((id_, "its snapshot is in RDS, and `rds` of the environment is not set") for id_ in hosted),
         ),
     )
     guarded = _guarded(kit, catalog, candidates, now)
@@ -104,8 +107,10 @@ def prune(run: Run, policy: RetentionPolicy, approved: Collection[str]) -> Prune
     judged = judge(kit, policy)
     freed = sum(_delete(run, backup_id, ("left by a run that was killed",)) for backup_id in judged.leftovers)
     going = [one for one in judged.leaving if one.candidate.id in approved]
+    hosted = {record.id for record in judged.catalog.records if record.is_hosted}
     for decision in going:
-        freed += _delete(run, decision.candidate.id, tuple(reason.text for reason in decision.reasons))
+        id_, reasons = decision.candidate.id, tuple(reason.text for reason in decision.reasons)
+        freed += _delete(run, id_, reasons, may_be_hosted=id_ in hosted)
     kept = tuple(one for one in judged.decisions if one.keep and one.candidate.id in approved)
     return Pruned(run.id, judged, tuple(one.candidate.id for one in going), judged.leftovers, freed, kept)
 
@@ -141,21 +146,23 @@ def _used_by(run: JournalledRun) -> Iterator[tuple[str, str]]:
     yield from ((event.data["backup"], what) for event in run.events if event.data.get("backup"))
 
 
-def _delete(run: Run, backup_id: str, reasons: tuple[str, ...]) -> int:
-    """Delete one backup, or what is left of it; the bytes that came free."""
+def _delete(run: Run, backup_id: str, reasons: tuple[str, ...], *, may_be_hosted: bool = True) -> int:
+    """Delete one backup, or what is left of it; the bytes that came free. What the host keeps for it goes as soon as no
+    store lists the backup any more."""
     kit = run.equipment
-    end = deletion_key(kit.environment, backup_id)
+    folder, end = f"{kit.environment}/{backup_id}/", deletion_key(kit.environment, backup_id)
     freed = 0
     with run.step("delete", f"deleting {backup_id}", {"deleting": backup_id, "why": "; ".join(reasons)}) as done:
-        for store in kit.stores:
-            if not store.keys(f"{kit.environment}/{backup_id}/"):
-                continue
+        stores = [store for store in kit.stores if store.keys(folder)]
+        for store in stores:
             _announce(run, store, backup_id, reasons)
-            keys = store.keys(f"{kit.environment}/{backup_id}/")
-            for key in sorted((one for one in keys if one != end), key=_place):
+        released = release(kit, backup_id) if may_be_hosted else ()
+        for store in stores:
+            for key in sorted((one for one in store.keys(folder) if one != end), key=_place):
                 freed += _delete_object(store, key)
             _delete_object(store, end)
-        done["text"] = f"deleted {backup_id}: {size(freed)}"
+        snapshots = f" and the snapshot {', '.join(released)}" if released else ""
+        done["text"] = f"deleted {backup_id}: {size(freed)}{snapshots}"
     return freed
 
 

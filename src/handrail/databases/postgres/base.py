@@ -17,11 +17,12 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, TypeVar
 
 from handrail.backups.methods import Format
 from handrail.databases.database import DumpReport
@@ -31,8 +32,10 @@ from handrail.databases.postgres.connection import reading
 from handrail.databases.postgres.dump import CHUNK, Source, running, said, written
 from handrail.databases.postgres.revived import RevivedCluster
 from handrail.errors import BackupError, HandrailError
-from handrail.facts import DatabaseAddress, DatabaseFacts, Fingerprint
+from handrail.facts import DatabaseAddress, DatabaseFacts, Fingerprint, TableName
 
+_Made = TypeVar("_Made")
+_Seen = tuple[Fingerprint, DatabaseFacts, tuple[str, ...]]
 #: The first version whose servers can tell what changed.
 INCREMENTS_SINCE = 17
 #: The first version whose pg_combinebackup need not copy files that are taken over as they are.
@@ -44,9 +47,36 @@ _FORMAT = ("--format=tar", "--pgdata=-", "--wal-method=fetch", "--checkpoint=fas
 def back_up(source: Source, out: BinaryIO, since: bytes = b"") -> DumpReport:
     """Write the tar of the server's files to `out`, in pieces of CHUNK bytes; with `since`, the manifest of another
     backup, only the blocks that changed since that one."""
-    before, facts, _ = _seen(source)
-    manifest = _write(source, out, since)
-    after, now, revisions = _seen(source)
+    look = partial(look_at, source.address, source.application, source.version_table)
+    manifest, seen = watched(look, lambda: _write(source, out, since))
+    return DumpReport(
+        Format.PG_INCREMENT if since else Format.PG_BASE,
+        source.tools.release,
+        seen.facts.version,
+        seen.facts,
+        seen.fingerprint,
+        seen.revisions,
+        seen.changed,
+        manifest if major(seen.facts.version) >= INCREMENTS_SINCE else b"",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What a database held while it was copied; `changed` are the tables that others wrote to meanwhile."""
+
+    facts: DatabaseFacts
+    fingerprint: Fingerprint
+    revisions: tuple[str, ...]
+    changed: tuple[TableName, ...]
+
+
+def watched(look: Callable[[], _Seen], copy: Callable[[], _Made]) -> tuple[_Made, Watched]:
+    """Look at the database before and after it is copied by something that has no snapshot to look at. BackupError
+    when the schema was changed meanwhile."""
+    before, facts, _ = look()
+    made = copy()
+    after, now, revisions = look()
     if (facts.tables, facts.objects) != (now.tables, now.objects):
         raise BackupError(
             "The schema was changed while the backup was made.",
@@ -54,17 +84,7 @@ def back_up(source: Source, out: BinaryIO, since: bytes = b"") -> DumpReport:
             hint="Try again when nobody migrates.",
         )
     changed = tuple(one.table for one in after.tables if before.table(one.table) != one)
-    fingerprint = replace(after, sequences=before.sequences)
-    return DumpReport(
-        Format.PG_INCREMENT if since else Format.PG_BASE,
-        source.tools.release,
-        now.version,
-        now,
-        fingerprint,
-        revisions,
-        changed,
-        manifest if major(now.version) >= INCREMENTS_SINCE else b"",
-    )
+    return made, Watched(now, replace(after, sequences=before.sequences), revisions, changed)
 
 
 def no_increments(release: str) -> BackupError:
@@ -121,9 +141,9 @@ def _passed_on(process: subprocess.Popen[bytes], out: BinaryIO) -> bytes:
     return manifest
 
 
-def _seen(source: Source) -> tuple[Fingerprint, DatabaseFacts, tuple[str, ...]]:
-    with reading(source.address, source.application) as (query, schema):
-        skipped = source.version_table
+def look_at(address: DatabaseAddress, application: str, skipped: TableName) -> _Seen:
+    """What a database holds at this instant; `skipped` is Alembic's version table."""
+    with reading(address, application) as (query, schema):
         return (
             digest.fingerprint(query, None, default_schema=schema, version_table=skipped),
             catalog.facts(query, default_schema=schema, version_table=skipped),

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from handrail.backups.methods import WHOLE, DumpRequest, Format
+from handrail.backups.methods import WHOLE, DumpRequest, Format, hosted_elsewhere
 from handrail.databases.database import Database, DumpReport, Probe, SideTable
 from handrail.databases.postgres import (
     base,
@@ -152,6 +152,8 @@ class PostgresDatabase:
     def dump(
         self, out: BinaryIO, request: DumpRequest = WHOLE, *, fingerprint_request: FingerprintRequest | None = None
     ) -> DumpReport:
+        if request.is_hosted:
+            raise hosted_elsewhere()
         release = self._server_version()
         tools = tools_for(major(release), release, bin_dirs=self._bin_dirs)
         source = dump.Source(self._address, tools, self._application, self._version_table)
@@ -190,6 +192,8 @@ class PostgresDatabase:
 
     @contextmanager
     def scratch(self, run_id: str, request: DumpRequest = WHOLE, *, server: str = "") -> Iterator[PostgresDatabase]:
+        if request.is_hosted:
+            raise hosted_elsewhere()
         if request.is_of_a_server:
             with base.restored_cluster(major(server or self._server_version()), self._address) as cluster:
                 yield _ScratchCluster(cluster, self._version_table)

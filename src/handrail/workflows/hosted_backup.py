@@ -1,0 +1,116 @@
+"""What a backup by snapshot needs beside a dump: a name and a label, a new instance to restore it into, and an end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from handrail.backups.methods import DumpRequest, hosted_elsewhere
+from handrail.backups.record import BackupRecord
+from handrail.databases.hosting import Hosting
+from handrail.databases.snapshots import QuotaReached, RightMissing
+from handrail.databases.waiting import settle
+from handrail.migrations.revision import named
+from handrail.snapshots.descriptor import Descriptor, read_descriptor
+from handrail.snapshots.identifiers import check_instance_name, snapshot_name
+from handrail.snapshots.instance import Instance
+from handrail.snapshots.snapshot import Label, SnapshotKind
+from handrail.workflows.contents import content_of
+from handrail.workflows.run import Equipment, Run
+from handrail.workflows.waiting import await_instance, await_snapshot, telling
+
+#: From which share of the quota on a person should know.
+_WARN_FROM = 0.8
+
+
+def hosting_of(kit: Equipment) -> Hosting:
+    """BackupError when the environment does not say where its snapshots are."""
+    if kit.hosting is None:
+        raise hosted_elsewhere()
+    return kit.hosting
+
+
+def with_label(run: Run, request: DumpRequest) -> DumpRequest:
+    """The request for a snapshot with its name and its label filled in; any other request as it is. QuotaReached before
+    anything is made."""
+    if not request.is_hosted:
+        return request
+    check_quota(run)
+    kit, hosting = run.equipment, hosting_of(run.equipment)
+    revisions = kit.database.revisions()
+    label = replace(
+        request.label or Label(run.id),
+        run_id=run.id,
+        environment=kit.environment,
+        revisions=revisions,
+        git_commit=kit.git_commit(),
+    )
+    name = request.name or snapshot_name(hosting.prefix, kit.clock(), "-".join(revisions))
+    return replace(request, label=label, name=name, heard=telling(run, "backup"))
+
+
+def check_quota(run: Run) -> None:
+    """QuotaReached when no further snapshot may be taken; a warning when few are left, or when nobody may look."""
+    hosting = hosting_of(run.equipment)
+    try:
+        quota = hosting.snapshots.quota()
+    except RightMissing as error:
+        run.warn("backup", f"how many snapshots may still be taken is not known: {error.message}")
+        return
+    used = f"{quota.used} of {quota.limit} manual snapshots of {hosting.snapshots.region} are taken"
+    if not quota.free:
+        raise QuotaReached(
+            "no snapshot can be taken",
+            why=used,
+            hint="handrail rds list shows them; handrail backup prune deletes by policy",
+        )
+    if quota.used >= _WARN_FROM * quota.limit:
+        run.warn("backup", f"{used}; handrail backup prune deletes by policy")
+
+
+def descriptor_of(run: Run, record: BackupRecord) -> Descriptor:
+    """What a backup's artifact says of its snapshot."""
+    with content_of(run, record, "restore") as content:
+        return read_descriptor(content.read())
+
+
+@dataclass(frozen=True, slots=True)
+class NewInstance:
+    """The instance that a backup was restored into, and which settings were brought after the restore, in words."""
+
+    instance: Instance
+    settled: tuple[str, ...]
+
+
+def restore_instance(run: Run, record: BackupRecord, name: str, step: str = "restore") -> NewInstance:
+    """A new instance of that name, of the backup's snapshot, available and with the settings that were saved.
+
+    When it fails what was made stays: the same call takes it up."""
+    hosting, name = hosting_of(run.equipment), check_instance_name(name)
+    descriptor = descriptor_of(run, record)
+    run.say(step, f"restoring the snapshot {descriptor.snapshot} as the instance {name}", "started")
+    await_snapshot(run, hosting, descriptor.snapshot, step)
+    label = Label(record.run_id, environment=record.environment, revisions=record.revisions)
+    hosting.snapshots.restore(descriptor.snapshot, name, descriptor.settings, label)
+    await_instance(run, hosting, name, step)
+    changed = settle(hosting.snapshots, name, descriptor.settings, hosting.patience(), heard=telling(run, step))
+    return NewInstance(hosting.snapshots.instance(name), changed)
+
+
+def release(kit: Equipment, backup_id: str) -> tuple[str, ...]:
+    """Delete the snapshots that a backup's run took of this instance; their names. Those that are gone are no error."""
+    if kit.hosting is None:
+        return ()
+    snapshots = kit.hosting.snapshots
+    taken = [one for one in snapshots.snapshots(kit.hosting.instance) if one.kind is SnapshotKind.MANUAL]
+    own = [one.id for one in taken if one.label is not None and one.label.run_id == backup_id]
+    for name in own:
+        snapshots.delete(name)
+    return tuple(own)
+
+
+def switch_steps(name: str, live: str, revisions: tuple[str, ...]) -> str:
+    """What a person types to let a new instance take the live one's place."""
+    return (
+        f"look at the instance {name} (at {named(revisions)}), stop the application, then:"
+        f" handrail rds switch --to {name} ({live} is kept under another name)"
+    )
