@@ -27,7 +27,8 @@ COMMANDS = (
     *("backup pin", "backup unpin", "backup note"),
     *("archive", "archive status", "archive setup", "archive run"),
     *("lab", "lab start", "lab stop", "lab status", "lab env", "lab log", "lab fault", "lab snapshot", "lab instance"),
-    "lab backup",
+    *("lab backup", "rds", "rds list", "rds wait", "rds settings", "rds restore", "rds pitr", "rds switch"),
+    *("rds automated", "rds export"),
 )
 
 

@@ -120,6 +120,13 @@ class HostedInMemory:
             return None
         return RecoveryWindow(found.latest_restorable - timedelta(days=7), found.latest_restorable)
 
+    def retained(self, resource_id: str) -> tuple[Instance, RecoveryWindow | None]:
+        self._called("retained", resource_id)
+        found = next((one for one in self.there.values() if one.resource_id == resource_id), None)
+        if found is None:
+            raise not_there("resource id", resource_id)
+        return found, self.window(found.id)
+
     def quota(self) -> Quota:
         self._called("quota")
         return Quota(sum(one.kind is SnapshotKind.MANUAL for one in self.kept.values()), self.limit)

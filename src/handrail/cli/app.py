@@ -22,6 +22,10 @@ from handrail.cli import (
     looking,
     marking,
     moving,
+    rds,
+    rds_keeping,
+    rds_restoring,
+    rds_switching,
     restoring,
     revision,
     scheduling,
@@ -71,6 +75,12 @@ app.add_typer(backup.app, name="backup")
 app.add_typer(archive.app, name="archive")
 app.add_typer(functions.app, name="lambda")
 app.add_typer(lab.app, name="lab")
+rds.app.command()(rds_restoring.restore)
+rds.app.command()(rds_restoring.pitr)
+rds.app.command()(rds_switching.switch)
+rds.app.command()(rds_keeping.automated)
+rds.app.command()(rds_keeping.export)
+app.add_typer(rds.app, name="rds")
 
 
 def _show_version(wanted: bool) -> None:

@@ -28,6 +28,7 @@ from handrail.cli.documents import (
 from handrail.cli.drill_documents import Drilled, DueDocument
 from handrail.cli.function_documents import CleaningDocument, Packed
 from handrail.cli.lab_documents import LabCalls, LabProcess, LabSet, LabStatus, LabVariables
+from handrail.cli.rds_documents import RDS_RESULTS
 from handrail.cli.restore_documents import ArchiveDocument, ArchiveEnded, Restored, Setup, Sheet
 from handrail.cli.retention_documents import Calendar, Cost, Pruning
 from handrail.cli.run_documents import Deployment, Moved, Rehearsed
@@ -81,4 +82,5 @@ RESULTS: Mapping[str, type] = {
     "lambda package": Packed,
     "lambda plan": CleaningDocument,
     **dict.fromkeys(("lab fault", "lab snapshot", "lab instance", "lab backup"), LabSet),
+    **RDS_RESULTS,
 }

@@ -121,6 +121,11 @@ class Snapshots(Protocol):
         """Which moments can be restored; None where automated backups are off or have not begun."""
         ...
 
+    def retained(self, resource_id: str) -> tuple[Instance, RecoveryWindow | None]:
+        """The instance of a resource id, also one that was deleted and whose automated backups were kept: as far as
+        these tell what it is, and the moments that they hold. Raises NotThere."""
+        ...
+
     def quota(self) -> Quota: ...
 
     def rights(self, actions: tuple[str, ...], resources: tuple[str, ...] = ()) -> Mapping[str, bool | None]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
+
+from handrail.errors import BackupError
 
 _STARTED: Final = frozenset({"STARTING", "IN_PROGRESS"})
 
@@ -46,3 +49,37 @@ class Export:
     def is_whole(self) -> bool:
         """Whether it ended without leaving tables out: one that is COMPLETE may carry a warning of those it skipped."""
         return self.status == "COMPLETE" and not self.warning
+
+
+#: AWS allows 60 characters.
+_LONGEST: Final = 60
+
+
+class ExportNotWhole(BackupError):
+    """An export has ended and does not hold everything."""
+
+    code = "HR595"
+
+
+def export_id(snapshot: str, bucket: str, prefix: str) -> str:
+    """The name of the export of a snapshot to a place: the same for the same, so that asking twice exports once."""
+    digest = sha256(f"{snapshot} {bucket} {prefix}".encode()).hexdigest()[:8]
+    return f"{snapshot[: _LONGEST - len(digest) - 1].rstrip('-')}-{digest}"
+
+
+def require_whole(export: Export) -> None:
+    """ExportNotWhole for one that left tables out, failed or was cancelled: then it stands for nothing."""
+    if export.is_whole:
+        return
+    if export.status == "COMPLETE":
+        raise ExportNotWhole(
+            f"the export {export.id} is complete, and not whole",
+            why=export.warning,
+            hint="export the tables that are missing by themselves (--only, to another prefix), or keep them by"
+            " handrail backup archive",
+        )
+    raise ExportNotWhole(
+        f"the export {export.id} is {export.status.lower()}",
+        why=export.failure or export.warning,
+        hint="remove the reason, then export to another prefix; what it has written stays in the bucket",
+    )

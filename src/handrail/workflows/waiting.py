@@ -7,11 +7,16 @@ from handrail.snapshots.instance import Instance
 from handrail.snapshots.snapshot import Snapshot
 from handrail.snapshots.waiting import OnWait, Wait
 from handrail.workflows.hosting import Hosting
-from handrail.workflows.run import Amount, Run
+from handrail.workflows.run import Amount, Listener, Progress, Run
 
 
 def telling(run: Run, step: str) -> OnWait:
-    """Tells those who watch `step` how far it is: each look on a live line, and in a log every new state and tenth."""
+    """Tells those who watch `step` of a run how far it is."""
+    return told_to(run.listener, step)
+
+
+def told_to(listener: Listener, step: str) -> OnWait:
+    """Tells a listener how far it is: each look on a live line, and in a log every new state and tenth."""
     last: tuple[str, int | None] = ("", None)
 
     def heard(wait: Wait) -> None:
@@ -19,7 +24,7 @@ def telling(run: Run, step: str) -> OnWait:
         amount = None if wait.percent is None else Amount(wait.percent, 100, "percent")
         tenth = None if wait.percent is None else wait.percent // 10
         now = (wait.text.partition(",")[0], tenth)
-        run.say(step, wait.text, "moving" if now == last else "detail", amount)
+        listener(Progress(step, "moving" if now == last else "detail", wait.text, amount))
         last = now
 
     return heard

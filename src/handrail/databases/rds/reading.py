@@ -38,6 +38,25 @@ def instance_of(answer: Answer, region: str) -> Instance:
     )
 
 
+def retained_of(answer: Answer, region: str) -> Instance:
+    """A DBInstanceAutomatedBackup: what it tells of its instance, which may be gone."""
+    settings = settings_of({**answer, "DbInstancePort": answer.get("Port")})
+    return Instance(
+        id=answer.get("DBInstanceIdentifier", ""),
+        arn=answer.get("DBInstanceArn", ""),
+        region=region,
+        status=answer.get("Status", "unknown"),
+        engine=answer.get("Engine", ""),
+        engine_version=answer.get("EngineVersion", ""),
+        settings=settings,
+        resource_id=answer.get("DbiResourceId", ""),
+        user=answer.get("MasterUsername", ""),
+        is_encrypted=bool(answer.get("Encrypted")),
+        aws_backup=answer.get("AwsBackupRecoveryPointArn") or "",
+        created_at=_moment(answer.get("InstanceCreateTime")),
+    )
+
+
 def settings_of(answer: Answer) -> InstanceSettings:
     """What a restore does not bring by itself."""
     groups = answer.get("DBParameterGroups") or [{}]

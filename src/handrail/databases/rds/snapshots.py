@@ -68,6 +68,18 @@ class RdsSnapshots:
             return None
         return reading.window_of(found)
 
+    def retained(self, resource_id: str) -> tuple[Instance, RecoveryWindow | None]:
+        what = f"find the automated backups of the resource id {resource_id}"
+        asked = self._asked("DescribeDBInstanceAutomatedBackups", what)
+        found = list(self._clients.pages(asked, "DBInstanceAutomatedBackups", DbiResourceId=resource_id))
+        if not found:
+            raise NotThere(
+                f"AWS has no automated backups of the resource id {resource_id} in {self.region}",
+                why="they are deleted with the instance, unless they were asked to be kept",
+                hint="aws rds describe-db-instance-automated-backups lists those that there are",
+            )
+        return reading.retained_of(found[0], self.region), reading.window_of(found)
+
     def quota(self) -> Quota:
         asked = self._asked("DescribeAccountAttributes", "read how many snapshots the account may have")
         for one in self._clients.call(asked).get("AccountQuotas", ()):

@@ -1,0 +1,160 @@
+"""Restore a snapshot or a moment as a new instance: ask, wait, settle, look at what is in it. The live one is never
+touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from handrail.amounts import count
+from handrail.backups.difference import BackupDifference, DatabaseState, compare_backups
+from handrail.backups.record import BackupRecord
+from handrail.databases.database import Database
+from handrail.databases.snapshots import SnapshotError
+from handrail.errors import DatabaseUnavailable
+from handrail.migrations.revision import named
+from handrail.snapshots.descriptor import Descriptor, read_descriptor
+from handrail.snapshots.instance import Instance, InstanceSettings
+from handrail.snapshots.moments import written
+from handrail.snapshots.snapshot import Label
+from handrail.snapshots.switching import making
+from handrail.workflows.backup import verify_restored
+from handrail.workflows.contents import parts_of
+from handrail.workflows.hosting import Hosting
+from handrail.workflows.run import Run
+from handrail.workflows.waiting import await_instance, await_snapshot
+
+#: More rounds than there are settings to bring.
+_ROUNDS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The instance to make: its name, the settings that it gets, and from where these are, in words."""
+
+    name: str
+    settings: InstanceSettings
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableCount:
+    """How many rows a table has in the new instance and in the live one; None where it has no such table, or nobody
+    could look."""
+
+    table: str
+    rows: int | None
+    live_rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """What is in a new instance. `tables` and `difference` (from it to the live database, counted and not read) are
+    empty and None when the live one could not be read; `proof` says what it was proven against, "" when there was no
+    manifest."""
+
+    revisions: tuple[str, ...]
+    tables: tuple[TableCount, ...]
+    difference: BackupDifference | None
+    live_revisions: tuple[str, ...] | None = None
+    proof: str = ""
+
+
+def restore_snapshot(run: Run, hosting: Hosting, snapshot: str, wanted: Wanted) -> Instance:
+    """The new instance, available and with all its settings. SnapshotError; what was made then stays, and the same call
+    takes it up."""
+    with run.step("restore", f"restoring the snapshot {snapshot} as the instance {wanted.name}") as done:
+        await_snapshot(run, hosting, snapshot, "restore")
+        label = _label(run, making(f"restore {snapshot}", wanted.name))
+        hosting.snapshots.restore(snapshot, wanted.name, wanted.settings, label)
+        instance = _ready(run, hosting, wanted)
+        done["text"] = f"{instance.id} is available, with the settings of {wanted.origin}"
+    return instance
+
+
+def restore_moment(run: Run, hosting: Hosting, source: Instance, moment: datetime | None, wanted: Wanted) -> Instance:
+    """The same as of a moment (None: the newest that RDS has)."""
+    # The newest is another one tomorrow, so what an earlier call has made of it is not taken up.
+    what = f"pitr {written(moment)}" if moment else f"pitr newest {run.id}"
+    when = written(moment) if moment else "the newest moment"
+    with run.step("restore", f"restoring {source.id} as of {when} as the instance {wanted.name}") as done:
+        hosting.snapshots.restore_moment(
+            source, moment, wanted.name, wanted.settings, _label(run, making(what, wanted.name))
+        )
+        instance = _ready(run, hosting, wanted)
+        done["text"] = f"{instance.id} is available, with the settings of {wanted.origin}"
+    return instance
+
+
+def _label(run: Run, run_id: str) -> Label:
+    return Label(run_id=run_id, environment=run.equipment.environment)
+
+
+def _ready(run: Run, hosting: Hosting, wanted: Wanted) -> Instance:
+    """Available, and asked for one change after the other until nothing is left to set."""
+    instance = await_instance(run, hosting, wanted.name, "restore")
+    for _ in range(_ROUNDS):
+        words = hosting.snapshots.settle(wanted.name, wanted.settings)
+        if not words:
+            return instance
+        run.say("restore", f"setting {', '.join(words)}")
+        instance = await_instance(run, hosting, wanted.name, "restore")
+    raise SnapshotError(
+        f"the instance {wanted.name} is there, but not with all its settings",
+        why=f"RDS has not taken {', '.join(words)}",
+        hint=f"handrail rds settings compares them; then: handrail rds switch --to {wanted.name}",
+    )
+
+
+def look_at(run: Run, copy: Database, record: BackupRecord | None, *, seconds: float) -> LookedAt:
+    """Compare the new instance with the manifest's word where there is one (every value, and the proof is kept beside
+    the manifest), and by schema, revision and numbers of rows with the live database."""
+    proof = ""
+    if record is not None:
+        verify_restored(run, record, copy, seconds)
+        proof = f"equal to the source of backup {record.id} in every value that it has digests of"
+    with run.step("compare", "comparing the new instance with the live one") as done:
+        state = counted(copy, "the new instance")
+        live = _live(run)
+        found = LookedAt(
+            state.revisions,
+            tuple(_beside(state, live)),
+            None if live is None else compare_backups(state, live),
+            None if live is None else live.revisions,
+            proof,
+        )
+        rows = f"{count(state.fingerprint.rows, 'row')} in {count(len(state.fingerprint.tables), 'table')}"
+        done["text"] = f"revision {named(state.revisions)}, {rows}"
+    return found
+
+
+def counted(database: Database, name: str) -> DatabaseState:
+    """The database as it is now, its rows counted and not read."""
+    facts = database.facts()
+    only_count = {table.name: () for table in facts.tables}
+    return DatabaseState(name, database.revisions(), facts, database.fingerprint(only_count))
+
+
+def _live(run: Run) -> DatabaseState | None:
+    try:
+        return counted(run.equipment.database, "the live database")
+    except DatabaseUnavailable as error:
+        run.warn("compare", f"the live database was not compared: {error.message}")
+        return None
+
+
+def _beside(state: DatabaseState, live: DatabaseState | None) -> list[TableCount]:
+    ours = {one.table: one.rows for one in state.fingerprint.tables}
+    theirs = {one.table: one.rows for one in live.fingerprint.tables} if live else {}
+    return [TableCount(str(name), ours.get(name), theirs.get(name)) for name in sorted({**ours, **theirs}, key=str)]
+
+
+def read_description(run: Run, record: BackupRecord) -> Descriptor:
+    """What a backup by snapshot says of its snapshot and instance."""
+    with parts_of(run, record, "read") as (content, *_):
+        return read_descriptor(content.read())
+
+
+#: How a database is opened that is at another instance.
+OpenAt = Callable[[Instance], Database]
