@@ -24,7 +24,7 @@ COMMANDS = (
     *("enum", "enum list", "enum check", "enum rename", "enum convert"),
     *("backup", "backup create", "backup list", "backup show", "backup sheet", "backup verify", "backup restore"),
     *("backup explain", "backup diff", "backup run-due", "backup prune", "backup calendar", "backup cost"),
-    *("backup pin", "backup unpin", "backup note"),
+    *("backup archive", "backup pin", "backup unpin", "backup note"),
     *("archive", "archive status", "archive setup", "archive run"),
     *("lab", "lab start", "lab stop", "lab status", "lab env", "lab log", "lab fault", "lab snapshot", "lab instance"),
     *("lab backup", "rds", "rds list", "rds wait", "rds settings", "rds restore", "rds pitr", "rds switch"),

@@ -28,16 +28,23 @@ def open_stores(config: Config) -> list[Store]:
             why="a copy is of use only in another place",
             hint="remove it there",
         )
-    if not settings.bandwidth:
+    return paced(config, stores)
+
+
+def paced(config: Config, stores: list[Store]) -> list[Store]:
+    """The stores, written together no faster than the environment's `bandwidth` lets."""
+    rate = config.settings.bandwidth
+    if not rate:
         return stores
     from handrail.stores.paced import Pace, PacedStore
 
-    pace = Pace(settings.bandwidth, time.monotonic, time.sleep)
+    pace = Pace(rate, time.monotonic, time.sleep)
     return [PacedStore(store, pace) for store in stores]
 
 
-def open_store(config: Config, place: str) -> Store:
-    """A place for backups: a place in a bucket by its URL, or a local folder, relative ones below the project."""
+def open_store(config: Config, place: str, *, expected: int = 0) -> Store:
+    """A place for backups: a place in a bucket by its URL, or a local folder, relative ones below the project. A bucket
+    is prepared for an object of `expected` bytes."""
     from handrail.stores.file import FileStore
 
     folder = place.removeprefix("file://")
@@ -46,8 +53,9 @@ def open_store(config: Config, place: str) -> Store:
     from handrail.stores.objects.address import read_address
     from handrail.stores.objects.client import open_client
     from handrail.stores.objects.store import CloudStore
+    from handrail.stores.objects.upload import part_for
 
-    return CloudStore(open_client(read_address(place), os.environ))
+    return CloudStore(open_client(read_address(place), os.environ), part=part_for(expected))
 
 
 def open_keys(config: Config, stores: Iterable[Store], identity: Path | None = None) -> Keys:

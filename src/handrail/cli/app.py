@@ -10,6 +10,7 @@ import typer
 from handrail import __version__
 from handrail.cli import (
     archive,
+    archiving,
     backup,
     deploying,
     differing,
@@ -67,6 +68,7 @@ backup.app.command()(scheduling.run_due)
 backup.app.command()(keeping.prune)
 backup.app.command()(keeping.calendar)
 backup.app.command()(keeping.cost)
+backup.app.command()(archiving.archive)
 backup.app.command()(marking.pin)
 backup.app.command()(marking.unpin)
 backup.app.command()(marking.note)

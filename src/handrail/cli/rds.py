@@ -137,8 +137,8 @@ def _leftovers(found: SnapshotList) -> Iterator[str]:
     for one in found.temporary:
         made = f", made {one.created_at:%Y-%m-%d %H:%M} UTC" if one.created_at else ""
         yield (
-            f"temporary instance {one.id} of run {one.run} is {one.status}{made}; when no run is under way,"
-            " handrail recover drops it"
+            f"temporary instance {one.id} of run {one.run} is {one.status}{made}; when that run is not under way:"
+            f" aws rds delete-db-instance --db-instance-identifier {one.id} --skip-final-snapshot"
         )
 
 

@@ -167,6 +167,20 @@ class ExportDocument:
     deleted: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ArchivedDocument:
+    """A restorable archive in a store of its own, and when it was proven. `snapshot` is what it was made of, null for
+    the live database; `deleted` the snapshot that it stands in for now, null when none was deleted."""
+
+    backup: str
+    place: str
+    size: int
+    verified_at: datetime | None
+    storage_class: str | None
+    snapshot: str | None
+    deleted: str | None
+
+
 RDS_RESULTS: Final[Mapping[str, type]] = {
     "rds list": SnapshotList,
     "rds wait": Waited,
@@ -176,4 +190,5 @@ RDS_RESULTS: Final[Mapping[str, type]] = {
     "rds switch": SwitchDocument,
     "rds automated": AutomatedDocument,
     "rds export": ExportDocument,
+    "backup archive": ArchivedDocument,
 }

@@ -33,12 +33,15 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Two clients of one place that differ in patience only, and the way to its unfinished uploads where it has one."""
+    """Two clients of one place that differ in patience only, and the way to its unfinished uploads where it has one.
+
+    `aws` gives AWS's own client, and the bucket and whole key of what has this key in the store; None beside S3."""
 
     place: str
     small: Any
     data: Any
     uploads: Callable[[], Uploads] | None
+    aws: Callable[[str], tuple[Any, str, str]] | None = None
 
 
 def open_client(
@@ -89,7 +92,15 @@ def _s3(address: ObjectsAddress, environ: Mapping[str, str], patience: Patience)
         )
         for seconds in (patience.small, patience.data)
     )
-    return Client(str(address), small, data, lambda: Uploads(_aws(patience), address.bucket, address.prefix))
+    begin = f"{address.prefix}/" if address.prefix else ""
+    return Client(
+        str(address),
+        small,
+        data,
+        lambda: Uploads(_aws(patience, patience.small), address.bucket, address.prefix),
+        # The server copies whole objects before it answers.
+        lambda key: (_aws(patience, 10 * patience.data), address.bucket, begin + key),
+    )
 
 
 def _s3_settings(address: ObjectsAddress, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -121,12 +132,12 @@ def _s3_settings(address: ObjectsAddress, environ: Mapping[str, str]) -> dict[st
     return settings
 
 
-def _aws(patience: Patience) -> Any:
+def _aws(patience: Patience, seconds: float) -> Any:
     """AWS's own client, for what the other library cannot do."""
     import boto3
     from botocore.config import Config
 
-    waits = Config(connect_timeout=patience.connect, read_timeout=patience.small, retries={"total_max_attempts": 2})
+    waits = Config(connect_timeout=patience.connect, read_timeout=seconds, retries={"total_max_attempts": 2})
     session = boto3.Session()
     return session.client("s3", region_name=session.region_name or "us-east-1", config=waits)
 

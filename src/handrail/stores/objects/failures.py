@@ -36,7 +36,13 @@ _NETWORK = "check the network, and the endpoint in the environment (AWS_ENDPOINT
 
 _UNKNOWN = "handrail doctor tries the store; docs/stores.md says what a store must be able to do"
 
+_COLD = (
+    "it lies in a cold storage class: ask for it (aws s3api restore-object --restore-request Days=7 with its bucket and"
+    " key), wait some hours until aws s3api head-object says so, then run the command again"
+)
+
 _HINTS = {
+    "InvalidObjectState": _COLD,
     "NoSuchBucket": _BUCKET,
     "ContainerNotFound": _BUCKET,
     "InvalidAccessKeyId": _CREDENTIALS,

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from handrail.amounts import count, size
+from handrail.stores.objects.classes import StorageClass, move
 from handrail.stores.objects.client import Client
 from handrail.stores.objects.download import PIECE, Download
 from handrail.stores.objects.failures import code_of, explained, is_of_the_network
@@ -42,10 +43,13 @@ _WAITS = (0.2, 0.8, 3.2)
 
 
 class CloudStore:
-    """Objects below a prefix of a bucket. Who else can read them, the bucket's policy says, unknown to us."""
+    """Objects below a prefix of a bucket. Who else can read them, the bucket's policy says, unknown to us.
 
-    def __init__(self, client: Client) -> None:
+    `part` is how large the parts of an upload are: it bounds the size of an object."""
+
+    def __init__(self, client: Client, *, part: int = PART) -> None:
         self._client = client
+        self.part = part
         self._is_swept = False
         self._is_create_only = False
         self._is_reached = False
@@ -104,11 +108,19 @@ class CloudStore:
     def free_bytes(self) -> int | None:
         return None
 
+    def move_to(self, key: str, storage_class: StorageClass) -> None:
+        """Move an object to a storage class of S3. StoreError, also where there are none."""
+        message = f"cannot move {checked_key(key)} to {storage_class.value} in the store {self.place}"
+        if self._client.aws is None:
+            raise StoreError(message, why="storage classes by these names are of S3", hint="leave --storage-class out")
+        with self.explaining(message):
+            move(*self._client.aws(key), storage_class)
+
     # --- for the object that is being written -------------------------------------------------------------------
 
     def begin(self, key: str, writer: str) -> Upload:
         self._sweep()
-        return Upload(self._client.data, key, {_WRITER: writer})
+        return Upload(self._client.data, key, {_WRITER: writer}, self.part)
 
     def create(self, key: str, data: bytes, writer: str) -> None:
         """Write a small object that must not be there yet."""
@@ -330,10 +342,12 @@ class _NewObject(io.RawIOBase):
             return len(view)
         message = f"cannot write {self._key} to the store {self._store.place}"
         self._size += len(view)
-        if self._size > PART * (MOST_PARTS - 1):
+        part = self._store.part
+        if self._size > part * (MOST_PARTS - 1):
             raise StoreError(
                 message,
-                why=f"it is larger than {size(PART * MOST_PARTS)}, and a bucket takes {MOST_PARTS:,} parts of 16 MiB",
+                why=f"it is larger than {size(part * MOST_PARTS)}, and a bucket takes {MOST_PARTS:,} parts"
+                f" of {part >> 20} MiB",
                 hint="make backups into a folder (`store` of the environment)",
             )
         with self._store.explaining(message):

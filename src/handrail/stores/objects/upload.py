@@ -1,4 +1,4 @@
-"""One upload in parts, fed by whoever writes: parts of 16 MiB, four at a time, whatever the size of the object.
+"""One upload in parts, fed by whoever writes: four at a time, of 16 MiB unless so many would not hold the object.
 
 The library's own file-like writer cannot be told to give up, and would leave what it has sent in the bucket for ever.
 Its `put` of an iterator ends the upload at the server when the iterator raises: so the parts are pulled by a thread,
@@ -20,6 +20,12 @@ _PIECE = 1 << 20
 _WAITING = 8
 
 
+def part_for(expected: int) -> int:
+    """How large the parts of an object of about so many bytes have to be: a fifth more than expected, in a tenth fewer
+    parts than a bucket takes."""
+    return max(PART, -(-expected * 12 // 90_000))
+
+
 class _GivenUpError(Exception):
     """Ends the upload at the server."""
 
@@ -27,7 +33,8 @@ class _GivenUpError(Exception):
 class Upload:
     """Feed `write`, then either `complete` or `give_up`. Raises what the library raised, at the next call."""
 
-    def __init__(self, client: Any, path: str, attributes: dict[str, str]) -> None:
+    def __init__(self, client: Any, path: str, attributes: dict[str, str], part: int = PART) -> None:
+        self._part = part
         self._client = client
         self._path = path
         self._attributes = attributes
@@ -92,7 +99,7 @@ class Upload:
                 self._parts(),
                 attributes=self._attributes,
                 use_multipart=True,
-                chunk_size=PART,
+                chunk_size=self._part,
                 max_concurrency=AT_ONCE,
             )
         except BaseException as error:  # it is raised in the writer's thread
