@@ -340,7 +340,8 @@ PROJECT_KEYS = "default, alembic, section, lint, retention, drill, schedule, dep
 ENVIRONMENT_KEYS = (
     "url, backup, rehearse, restore, lint, store, copies, failed_copy, bandwidth, store_price, compression, "
     "recipients, recipients_file, identity, identity_note, lock_timeout, lock_retry, lock_wait, statement_timeout, "
-    "prove_budget, maintenance, rehearse_server, health, retention, backup_max_age, drill, schedule, archive"
+    "prove_budget, maintenance, rehearse_server, health, retention, backup_max_age, drill, schedule, archive, "
+    "rds, deploy"
 )
 RETENTION_KEYS = (
     "last, hourly, daily, weekly, monthly, yearly, within, pre_migration, milestones, minimum_verified, timezone, every"

@@ -20,11 +20,14 @@ from handrail.workflows.recover import Settled
 
 @dataclass(frozen=True, slots=True)
 class Initialised:
-    """The file that was written, and what was found: the database, and whether env.py is asynchronous."""
+    """The file that was written, and what was found: the database, and whether env.py is asynchronous. With --github:
+    `written` is "", `workflows` are the files that are there now, `trust_policy` is that of the role, as JSON."""
 
     written: str
     database: str
     is_async: bool
+    workflows: tuple[str, ...] = ()
+    trust_policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from handrail.amounts import count
 from handrail.cli.answering import answering
@@ -41,9 +43,32 @@ restore = "ask"
 """
 
 
-def init(env: Env = None, root: Root = HERE, yes: Yes = False, json: Json = False) -> None:
+def _given(name: str, text: str) -> typer.models.OptionInfo:
+    made: typer.models.OptionInfo = typer.Option(name, help=text, show_default=False)
+    return made
+
+
+def init(  # noqa: PLR0913, PLR0917 - its options
+    github: Annotated[bool, typer.Option("--github", help="Instead: workflow files for GitHub.")] = False,
+    role_arn: Annotated[str, _given("--role-arn", "With --github: the role at AWS that jobs take.")] = "",
+    region: Annotated[str, _given("--region", "With --github: the role's, else that of `rds`.")] = "",
+    python: Annotated[str, _given("--python", "With --github: the version, else the one here.")] = "",
+    branch: Annotated[str, _given("--branch", "With --github: pushes to it are deployed, else main.")] = "",
+    env: Env = None,
+    root: Root = HERE,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
     """Write a configuration that fits the project. It is shown first, and written after a yes."""
     with answering("init", json) as output:
+        if github:
+            from handrail.cli.pipelines import write_workflows
+            from handrail.wiring_pipelines import Answers
+
+            write_workflows(output, root, env, Answers(role_arn, region, python, branch), yes=yes)
+            return
+        if role_arn or region or python or branch:
+            raise UsageError("--role-arn, --region, --python and --branch go with --github", hint="add --github")
         project, facts = looked(root, env)
         from handrail.cli.documents import Initialised
 
