@@ -10,12 +10,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from handrail.facts import DatabaseAddress
+from handrail.laboratory.client import REGION
 from support.deploying import Server, releases, script, serving
+from support.laboratory import DATABASE, PASSWORD, USER, TestLaboratory
 from support.postgres import PostgresServer
 from support.story import FIRST, SECOND, THIRD, Story, on_postgres, on_sqlite
 
@@ -94,11 +98,9 @@ def is_brought_back(story: Story) -> None:
     """The migration succeeds, and the new code is not well with it: both go back, and the application is well."""
     releases(story, ASKS.format(column="reminders"))
     rows = story.topics()
-    (story.folder / "pyproject.toml").write_text(
-        (story.folder / "pyproject.toml")
-        .read_text()
-        .replace('restore = "auto"', 'restore = "auto"\nhealth = {command = "true", timeout = "6s"}')
-    )
+    config = story.folder / "pyproject.toml"
+    health = 'rehearse = "required"\nhealth = {command = "true", timeout = "6s"}'
+    config.write_text(config.read_text().replace('rehearse = "required"', health))
     with serving(story) as server:
         error = story.result(*server.options(), exits=7)["error"]
         assert server.serves() == "old"
@@ -136,6 +138,22 @@ def test_both_are_brought_back_on_sqlite(on_file: Story) -> None:
 
 def test_both_are_brought_back_on_postgresql(on_server: Story) -> None:
     is_brought_back(on_server)
+
+
+def test_both_are_brought_back_on_an_instance(tmp_path: Path, laboratory: TestLaboratory) -> None:
+    """The guide's production checklist (G5.3): the same in production, whose database is on RDS."""
+    name = "deploy-prod"
+    endpoint = laboratory.create(name)["Endpoint"]
+    address = DatabaseAddress(
+        "postgresql", DATABASE, host=endpoint["Address"], port=endpoint["Port"], user=USER, password=PASSWORD
+    )
+    staging = on_postgres(tmp_path, address)
+    url = staging.environment["STAGING_DATABASE_URL"]
+    story = replace(staging, environment={"ENV": "production", "DATABASE_URL": url, **laboratory.environ})
+    config = story.folder / "pyproject.toml"
+    table = f'[tool.handrail.environments.production]\nrds = {{instance = "{name}", region = "{REGION}"}}'
+    config.write_text(config.read_text().replace("[tool.handrail.environments.production]", table))
+    is_brought_back(pending_third(story))
 
 
 # Without a server: what the commands did is in files.
