@@ -45,6 +45,7 @@ from handrail.databases.sqlite.integrity import integrity
 from handrail.databases.sqlite.lock import hold_lock
 from handrail.databases.sqlite.pages import Snapshot, hold_snapshot
 from handrail.databases.sqlite.probes import probe
+from handrail.databases.sqlite.readers import Joint, hold_together
 from handrail.databases.sqlite.sql_text import load_sql, write_sql
 from handrail.databases.sqlite.unchanged import Memory
 from handrail.errors import BackupError, DatabaseUnavailable
@@ -125,11 +126,18 @@ class SqliteDatabase:
     def _fingerprint_anew(self, memory: Memory, request: FingerprintRequest | None, on_table: OnTable) -> Fingerprint:
         check_file(self._file)
         is_first = not memory.content
-        with translated(self._file), hold_snapshot(self._file) as snapshot:
-            known = memory.still_true(snapshot)
+        with translated(self._file), hold_together(self._file) as joint, ThreadPoolExecutor(1) as pool:
+            snapshot = joint.snapshot
+            pages = pool.submit(memory.still_true, snapshot)
             found = digest.fingerprint(
-                snapshot.raw, request, version_table=self._version_table, known=known, on_table=on_table
+                snapshot.raw,
+                request,
+                version_table=self._version_table,
+                known={} if is_first else pages.result(),
+                on_table=on_table,
+                digesting=joint.digesting(),
             )
+            pages.result()
             memory.remember(snapshot.raw, found.tables)
         return replace(found, content=memory.content) if is_first else found
 
@@ -186,36 +194,44 @@ class SqliteDatabase:
         check_file(self._file)
         format_ = request.format or Format.SQLITE_PAGES
         try:
-            with translated(self._file), hold_snapshot(self._file) as snapshot:
+            with translated(self._file), hold_together(self._file) as joint:
+                snapshot = joint.snapshot
                 facts = catalog.facts(snapshot.raw, version_table=self._version_table)
                 revisions = catalog.revisions(snapshot.raw, self._version_table)
                 if format_ is Format.SQLITE_SQL:
-                    fingerprint, inventory = self._write_sql(snapshot, out, fingerprint_request), b""
+                    fingerprint, inventory = self._write_sql(joint, out, fingerprint_request), b""
                 else:
-                    fingerprint, inventory = self._write_pages(snapshot, out, request, fingerprint_request)
+                    fingerprint, inventory = self._write_pages(joint, out, request, fingerprint_request)
         except OSError as error:
             raise _dump_failed(self._file, error) from error
         version = sqlite3.sqlite_version
         return DumpReport(format_, f"sqlite {version}", version, facts, fingerprint, revisions, inventory=inventory)
 
     def _write_pages(
-        self, snapshot: Snapshot, out: BinaryIO, request: DumpRequest, wanted: FingerprintRequest | None
+        self, joint: Joint, out: BinaryIO, request: DumpRequest, wanted: FingerprintRequest | None
     ) -> tuple[Fingerprint, bytes]:
         """Write all pages, or those that changed; the fingerprint and the inventory of all."""
-        is_increment = request.format is Format.SQLITE_INCREMENT
+        snapshot, is_increment = joint.snapshot, request.format is Format.SQLITE_INCREMENT
         with ThreadPoolExecutor(1) as pool:
-            digesting = pool.submit(digest.fingerprint, snapshot.raw, wanted, version_table=self._version_table)
+            digesting = pool.submit(
+                digest.fingerprint,
+                snapshot.raw,
+                wanted,
+                version_table=self._version_table,
+                digesting=joint.digesting(),
+            )
             try:
                 inventory = increment(snapshot.chunks(), request.since, out) if is_increment else _copy(snapshot, out)
             except BaseException:
-                snapshot.raw.interrupt()
+                joint.interrupt()
                 raise
             return replace(digesting.result(), content=inventory.hexdigest()), bytes(inventory.digests)
 
-    def _write_sql(self, snapshot: Snapshot, out: BinaryIO, request: FingerprintRequest | None) -> Fingerprint:
-        for piece in write_sql(snapshot.raw):
+    def _write_sql(self, joint: Joint, out: BinaryIO, request: FingerprintRequest | None) -> Fingerprint:
+        raw = joint.snapshot.raw
+        for piece in write_sql(raw):
             out.write(piece)
-        return digest.fingerprint(snapshot.raw, request, version_table=self._version_table)
+        return digest.fingerprint(raw, request, version_table=self._version_table, digesting=joint.digesting())
 
     def load(self, source: BinaryIO, request: DumpRequest = WHOLE, *, increments: Iterable[BinaryIO] = ()) -> None:
         file = self._file

@@ -23,6 +23,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import repeat
 from operator import itemgetter
 
@@ -44,7 +45,36 @@ ALGORITHM = "sqlite-rows-v2"
 Row = tuple[object, ...]
 _FORMAT = 2
 _MODULUS = 1 << 128
+#: More rows than a table can hold.
+_MANY = 1 << 62
 _write: Callable[[Row, int], bytes] = marshal.dumps  # type: ignore[assignment]  # typeshed's _Marshallable is closed
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of a table, those with `above` < rowid <= `upto` where these are given, and the column groups to digest."""
+
+    table: str
+    groups: tuple[ColumnGroup, ...]
+    above: int | None = None
+    upto: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartDigest:
+    """How many rows a part has and, for each group, the sum of their numbers. Those of a table's parts add up."""
+
+    rows: int
+    sums: tuple[int, ...]
+    seconds: float
+
+    def __add__(self, other: PartDigest) -> PartDigest:
+        sums = tuple((one + more) % _MODULUS for one, more in zip(self.sums, other.sums, strict=True))
+        return PartDigest(self.rows + other.rows, sums, self.seconds + other.seconds)
+
+
+#: Digests whole tables, in their order.
+Digesting = Callable[[sqlite3.Connection, Sequence[Part]], Iterator[PartDigest]]
 
 
 def fingerprint(
@@ -54,18 +84,33 @@ def fingerprint(
     version_table: str,
     known: Mapping[str, TableFingerprint] | None = None,
     on_table: OnTable = unheard,
+    digesting: Digesting | None = None,
 ) -> Fingerprint:
     """Fingerprint what this connection sees. The caller holds the snapshot; no transaction is begun or ended here.
     `known` are the tables that hold what they held, by name: what is known of them is not read again."""
     wanted, known = request or {}, known or {}
     tables = []
     with as_text(raw, str):
-        for name in plain_tables(raw, version_table):
-            groups = _groups(table_columns(raw, name), wanted.get(TableName(name)))
-            found = known[name].having(groups) if name in known else None
-            tables.append(found or _digest_table(raw, name, groups))
+        asked = [
+            Part(name, _groups(table_columns(raw, name), wanted.get(TableName(name))))
+            for name in plain_tables(raw, version_table)
+        ]
+        found = {one.table: known[one.table].having(one.groups) for one in asked if one.table in known}
+        new = (digesting or one_by_one)(raw, [one for one in asked if found.get(one.table) is None])
+        for one in asked:
+            tables.append(found.get(one.table) or _told(one, next(new)))
             on_table(tables[-1])
         return Fingerprint(ALGORITHM, tuple(tables), sequences(raw))
+
+
+def _told(part: Part, found: PartDigest) -> TableFingerprint:
+    digests = tuple(GroupDigest(group, f"{total:032x}") for group, total in zip(part.groups, found.sums, strict=True))
+    return TableFingerprint(TableName(part.table), found.rows, digests, found.seconds)
+
+
+def one_by_one(raw: sqlite3.Connection, parts: Sequence[Part]) -> Iterator[PartDigest]:
+    """Digest with this connection alone."""
+    return (digest_part(raw, part) for part in parts)
 
 
 def sequences(raw: sqlite3.Connection) -> tuple[tuple[str, int], ...]:
@@ -113,71 +158,96 @@ def _groups(columns: tuple[str, ...], wanted: tuple[ColumnGroup, ...] | None) ->
     return tuple(group for group in dict.fromkeys(wanted) if all(column.casefold() in there for column in group))
 
 
-def _digest_table(raw: sqlite3.Connection, name: str, groups: tuple[ColumnGroup, ...]) -> TableFingerprint:
+def digest_part(raw: sqlite3.Connection, part: Part) -> PartDigest:
+    """Read the rows of a part."""
     began = time.perf_counter()
-    needed = tuple(dict.fromkeys(column for group in groups for column in group))
-    rows, blobs = _count(raw, name, needed)
+    needed = tuple(dict.fromkeys(column for group in part.groups for column in group))
+    source = _Rows(part, needed, _bounds(raw, part))
     with as_text(raw, bytes):
-        sums = _sum_groups(raw, name, needed, groups)
-        if blobs:
-            sums = list(map(operator.add, sums, _sum_blobs(raw, name, needed, groups)))
-    digests = tuple(GroupDigest(group, f"{total % _MODULUS:032x}") for group, total in zip(groups, sums, strict=True))
-    return TableFingerprint(TableName(name), rows, digests, time.perf_counter() - began)
+        rows, sums = source.sum_groups(raw) if part.groups else (source.count(raw), [])
+        if needed and source.have_blobs(raw):
+            sums = list(map(operator.add, sums, source.sum_blobs(raw)))
+    return PartDigest(rows, tuple(total % _MODULUS for total in sums), time.perf_counter() - began)
 
 
-def _count(raw: sqlite3.Connection, name: str, needed: tuple[str, ...]) -> tuple[int, int]:
-    """All rows, and the rows that hold a BLOB in one of the columns (WHERE is faster than an aggregate of both)."""
-    cursor, every = own_cursor(raw), f"SELECT count(*) FROM {quoted(name)}"  # noqa: S608 - quoted
-    rows = int(cursor.execute(every).fetchone()[0])
-    return rows, int(cursor.execute(f"{every} WHERE {_any_blob(needed)}").fetchone()[0]) if needed else 0
+def rowid_name(columns: Sequence[str]) -> str:
+    """A name by which the rowid can be asked for; "" when columns hide it."""
+    taken = {column.casefold() for column in columns}
+    return next((name for name in ("_rowid_", "rowid", "oid") if name not in taken), "")
 
 
-def _any_blob(columns: tuple[str, ...]) -> str:
-    return " OR ".join(f"typeof({quoted(column)}) = 'blob'" for column in columns)
+def _bounds(raw: sqlite3.Connection, part: Part) -> str:
+    """The condition that chooses the rows of a part; "" for all of them."""
+    limits = ((">", part.above), ("<=", part.upto))
+    if part.above is None and part.upto is None:
+        return ""
+    name = rowid_name(table_columns(raw, part.table))
+    return " AND ".join(f"{name} {sign} {limit}" for sign, limit in limits if limit is not None)
 
 
-def _sum_groups(
-    raw: sqlite3.Connection, name: str, needed: tuple[str, ...], groups: tuple[ColumnGroup, ...]
-) -> list[int]:
-    """One pass over the table. `+column` keeps converters of declared types (detect_types) out of the way."""
-    if not groups:
-        return []
-    selected = ", ".join(f"+{quoted(column)} AS c{place}" for place, column in enumerate(needed)) or "NULL"
-    rows = own_cursor(raw).execute(f"SELECT {selected} FROM {quoted(name)}")  # noqa: S608 - quoted above
-    if len(groups) == 1 and groups[0] == needed:
-        return [_sum_rows(rows)]
-    return _sum_picked(rows, [_picker(tuple(needed.index(column) for column in group)) for group in groups])
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a part, with the columns that its groups need."""
+
+    part: Part
+    needed: tuple[str, ...]
+    bounds: str
+
+    def _source(self, condition: str = "") -> str:
+        """`FROM …` with what chooses the rows."""
+        both = " AND ".join(one for one in (self.bounds, condition) if one)
+        return f"FROM {quoted(self.part.table)}" + (f" WHERE {both}" if both else "")
+
+    def count(self, raw: sqlite3.Connection) -> int:
+        return int(own_cursor(raw).execute(f"SELECT count(*) {self._source()}").fetchone()[0])
+
+    @property
+    def _is_blob(self) -> str:
+        """That one of the columns holds a BLOB (WHERE is faster than an aggregate)."""
+        return "(" + " OR ".join(f"typeof({quoted(column)}) = 'blob'" for column in self.needed) + ")"
+
+    def have_blobs(self, raw: sqlite3.Connection) -> bool:
+        return bool(own_cursor(raw).execute(f"SELECT EXISTS (SELECT 1 {self._source(self._is_blob)})").fetchone()[0])
+
+    def sum_groups(self, raw: sqlite3.Connection) -> tuple[int, list[int]]:
+        """How many rows, and the sums; one pass. `+column` keeps converters of declared types (detect_types) out of the
+        way."""
+        needed, groups = self.needed, self.part.groups
+        selected = ", ".join(f"+{quoted(column)} AS c{place}" for place, column in enumerate(needed)) or "NULL"
+        rows = own_cursor(raw).execute(f"SELECT {selected} {self._source()}")
+        formats = repeat(_FORMAT, _MANY)  # one is taken for each row, and what is left of them is known
+        if len(groups) == 1 and groups[0] == needed:
+            sums = [sum(map(xxh3_128_intdigest, map(_write, rows, formats)))]
+        else:
+            sums = _sum_picked(
+                rows, [_picker(tuple(needed.index(column) for column in group)) for group in groups], formats
+            )
+        return _MANY - operator.length_hint(formats), sums
+
+    def sum_blobs(self, raw: sqlite3.Connection) -> list[int]:
+        """The second numbers of the rows that hold a BLOB."""
+        needed, groups = self.needed, self.part.groups
+        flags = [f"typeof({quoted(column)}) = 'blob'" for column in needed]
+        selected = ", ".join([*(f"+{quoted(column)}" for column in needed), *flags])
+        rows = own_cursor(raw).execute(f"SELECT {selected} {self._source(self._is_blob)}")
+        values = [_picker(tuple(needed.index(column) for column in group)) for group in groups]
+        marks = [_picker(tuple(len(needed) + needed.index(column) for column in group)) for group in groups]
+        sums = [0] * len(groups)
+        for row in rows:
+            for place, (pick, mark) in enumerate(zip(values, marks, strict=True)):
+                if any(mark(row)):
+                    written = _write((pick(row), mark(row)), _FORMAT)
+                    sums[place] += xxh3_128_intdigest(written)
+        return sums
 
 
-def _sum_rows(rows: Iterator[Row]) -> int:
-    return sum(map(xxh3_128_intdigest, map(_write, rows, repeat(_FORMAT))))
-
-
-def _sum_picked(rows: Iterator[Row], pickers: Sequence[Callable[[Row], Row]]) -> list[int]:
+def _sum_picked(rows: Iterator[Row], pickers: Sequence[Callable[[Row], Row]], formats: Iterator[int]) -> list[int]:
     sums = [0] * len(pickers)
     write, number = _write, xxh3_128_intdigest
     places = tuple(enumerate(pickers))
-    for row in rows:
+    for row, form in zip(rows, formats, strict=False):
         for place, pick in places:
-            sums[place] += number(write(pick(row), _FORMAT))
-    return sums
-
-
-def _sum_blobs(
-    raw: sqlite3.Connection, name: str, needed: tuple[str, ...], groups: tuple[ColumnGroup, ...]
-) -> list[int]:
-    """The second numbers of the rows that hold a BLOB."""
-    flags = [f"typeof({quoted(column)}) = 'blob'" for column in needed]
-    selected = ", ".join([*(f"+{quoted(column)}" for column in needed), *flags])
-    rows = own_cursor(raw).execute(f"SELECT {selected} FROM {quoted(name)} WHERE {_any_blob(needed)}")  # noqa: S608
-    values = [_picker(tuple(needed.index(column) for column in group)) for group in groups]
-    marks = [_picker(tuple(len(needed) + needed.index(column) for column in group)) for group in groups]
-    sums = [0] * len(groups)
-    for row in rows:
-        for place, (pick, mark) in enumerate(zip(values, marks, strict=True)):
-            if any(mark(row)):
-                written = _write((pick(row), mark(row)), _FORMAT)
-                sums[place] += xxh3_128_intdigest(written)
+            sums[place] += number(write(pick(row), form))
     return sums
 
 

@@ -10,6 +10,10 @@ Why this is right. The snapshot connection A holds a read lock for as long as pa
   the WAL be restarted but no checkpoint begin; when they were moved just after, its lock keeps later frames out of the
   file. In both cases the file alone is the snapshot, and we read nothing else.
 
+Other processes may hold the same snapshot (`Beside`). With a rollback journal they begin while A's lock lets nobody
+commit. With a WAL they, too, begin between the two readings of the WAL index, which each commit changes for good: all
+that began in between have seen the same.
+
 Descriptors of the database and of the WAL index must outlive every connection of this process to the file: closing one
 drops all POSIX locks that the process holds on it. So `Snapshot` opens them first and closes them last.
 """
@@ -24,6 +28,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from handrail.databases.sqlite.connection import begin_snapshot, connect
 from handrail.errors import BackupError
@@ -38,6 +43,8 @@ _INDEX_MAX_FRAME = 16
 _INDEX_BACKFILLED = 96
 _INDEX_SIZE = 136
 _PIN_SECONDS = 10.0
+#: For so long the others try to begin with us; where commits leave no such moment, they leave.
+_TOGETHER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +106,43 @@ class Snapshot:
         return (1 << 30) // self.page_size + 1
 
 
+class Beside(Protocol):
+    """Other processes with connections to the file, which are to hold the same snapshot."""
+
+    def begin(self) -> None:
+        """Begin a read transaction in each."""
+
+    def end(self) -> None:
+        """End these transactions, for another try."""
+
+    def leave(self) -> None:
+        """Close the connections."""
+
+
+class _Nobody:
+    def begin(self) -> None: ...
+    def end(self) -> None: ...
+    def leave(self) -> None: ...
+
+
 @contextmanager
-def hold_snapshot(path: Path) -> Iterator[Snapshot]:
-    """Hold a read snapshot of the (resolved) file; everything is released at exit, descriptors last."""
+def hold_snapshot(path: Path, beside: Beside | None = None) -> Iterator[Snapshot]:
+    """Hold a read snapshot of the (resolved) file; everything is released at exit, descriptors last. `beside` holds it,
+    too, if it has not left by then; at the end it is made to leave."""
+    others = beside or _Nobody()
     with ExitStack() as last:
         file = _open(path, last)
         raw = connect(path)
         last.callback(raw.close)
         mode = str(raw.execute("PRAGMA journal_mode").fetchone()[0])
         if mode == "wal":
-            wal, frames = _fix_wal(path, raw, last)
+            wal, frames = _fix_wal(path, raw, last, others)
         else:
             begin_snapshot(raw)
+            others.begin()
             wal, frames = None, {}
         yield Snapshot(raw, _number(raw, "PRAGMA page_size"), _number(raw, "PRAGMA page_count"), file, wal, frames)
+        others.leave()
         if mode == "wal":
             _catch_up(raw)
 
@@ -125,20 +155,27 @@ def _catch_up(raw: sqlite3.Connection) -> None:
         raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
-def _fix_wal(path: Path, raw: sqlite3.Connection, last: ExitStack) -> tuple[int | None, dict[int, int]]:
-    """Begin the snapshot of `raw` between two equal readings of the WAL index; find out which frames belong to it."""
+def _fix_wal(path: Path, raw: sqlite3.Connection, last: ExitStack, others: Beside) -> tuple[int | None, dict[int, int]]:
+    """Begin the snapshot of `raw` and the others between two equal readings of the WAL index; find out which frames
+    belong to it."""
     # A first read makes SQLite recover and make the -wal and -shm files. They stay as long as `raw` is open.
     raw.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     wal, index = _open(Path(f"{path}-wal"), last), _open(Path(f"{path}-shm"), last)
     last.callback(raw.close)  # runs before the descriptors are closed; closing twice is harmless
-    deadline = time.monotonic() + _PIN_SECONDS
-    while time.monotonic() < deadline:
+    others.begin()  # they have started then, and the next time it takes them no time
+    others.end()
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < _PIN_SECONDS:
+        if passed > _TOGETHER_SECONDS:
+            others.leave()
         before = os.pread(index, _INDEX_SIZE, 0)
+        others.begin()
         begin_snapshot(raw)
         after = os.pread(index, _INDEX_SIZE, 0)
         if before[:_INDEX_COPY] == after[:_INDEX_COPY] == after[_INDEX_COPY : 2 * _INDEX_COPY]:
             break
         raw.execute("ROLLBACK")
+        others.end()
     else:
         raise BackupError(
             f"No moment without a commit was found in {_PIN_SECONDS:g} seconds.",

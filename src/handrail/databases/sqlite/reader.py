@@ -1,0 +1,46 @@
+"""A process that digests parts of tables for another one; started by `readers`, one JSON document a line each way.
+
+It has a connection of its own and no other way to the caller: its words end when the caller is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from handrail.databases.sqlite.connection import begin_snapshot, connect
+from handrail.databases.sqlite.digest import Part, digest_part
+
+
+def serve(path: Path, ask: Callable[[], str], answer: Callable[[str], object]) -> None:
+    """Answer until nothing more is asked."""
+    with closing(connect(path)) as raw:
+        while line := ask():
+            asked = json.loads(line)
+            if asked["do"] == "begin":
+                begin_snapshot(raw)
+                answer("{}\n")
+            elif asked["do"] == "end":
+                raw.execute("ROLLBACK")
+                answer("{}\n")
+            else:
+                found = digest_part(raw, _part(asked))
+                sums = [f"{total:x}" for total in found.sums]
+                answer(json.dumps({"rows": found.rows, "sums": sums, "seconds": found.seconds}) + "\n")
+
+
+def _part(asked: dict[str, Any]) -> Part:
+    return Part(asked["table"], tuple(map(tuple, asked["groups"])), asked["above"], asked["upto"])
+
+
+def _answer(line: str) -> None:
+    sys.stdout.write(line)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), sys.stdin.readline, _answer)
