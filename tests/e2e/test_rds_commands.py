@@ -227,7 +227,7 @@ def test_an_export_is_not_restorable_and_a_skipped_table_is_an_error(shop: Hoste
     key = lab.client("kms").create_key()["KeyMetadata"]["Arn"]
     shop.sql('CREATE TABLE odd (id int, "of which" int)')
     snapshot(shop, "to-export")
-    shop.sql('DROP TABLE odd')
+    shop.sql("DROP TABLE odd")
     place = ("--to", "s3://exports/shop", "--role", role, "--key", key)
     missing = refused(shop, "rds", "export", "to-export", "--to", "s3://exports/shop")
     assert missing == (

@@ -2,8 +2,8 @@
 
 What is proven. pg_verifybackup compares every file with the manifest that the server wrote; the server's own programs
 start on the files and recover to the moment at which the backup ended. That moment has no snapshot that a digest could
-be taken in, so tables are digested before and after: one that did not change in between must be equal in the copy, to
-the bit; one that others wrote to meanwhile is not compared, and is named.
+be taken in, so tables are digested as they were before, and afterwards it is seen which still are that (`unchanged`):
+these must be equal in the copy, to the bit; one that others wrote to meanwhile is not compared, and is named.
 
 An increment (PostgreSQL 17 and newer) is the same with only those blocks of each file that changed since another
 backup: the server tells them from what it keeps about its WAL (summarize_wal), given the manifest of that backup.
@@ -18,9 +18,9 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, TypeVar
 
@@ -28,9 +28,12 @@ from handrail.backups.methods import Format
 from handrail.databases.database import DumpReport
 from handrail.databases.postgres import catalog, digest
 from handrail.databases.postgres.binaries import ServerBinaries, extract, find_server_binaries, major
-from handrail.databases.postgres.connection import reading
+from handrail.databases.postgres.connection import asker, begin_reading, connect, reading, translated
 from handrail.databases.postgres.dump import CHUNK, Source, running, said, written
+from handrail.databases.postgres.quoting import Query
+from handrail.databases.postgres.reading import pin
 from handrail.databases.postgres.revived import RevivedCluster
+from handrail.databases.postgres.unchanged import Earlier, horizon
 from handrail.errors import BackupError, HandrailError
 from handrail.facts import DatabaseAddress, DatabaseFacts, Fingerprint, TableName
 
@@ -47,8 +50,9 @@ _FORMAT = ("--format=tar", "--pgdata=-", "--wal-method=fetch", "--checkpoint=fas
 def back_up(source: Source, out: BinaryIO, since: bytes = b"") -> DumpReport:
     """Write the tar of the server's files to `out`, in pieces of CHUNK bytes; with `since`, the manifest of another
     backup, only the blocks that changed since that one."""
-    look = partial(look_at, source.address, source.application, source.version_table)
-    manifest, seen = watched(look, lambda: _write(source, out, since))
+    manifest, before, earlier = _write_beside_digests(source, out, since)
+    with reading(source.address, source.application) as (query, schema):
+        seen = _compared(before, _seen(query, schema, source.version_table, earlier.known(query, schema)))
     return DumpReport(
         Format.PG_INCREMENT if since else Format.PG_BASE,
         source.tools.release,
@@ -74,9 +78,13 @@ class Watched:
 def watched(look: Callable[[], _Seen], copy: Callable[[], _Made]) -> tuple[_Made, Watched]:
     """Look at the database before and after it is copied by something that has no snapshot to look at. BackupError
     when the schema was changed meanwhile."""
-    before, facts, _ = look()
+    before = look()
     made = copy()
-    after, now, revisions = look()
+    return made, _compared(before, look())
+
+
+def _compared(earlier: _Seen, later: _Seen) -> Watched:
+    (before, facts, _), (after, now, revisions) = earlier, later
     if (facts.tables, facts.objects) != (now.tables, now.objects):
         raise BackupError(
             "The schema was changed while the backup was made.",
@@ -84,7 +92,7 @@ def watched(look: Callable[[], _Seen], copy: Callable[[], _Made]) -> tuple[_Made
             hint="Try again when nobody migrates.",
         )
     changed = tuple(one.table for one in after.tables if before.table(one.table) != one)
-    return made, Watched(now, replace(after, sequences=before.sequences), revisions, changed)
+    return Watched(now, replace(after, sequences=before.sequences), revisions, changed)
 
 
 def no_increments(release: str) -> BackupError:
@@ -95,7 +103,36 @@ def no_increments(release: str) -> BackupError:
     )
 
 
-def _write(source: Source, out: BinaryIO, since: bytes) -> bytes:
+def _write_beside_digests(source: Source, out: BinaryIO, since: bytes) -> tuple[bytes, _Seen, Earlier]:
+    """The manifest of what was written, and what a snapshot saw that was taken before. The files are copied while it
+    digests; its transaction ends as soon as it can, since vacuum waits for it."""
+    with translated(source.address, BackupError):
+        connection = connect(source.address, source.application)
+        try:
+            query = asker(connection)
+            begin_reading(query)
+            schema, oldest = pin(query), horizon(query)
+            with ThreadPoolExecutor(1) as thread:
+
+                def see() -> _Seen:
+                    found = _seen(query, schema, source.version_table)
+                    query("ROLLBACK")
+                    return found
+
+                seeing = thread.submit(see)
+                try:
+                    manifest = _write(source, out, since, lambda: seeing.result() if seeing.done() else None)
+                    before = seeing.result()
+                except BaseException:
+                    with suppress(Exception):
+                        connection.cancel()
+                    raise
+            return manifest, before, Earlier(before[0], oldest)
+        finally:
+            connection.close()
+
+
+def _write(source: Source, out: BinaryIO, since: bytes, before_each: Callable[[], object]) -> bytes:
     """Let pg_basebackup write; the manifest that the server made of it."""
     arguments = list(_FORMAT)
     with tempfile.NamedTemporaryFile(prefix="handrail-manifest-") as file:
@@ -104,7 +141,7 @@ def _write(source: Source, out: BinaryIO, since: bytes) -> bytes:
             file.flush()
             arguments.append(f"--incremental={file.name}")
         with running(source, source.tools.beside("pg_basebackup"), arguments) as (process, errors):
-            manifest = _passed_on(process, out)
+            manifest = _passed_on(_Passing(process, out, before_each))
             if process.wait():
                 raise _failed(errors, source.address)
     if not manifest:
@@ -113,22 +150,23 @@ def _write(source: Source, out: BinaryIO, since: bytes) -> bytes:
 
 
 class _Passing(io.RawIOBase):
-    """Reads what a program writes, and writes it on."""
+    """Reads what a program writes, and writes it on; what makes `before_each` fail ends it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], out: BinaryIO) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], out: BinaryIO, before_each: Callable[[], object]) -> None:
         assert process.stdout is not None  # noqa: S101 - opened with a pipe
-        self._source, self._out = process.stdout, out
+        self._source, self._out, self._before_each = process.stdout, out, before_each
 
     def read(self, size: int = -1, /) -> bytes:
+        self._before_each()
         data = self._source.read(CHUNK if size < 0 else size)
         with written():
             self._out.write(data)
         return data
 
 
-def _passed_on(process: subprocess.Popen[bytes], out: BinaryIO) -> bytes:
-    """Write the tar to `out` and pick the manifest from it, which comes last; b"" when it holds none."""
-    passing, manifest = _Passing(process, out), b""
+def _passed_on(passing: _Passing) -> bytes:
+    """Write the tar on and pick the manifest from it, which comes last; b"" when it holds none."""
+    manifest = b""
     try:
         with tarfile.open(fileobj=passing, mode="r|", bufsize=CHUNK) as tar:
             for entry in tar:
@@ -144,11 +182,15 @@ def _passed_on(process: subprocess.Popen[bytes], out: BinaryIO) -> bytes:
 def look_at(address: DatabaseAddress, application: str, skipped: TableName) -> _Seen:
     """What a database holds at this instant; `skipped` is Alembic's version table."""
     with reading(address, application) as (query, schema):
-        return (
-            digest.fingerprint(query, None, default_schema=schema, version_table=skipped),
-            catalog.facts(query, default_schema=schema, version_table=skipped),
-            catalog.revisions(query, default_schema=schema, version_table=skipped),
-        )
+        return _seen(query, schema, skipped)
+
+
+def _seen(query: Query, schema: str, skipped: TableName, known: digest.Known = digest.unknown) -> _Seen:
+    return (
+        digest.fingerprint(query, None, default_schema=schema, version_table=skipped, known=known),
+        catalog.facts(query, default_schema=schema, version_table=skipped),
+        catalog.revisions(query, default_schema=schema, version_table=skipped),
+    )
 
 
 def _failed(errors: IO[bytes], address: DatabaseAddress) -> BackupError:

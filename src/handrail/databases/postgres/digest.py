@@ -26,7 +26,7 @@ rows apart from none. The digest is both sums, 32 hexadecimal digits. It guards 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -63,6 +63,14 @@ class Digestible:
     columns: tuple[str, ...]
 
 
+#: The digests of a whole table, where they need not be made.
+Known = Callable[[TableName], TableFingerprint | None]
+
+
+def unknown(_table: TableName) -> None:
+    """Nothing is known."""
+
+
 def fingerprint(
     query: Query,
     request: FingerprintRequest | None,
@@ -70,10 +78,11 @@ def fingerprint(
     default_schema: str,
     version_table: TableName,
     named_only: bool = False,
+    known: Known = unknown,
     on_table: OnTable = unheard,
 ) -> Fingerprint:
     """Fingerprint what this session sees. The caller holds the snapshot and has set `reading.SETTINGS`. `named_only`:
-    tables that the request does not name are left out."""
+    tables that the request does not name are left out. `known` is asked only of those that it does not name."""
     wanted = request or {}
     tables = []
     all_tables = digestible(query, default_schema, version_table)
@@ -81,7 +90,8 @@ def fingerprint(
         with _locks_released(query, is_needed=len(all_tables) > _BATCH and not named_only):
             for found in batch:
                 if not named_only or found.table in wanted:
-                    tables.append(_digest_table(query, found, wanted.get(found.table), default_schema))
+                    before = None if found.table in wanted else known(found.table)
+                    tables.append(before or _digest_table(query, found, wanted.get(found.table), default_schema))
                     on_table(tables[-1])
     large = int(query("SELECT count(*) FROM pg_largeobject_metadata")[0][0])
     if large:
