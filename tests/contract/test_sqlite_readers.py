@@ -15,7 +15,7 @@ from operator import add
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail.databases.sqlite import digest, readers
@@ -109,6 +109,7 @@ def test_tables_with_rowids_are_cut_into_parts(path: Path) -> None:
     assert min(sizes) > 500
 
 
+@settings(deadline=None)
 @given(keys=st.sets(st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-9, 9)), ids=st.sets(st.integers(-9, 9)))
 def test_parts_add_up_wherever_a_table_is_cut(keys: set[int], ids: set[int]) -> None:
     ends = [None, *sorted(keys), None]

@@ -11,8 +11,8 @@ Why this is right. The snapshot connection A holds a read lock for as long as pa
   file. In both cases the file alone is the snapshot, and we read nothing else.
 
 Other processes may hold the same snapshot (`Beside`). With a rollback journal they begin while A's lock lets nobody
-commit. With a WAL they, too, begin between the two readings of the WAL index, which each commit changes for good: all
-that began in between have seen the same.
+commit, and leave when a writer that waits for that lock does not let them in. With a WAL they, too, begin between the
+two readings of the WAL index, which each commit changes for good: all that began in between have seen the same.
 
 Descriptors of the database and of the WAL index must outlive every connection of this process to the file: closing one
 drops all POSIX locks that the process holds on it. So `Snapshot` opens them first and closes them last.

@@ -15,10 +15,14 @@ from typing import Any
 from handrail.databases.sqlite.connection import begin_snapshot, connect
 from handrail.databases.sqlite.digest import Part, digest_part
 
+#: A writer may be waiting for the caller's lock to go, and lets nobody else in until then: no use to wait for it long.
+_PATIENCE_MS = 100
+
 
 def serve(path: Path, ask: Callable[[], str], answer: Callable[[str], object]) -> None:
     """Answer until nothing more is asked."""
     with closing(connect(path)) as raw:
+        raw.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}").fetchone()
         while line := ask():
             asked = json.loads(line)
             if asked["do"] == "begin":

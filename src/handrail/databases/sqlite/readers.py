@@ -30,7 +30,7 @@ from handrail.facts import TableName
 
 #: Smaller files are read by the caller's own connection: starting processes takes a tenth of a second.
 SMALLEST = 96 << 20
-#: More processes would wait for the disk, not for a processor, and each takes some 20 MB.
+#: More processes would wait for the disk, not for a processor, and each takes some 10 MB.
 _MOST = 4
 #: Parts for each process, so that none waits long for the last one.
 _PARTS = 4
