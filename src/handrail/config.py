@@ -20,6 +20,7 @@ from handrail.config_archive import ArchiveSettings
 from handrail.config_deploy import DeploySettings
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import Duration, LockTimeout, Rate
+from handrail.config_prices import Prices, RegionPrices
 from handrail.config_rds import RdsSettings
 from handrail.config_retention import Age, Price, Retention
 from handrail.config_schedule import ScheduleSettings
@@ -153,6 +154,7 @@ class _Document:
     drill: DrillSettings = field(default_factory=DrillSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     deploy: DeploySettings = field(default_factory=DeploySettings)
+    prices: Prices = field(default_factory=Prices)
     environments: dict[str, Environment] = field(default_factory=dict)
 
 
@@ -177,6 +179,7 @@ class Config:
     drill: DrillSettings = field(default_factory=DrillSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     deploy: DeploySettings = field(default_factory=DeploySettings)
+    prices: Prices = field(default_factory=Prices)
 
     def url(self, environ: Mapping[str, str]) -> str | None:
         """The configured database URL with `env:NAME` looked up. ConfigError when the variable is not set."""
@@ -240,6 +243,7 @@ def load_config(start: Path, *, env: str | None, environ: Mapping[str, str]) -> 
         settings.drill or document.drill,
         settings.schedule or document.schedule,
         settings.deploy or document.deploy,
+        document.prices,
     )
 
 
@@ -341,22 +345,12 @@ _TABLES = {
 }
 
 
-def _model_of(
-    path: Sequence[str],
-) -> type[
-    _Document
-    | Lint
-    | Retention
-    | DrillSettings
-    | ScheduleSettings
-    | ArchiveSettings
-    | RdsSettings
-    | DeploySettings
-    | Environment
-    | Health
-]:
+def _model_of(path: Sequence[str]) -> Any:
+    """The class whose settings stand in the table that the path leads to."""
     if not path:
         return _Document
+    if path[0] == "prices":
+        return Prices if len(path) == 1 else RegionPrices
     if path[0] == "lint":
         return Lint
     for name, kind in _TABLES.items():

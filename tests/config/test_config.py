@@ -25,6 +25,7 @@ from handrail.config import (
 from handrail.config_archive import ArchiveSettings, ArchiveTool
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import parse_duration
+from handrail.config_prices import Prices, RegionPrices
 from handrail.config_retention import Retention, parse_price
 from handrail.config_schedule import ScheduleSettings, parse_time
 from handrail.errors import ConfigError, ExitCode
@@ -96,6 +97,12 @@ section = "other"
 since = "a1"
 rules = {"HR-LK" = "error", "HR-DL101" = "off"}
 paths = {"versions/old_*" = {"HR-PR" = "info"}}
+
+[prices]
+dated = "2026-11-28"
+dollar = "1350 KRW"
+daily_change = 1
+regions = {ap-northeast-2 = {snapshot = 0.1, glacier = 0}}
 
 [retention]
 last = 3
@@ -247,6 +254,7 @@ def test_every_key(tmp_path: Path) -> None:
         retention=RETENTION,
         drill=DRILL,
         schedule=SCHEDULE,
+        prices=Prices("2026-11-28", "1350 KRW", 1.0, {"ap-northeast-2": RegionPrices(snapshot=0.1, glacier=0.0)}),
     )
     assert set(tomllib.loads(EVERYTHING)["environments"]["blue"]["retention"]) == {
         one.name for one in fields(Retention)
@@ -336,7 +344,7 @@ def test_a_key_in_the_wrong_place_is_not_shown(tmp_path: Path) -> None:
 
 
 TOOL_AND_PLACE = '`tool` ("litestream" or "barman") and `place` (a folder, an URL, Barman\'s server) are needed'
-PROJECT_KEYS = "default, alembic, section, lint, retention, drill, schedule, deploy, environments"
+PROJECT_KEYS = "default, alembic, section, lint, retention, drill, schedule, deploy, prices, environments"
 ENVIRONMENT_KEYS = (
     "url, backup, rehearse, restore, lint, store, copies, failed_copy, bandwidth, store_price, compression, "
     "recipients, recipients_file, identity, identity_note, lock_timeout, lock_retry, lock_wait, statement_timeout, "

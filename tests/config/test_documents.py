@@ -16,6 +16,7 @@ from handrail.config_archive import ArchiveSettings
 from handrail.config_deploy import DeploySettings
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import parse_duration
+from handrail.config_prices import Prices, RegionPrices
 from handrail.config_retention import Retention
 from handrail.config_schedule import ScheduleSettings
 from handrail.errors import ExitCode
@@ -72,6 +73,8 @@ DURATIONS = {
         ("deploy", DeploySettings),
         ("schedule", ScheduleSettings),
         ("archive", ArchiveSettings),
+        ("prices", Prices),
+        ("region", RegionPrices),
     ],
 )
 def test_every_key_is_documented_with_its_default(section: str, model: type[DataclassInstance]) -> None:

@@ -75,6 +75,8 @@ CALLS: tuple[tuple[str, int, bool], ...] = (
     ("backup calendar --by year", 2, False),
     ("backup cost", 0, True),
     ("backup cost --every often", 2, False),
+    ("cost", 0, True),
+    ("cost --env nosuch", 2, False),
     ("backup pin latest audit --until 2099-01-31", 0, True),
     ("backup pin latest --until tomorrow", 2, False),
     ("backup list", 0, True),

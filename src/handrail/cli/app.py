@@ -12,6 +12,7 @@ from handrail.cli import (
     archive,
     archiving,
     backup,
+    costing,
     deploying,
     differing,
     drilling,
@@ -59,6 +60,7 @@ for _name, _command in (
     ("stamp", moving.stamp),
     ("recover", moving.recover),
     ("drill", drilling.drill),
+    ("cost", costing.cost),
 ):
     # "-1" of `downgrade -1` is a step back, not an option.
     app.command(_name, context_settings={"ignore_unknown_options": _name == "downgrade"})(_command)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from handrail.backups.difference import BackupDifference
 from handrail.backups.record import BackupRecord
+from handrail.cli.cost_documents import Costed
 from handrail.cli.documents import (
     Agreement,
     BackupList,
@@ -55,6 +56,7 @@ RESULTS: Mapping[str, type] = {
     "stamp": Stamped,
     "recover": Recovered,
     "drill": Drilled,
+    "cost": Costed,
     "archive status": ArchiveDocument,
     "archive setup": Setup,
     "archive run": ArchiveEnded,

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from handrail.backups.catalog import (
     DRILLS,
@@ -22,10 +23,19 @@ from handrail.backups.lineage import lineage_of
 from handrail.backups.manifest import ManifestError, read_manifest, read_mark, read_verification
 from handrail.backups.record import BackupRecord, Mark, Verification
 from handrail.stores.store import MissingObject, Store, StoreError
-from handrail.workflows.run import Equipment
 
 _READERS = 8
 _MANIFEST, _DELETED, _PROOF = "manifest.json", "deleted.json", "verified-"
+
+
+class Shelves(Protocol):
+    """Where the backups of an environment lie; an `Equipment` is one."""
+
+    @property
+    def environment(self) -> str: ...
+
+    @property
+    def stores(self) -> Sequence[Store]: ...
 
 
 @dataclass(slots=True)
@@ -35,7 +45,7 @@ class _Found:
     not_understood: list[tuple[str, str]] = field(default_factory=list)
 
 
-def read_catalog(kit: Equipment) -> Catalog:
+def read_catalog(kit: Shelves) -> Catalog:
     """All backups of the environment, newest first, rebuilt from the documents in its stores. A store that cannot be
     read is told in the catalog, unless none can."""
     shelves, failed = [], []
@@ -53,14 +63,14 @@ def read_catalog(kit: Equipment) -> Catalog:
 Found = tuple[BackupRecord, tuple[str, ...]]
 
 
-def find(kit: Equipment, wanted: str) -> Found:
+def find(kit: Shelves, wanted: str) -> Found:
     """The backup that `choose` finds among all."""
     catalog = read_catalog(kit)
     record = choose(catalog.records, wanted)
     return record, catalog.places[record.id]
 
 
-def lineage(kit: Equipment, record: BackupRecord) -> tuple[BackupRecord, ...]:
+def lineage(kit: Shelves, record: BackupRecord) -> tuple[BackupRecord, ...]:
     """The backup and all that it builds on, oldest first. BackupError when one is gone."""
     return lineage_of(record, read_catalog(kit).records) if record.parent else (record,)
 
