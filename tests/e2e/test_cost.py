@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from handrail.cli.app import app
 from handrail.databases.rds import snapshots
 from handrail.databases.snapshots import RightMissing
-from handrail.retention.prices import GUIDE, TABLES, Rates
+from handrail.retention.prices import GUIDE, TABLES, Rates, rates_of
 from handrail.snapshots.export import Export
 from handrail.snapshots.snapshot import SnapshotKind
 from handrail.stores.file import FileStore
@@ -182,7 +182,7 @@ def test_the_laboratory_is_billed(
     # The automated one that came with the instance is the oldest: it is whole, the others share its blocks.
     assert sum(line["likely"]["gb"] for line in lines.values()) == pytest.approx(gb / 2, rel=0.1)
     assert (found["likely"], found["most"]) == (0, manual["most"]["usd"])
-    assert found["prices"]["source"] == f"the configuration, else {TABLES[region].source} of {TABLES[region].dated}"
+    assert found["prices"]["source"] == f"the configuration, else {rates_of(region).source} of {rates_of(region).dated}"
     code, _, err = called(capsys, "cost", "--env", "development")
     assert (code, err) == (0, "")
     (tmp_path / "handrail.toml").write_text(
