@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handrail.config import Config
@@ -15,22 +16,18 @@ if TYPE_CHECKING:
 
 def open_costing(config: Config) -> Costing:
     """Nothing is asked before the reckoning; the database is not needed at all."""
+    from handrail.wiring_rds import open_hosting
     from handrail.wiring_stores import open_stores
     from handrail.workflows.costs import Costing
 
-    rds, stores, rates = config.settings.rds, open_stores(config), configured_rates(config)
+    stores, rates = open_stores(config), configured_rates(config)
     own = _store_rate(config)
     given = {store.place: _by_place(store.place, rates) for store in stores}
     if own is not None:
         given[stores[0].place] = own
     costing = Costing(config.name, stores, given, rates, change=config.prices.daily_change)
-    if rds is None:
-        return costing
-    from dataclasses import replace
-
-    from handrail.wiring_rds import open_snapshots
-
-    return replace(costing, snapshots=open_snapshots(rds), instance=rds.instance.lower())
+    hosting = open_hosting(config)
+    return costing if hosting is None else replace(costing, snapshots=hosting.snapshots, instance=hosting.instance)
 
 
 def price_region(config: Config) -> str:
