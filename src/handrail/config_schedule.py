@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from handrail.backups.methods import Method
+from handrail.config_retention import Age
+
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _CLOCK = r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)"
 _WRITTEN = {
@@ -36,7 +39,8 @@ class ScheduleSettings:
     """When `handrail backup run-due` makes a backup; a tier that is not named is not asked for.
 
     Without `verify` it is not proven to restore (for a machine without the key of encrypted ones); with `prune` what
-    [retention] does not keep is deleted then."""
+    [retention] does not keep is deleted then. `method` is how, None as the engine does unless told; of increments
+    `whole_every` is how old the whole one may become that they build on."""
 
     hourly: str | None = None
     daily: str | None = None
@@ -46,8 +50,14 @@ class ScheduleSettings:
     timezone: str = "UTC"
     verify: bool = True
     prune: bool = False
+    method: Method | None = None
+    whole_every: Age | None = None
 
     def __post_init__(self) -> None:
+        if self.whole_every is not None and self.method is not Method.INCREMENT:
+            raise ValueError('`whole_every` goes with `method = "increment"`')
+        if self.whole_every is not None and not self.whole_every:
+            raise ValueError("`whole_every` is longer than nothing")
         for tier, text in self.times:
             parse_time(tier, text)
 

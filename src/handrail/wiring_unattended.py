@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from handrail.backups.drill import AgeLimits
+from handrail.backups.methods import Method
 from handrail.backups.timetable import Job
 from handrail.errors import UsageError
 from handrail.wiring import time_zone
@@ -50,16 +51,19 @@ def timetable_of(config: Config) -> Timetable:
     not known."""
     from handrail.config_schedule import parse_time
     from handrail.retention.decision import Rule
-    from handrail.retention.due import Time, Timetable
+    from handrail.retention.due import WHOLE_EVERY, Time, Timetable
 
-    times = tuple(Time(Rule(tier), **parse_time(tier, text)) for tier, text in config.schedule.times)
+    schedule = config.schedule
+    times = tuple(Time(Rule(tier), **parse_time(tier, text)) for tier, text in schedule.times)
     if not times:
         raise UsageError(
             f"no backup of {config.name} is scheduled",
             why="[schedule] names no tier",
             hint='in handrail.toml: [schedule] with daily = "03:00", see docs/scheduling.md',
         )
-    return Timetable(times, time_zone(config, "schedule", config.schedule.timezone), config.schedule.verify)
+    zone = time_zone(config, "schedule", schedule.timezone)
+    every = schedule.whole_every or WHOLE_EVERY
+    return Timetable(times, zone, schedule.verify, schedule.method, every)
 
 
 def job_of(
@@ -71,7 +75,8 @@ def job_of(
     given = [value or "" for value in (settings.url, settings.rehearse_server)]
     named = [value.removeprefix("env:") for value in given if value.startswith("env:")]
     is_sealed = bool(settings.recipients or settings.recipients_file)
-    if is_sealed and settings.identity is None and (config.schedule.verify or words == ("drill",)):
+    needs_key = config.schedule.verify or config.schedule.method is Method.INCREMENT or words == ("drill",)
+    if is_sealed and settings.identity is None and needs_key:
         named.append("HANDRAIL_IDENTITY")
     return Job(
         name="-".join(("handrail", *words[-1:], config.name)),

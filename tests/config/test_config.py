@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from handrail.backups.methods import Method
 from handrail.config import (
     Config,
     Environment,
@@ -147,6 +148,8 @@ yearly = "01-31 03:00"
 timezone = "Europe/Berlin"
 verify = false
 prune = true
+method = "increment"
+whole_every = "2w"
 
 [environments.blue.archive]
 tool = "litestream"
@@ -200,6 +203,8 @@ SCHEDULE = ScheduleSettings(
     timezone="Europe/Berlin",
     verify=False,
     prune=True,
+    method=Method.INCREMENT,
+    whole_every=timedelta(days=14),
 )
 
 
@@ -442,6 +447,7 @@ def test_an_unusable_value_is_told(tmp_path: Path, line: str, key: str, why: str
     assert (told.replace("not 0,", "not 0.0,").replace("not -1,", "not -1.0,"), hint) == (why, LIST)
 
 
+METHODS = "Input should be 'copy', 'dump', 'dump-directory', 'dump-plain', 'base' or 'increment', not 'cp'"
 AGE = 'it is written like "36h", "30d", "12w" or "2y"'
 PRICE = 'a price for a GB and a month is written like "0.023 USD"'
 ONLY_ADD = (
@@ -613,6 +619,14 @@ def test_times(tier: str, text: str, parts: dict[str, int]) -> None:
             "schedule",
             "`yearly` is written like \"01-31 03:00\", not '13-01 03:00'",
         ),
+        ('[schedule]\nmethod = "cp"', "schedule.method", METHODS),
+        ('[schedule]\nwhole_every = "7d"', "schedule", '`whole_every` goes with `method = "increment"`'),
+        (
+            '[schedule]\nmethod = "increment"\nwhole_every = "0d"',
+            "schedule",
+            "`whole_every` is longer than nothing",
+        ),
+        ('[schedule]\nmethod = "increment"\nwhole_every = "7"', "schedule.whole_every", f"{AGE}, not '7'"),
         ('[environments.x.archive]\nplace = "a"', "environments.x.archive", TOOL_AND_PLACE),
         ('[environments.x.archive]\ntool = "litestream"', "environments.x.archive", TOOL_AND_PLACE),
         (
@@ -643,7 +657,7 @@ def test_keys_that_are_not_there(tmp_path: Path) -> None:
         load(tmp_path, '[schedule]\ndayly = "03:00"')
     assert (caught.value.message, caught.value.why, caught.value.hint) == (
         f"`schedule.dayly` in {tmp_path / 'handrail.toml'} is not a setting",
-        "the settings there are: hourly, daily, weekly, monthly, yearly, timezone, verify, prune",
+        "the settings there are: hourly, daily, weekly, monthly, yearly, timezone, verify, prune, method, whole_every",
         "did you mean `daily`?",
     )
     with pytest.raises(ConfigError) as caught:

@@ -25,6 +25,7 @@ SEALED = 'recipients = ["age1x"]\n'
         (SEALED, ("backup", "run-due"), ("HANDRAIL_IDENTITY",)),
         (SEALED + 'identity = "/run/keys/prod.key"\n', ("drill",), ()),
         (SEALED + "schedule = {verify = false}\n", ("backup", "run-due"), ()),
+        (SEALED + "schedule = {verify = false, method = 'increment'}\n", ("backup", "run-due"), ("HANDRAIL_IDENTITY",)),
         (SEALED + "schedule = {verify = false}\n", ("drill",), ("HANDRAIL_IDENTITY",)),
     ],
 )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pyrage
@@ -13,9 +12,8 @@ import pytest
 
 from handrail import wiring
 from handrail.cli.app import app
-from handrail.migrator.migrator import ProjectFacts
-from handrail.workflows.run import Equipment
 from support.calling import at_b2, handrail, postgres_at_b2
+from support.due import NOW, Clock, called, turned
 from support.postgres import PostgresServer
 
 ONLY_NEWEST_SERVER = True
@@ -30,33 +28,11 @@ prune = true
 [retention]
 last = 1
 """
-NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
-
-
-class Clock:
-    """What the calls of a test take for now, and for ids made at that time."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def run_id(self) -> str:
-        self.now += timedelta(microseconds=1)
-        return f"{self.now:%Y%m%d_%H%M%S}_{self.now.microsecond:06x}"
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock, equipment = Clock(), wiring.Project.equipment
-
-    def changed(project: wiring.Project, facts: ProjectFacts, identity: Path | None = None) -> Equipment:
-        return replace(equipment(project, facts, identity), clock=clock, new_run_id=clock.run_id, lock_wait=0.1)
-
-    monkeypatch.setattr(wiring.Project, "equipment", changed)
-    monkeypatch.delenv("ENV", raising=False)
-    return clock
+    return turned(monkeypatch)
 
 
 @pytest.fixture
@@ -64,21 +40,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (at_b2(tmp_path) / "handrail.toml").write_text(SCHEDULE)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    """Exit code, stdout and the error of a call in this process; ids of runs read as <id>."""
-    try:
-        code = app(["backup", "run-due", *words], standalone_mode=False) or 0
-    except SystemExit as ended:
-        code = int(ended.code or 0)
-    said = capsys.readouterr()
-    error = said.err[said.err.index("HR") :] if code else ""
-    return code, _without_ids(said.out), _without_ids(error)
-
-
-def _without_ids(text: str) -> str:
-    return re.sub(r"\d{8}_\d{6}_[0-9a-f]{6}", "<id>", text)
 
 
 def backups(folder: Path) -> list[str]:

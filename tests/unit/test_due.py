@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.retention.candidate import Candidate
+from handrail.backups.methods import Method
+from handrail.retention.candidate import SERVER, Candidate
 from handrail.retention.decision import Rule
 from handrail.retention.due import Due, Time, Timetable, due, last_time, next_due, next_time
 
@@ -94,6 +95,14 @@ def test_without_proofs_every_whole_backup_serves() -> None:
     unproven = replace(ALL, proven=False)
     assert tiers([made(timedelta(), is_verified=False)], unproven) == []
     assert tiers([replace(made(timedelta()), part="rows")], unproven) == tiers([])
+
+
+def test_files_of_a_server_serve_where_such_are_asked_for() -> None:
+    files = [replace(made(timedelta()), part=SERVER)]
+    for method in (None, *Method):
+        served = method in (Method.BASE, Method.INCREMENT)
+        assert tiers(files, replace(ALL, method=method)) == ([] if served else tiers([]))
+    assert tiers([made(timedelta())], replace(ALL, method=Method.BASE)) == []
 
 
 def test_what_comes_next() -> None:

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.backups.lineage import lineage_of, needs, to_build_on
+from handrail.backups.lineage import Chains, Chosen, increment_or_whole, lineage_of, needs, to_build_on
 from handrail.backups.manifest import read_manifest, write_manifest
 from handrail.backups.methods import Format, Method
 from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError
-from unit.test_manifest import FAILED, RECORD
+from unit.test_manifest import FAILED, PROOF, RECORD
 
 
 def backup(number: int, parent: int | None = None) -> BackupRecord:
@@ -92,3 +92,58 @@ def test_nothing_to_build_on(records: Sequence[BackupRecord]) -> None:
         "an increment is what changed since another backup",
         "make a whole one: handrail backup create --method copy",
     )
+
+
+def proven(number: int, parent: int | None = None) -> BackupRecord:
+    return replace(backup(number, parent), verifications=(PROOF,))
+
+
+LINE = (proven(0), proven(1, 0), proven(2, 1))
+
+
+@pytest.mark.parametrize(
+    ("records", "hours", "needs_proof", "chosen"),
+    [
+        (LINE, 71, True, Chosen(Method.INCREMENT, "the whole one, b0, is 2 days 23 h old")),
+        # One more would have the whole one be older than three days before the following is made.
+        (LINE, 72, True, Chosen(Method.BASE, "the whole one, b0, would be over 3 days old before the next is due")),
+        (LINE, -1, True, Chosen(Method.BASE, "the whole one, b0, is from the future")),
+        (LINE[1:], 3, True, Chosen(Method.BASE, "there is no backup by base to build on")),
+        ((), 3, False, Chosen(Method.BASE, "there is no backup by base to build on")),
+        ((*LINE, backup(3, 2)), 4, True, Chosen(Method.BASE, "b3 is the newest, and was not proven to restore")),
+        ((*LINE, backup(3, 2)), 4, False, Chosen(Method.INCREMENT, "the whole one, b0, is 4 h old")),
+        (
+            (*LINE, replace(backup(3, 1), verifications=(FAILED,))),
+            4,
+            False,
+            Chosen(Method.BASE, "b3, which builds on the same, does not restore"),
+        ),
+        # The line that failed was left behind by a new whole one.
+        (
+            (*LINE, replace(backup(3, 1), verifications=(FAILED,)), proven(4)),
+            5,
+            True,
+            Chosen(Method.INCREMENT, "the whole one, b4, is 1 h old"),
+        ),
+    ],
+)
+def test_increment_or_whole(records: Sequence[BackupRecord], hours: int, needs_proof: bool, chosen: Chosen) -> None:
+    """An hour before the next is due."""
+    now = RECORD.created_at + timedelta(hours=hours)
+    chains = Chains(timedelta(days=3), now + timedelta(hours=1), needs_proof)
+    assert increment_or_whole(records, RECORD.database, Method.BASE, chains, now) == chosen
+
+
+@given(st.integers(1, 30), st.integers(1, 90), st.data())
+def test_a_chain_never_outlives_its_whole_one(days: int, hours: int, data: st.DataObject) -> None:
+    """Whatever a call is late by, each increment is made while the whole one is young enough."""
+    every, gap, now = timedelta(days=days), timedelta(hours=hours), RECORD.created_at
+    records: list[BackupRecord] = []
+    for number in range(12):
+        late = timedelta(seconds=data.draw(st.integers(0, 3599)))
+        chains = Chains(every, now + gap)
+        chosen = increment_or_whole(records, RECORD.database, Method.BASE, chains, now + late)
+        parent = number - 1 if chosen.method is Method.INCREMENT else None
+        records.append(replace(proven(number, parent), created_at=now + late))
+        assert now + late - lineage_of(records[-1], records)[0].created_at <= every
+        now += gap

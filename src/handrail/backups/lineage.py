@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from handrail.amounts import span
 from handrail.backups.methods import Method
 from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError
@@ -48,3 +51,48 @@ def to_build_on(records: Iterable[BackupRecord], database: str, whole: Method) -
         why="an increment is what changed since another backup",
         hint=f"make a whole one: handrail backup create --method {whole}",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """How the next backup is made, and in words why so; "" where nothing was to be decided."""
+
+    method: Method
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """When increments begin anew with a whole backup: one that would be older than `whole_every` before the next one
+    is due (`until`). With `proven` nothing is built on what was not proven to restore."""
+
+    whole_every: timedelta
+    until: datetime
+    proven: bool = True
+
+
+def increment_or_whole(
+    records: Iterable[BackupRecord], database: str, whole: Method, chains: Chains, now: datetime
+) -> Chosen:
+    """Whether the next backup is an increment, or a whole one (`whole`) that the following ones build on."""
+    every = tuple(records)
+    try:
+        parent = to_build_on(every, database, whole)
+    except BackupError as error:
+        return Chosen(whole, error.message)
+    line = lineage_of(parent, every)
+    ids, first = {one.id for one in line}, line[0]
+    bad = next((one.id for one in every if one.has_failed and one.parent in ids), "")
+    reasons = (
+        (bad, f"{bad}, which builds on the same, does not restore"),
+        (chains.proven and not parent.is_verified, f"{parent.id} is the newest, and was not proven to restore"),
+        (first.created_at > now, f"the whole one, {first.id}, is from the future"),
+        (
+            chains.until - first.created_at > chains.whole_every,
+            f"the whole one, {first.id}, would be over {span(chains.whole_every.total_seconds())} old before the next"
+            " is due",
+        ),
+    )
+    against = next((why for holds, why in reasons if holds), "")
+    age = span((now - first.created_at).total_seconds())
+    return Chosen(whole, against) if against else Chosen(Method.INCREMENT, f"the whole one, {first.id}, is {age} old")

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from handrail.backups.drill import Drill
+from handrail.backups.methods import Method
 from handrail.retention.decision import Rule
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Drilled:
 
 @dataclass(frozen=True, slots=True)
 class DueDocument:
-    """What was due: tiers, the backup that was made for them (null when none was), ids that prune deleted. `busy` tells
+    """What was due: tiers, the backup that was made for them (null when none was), by which method and why so ("" when
+    nothing was to be decided), ids that prune deleted. `busy` tells
     why nothing was made although something was due. `next` is when a tier will be due. With --schedule `text` is what
     to install."""
 
@@ -36,6 +38,8 @@ class DueDocument:
     busy: str = ""
     next: datetime | None = None
     text: str = ""
+    method: Method | None = None
+    why: str = ""
 
     @classmethod
     def of(cls, made: Made, busy: str, following: Due | None) -> DueDocument:
@@ -45,4 +49,6 @@ class DueDocument:
             deleted=made.pruned.deleted if made.pruned else (),
             busy=busy,
             next=following.since if following else None,
+            method=made.chosen.method if made.chosen else None,
+            why=made.chosen.why if made.chosen else "",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handrail.amounts import count
+from handrail.backups.methods import Method, first_method, request_of, way_to
 from handrail.cli.answering import answering
 from handrail.cli.call import HERE, Env, Json, Root, equipped
 from handrail.cli.drilling import Schedule
@@ -38,6 +39,7 @@ def run_due(schedule: Schedule = None, env: Env = None, root: Root = HERE, json:
         from handrail.workflows.due import Made, due_now
 
         timetable = timetable_of(project.config)
+        way_to(facts.address.engine, timetable.method)  # what the engine does not know is told before it is due
         if facts.database_missing or not kit.database.exists():
             raise BackupError(f"{facts.address} is not there yet", hint="handrail upgrade creates it")
         made, busy = Made(), ""
@@ -74,8 +76,15 @@ def _made(output: Output, kit: Equipment, config: Config) -> Made:
         with locked_run(kit, output.progress, "backup run-due") as run:
             return make_due(run, timetable_of(config), policy)
     except KeyUnusable as error:
-        error.hint += "; or make what is not proven: `verify = false` in [schedule]"
+        error.hint += f"; or make what is not proven: {_without_key(kit, config.schedule.method)} in [schedule]"
         raise
+
+
+def _without_key(kit: Equipment, method: Method | None) -> str:
+    """What to set where the key is missing; to make an increment it is needed too."""
+    way = way_to(kit.database.address.engine, method)
+    whole = f'`method = "{first_method(request_of(way))}"` and ' if way.is_increment else ""
+    return f"{whole}`verify = false`"
 
 
 def _busy(kit: Equipment, limits: AgeLimits, error: LockNotObtained) -> str:
@@ -100,6 +109,7 @@ def _told(made: Made, busy: str, *, is_proven: bool) -> list[str]:
     deleted = len(made.pruned.deleted) if made.pruned else 0
     return [
         f"{made.backup.id}, {'' if is_proven else 'not '}proven to restore: {tiers}",
+        *([f"made by {made.chosen.method}: {made.chosen.why}"] if made.chosen and made.chosen.why else []),
         *([f"deleted {count(deleted, 'backup')} that nothing keeps"] if deleted else []),
     ]
 

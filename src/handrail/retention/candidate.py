@@ -9,7 +9,7 @@ from handrail.backups.methods import HOSTED, OF_A_SERVER, part_of
 from handrail.backups.record import BackupRecord
 
 #: Its files need a server of the same version of their own: no such backup takes the place of a database's.
-_SERVER = "the files of a whole server"
+SERVER = "the files of a whole server"
 #: It never takes the place of a database in place, and each kind keeps its newest.
 _SNAPSHOT = "a snapshot of the instance"
 
@@ -57,5 +57,5 @@ def candidate_of(record: BackupRecord) -> Candidate:
 
 def _special(form: str) -> str:
     if form in OF_A_SERVER:
-        return _SERVER
+        return SERVER
     return _SNAPSHOT if form in HOSTED else ""

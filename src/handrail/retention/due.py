@@ -2,7 +2,8 @@
 
 * A tier is due when its last time has passed and no backup serves it: whole, of this database, proven to restore
   (unless that is not asked for), and made at that time or later, whatever it was made for. So many missed times are
-  caught up by one backup, and asking twice is the same as asking once.
+  caught up by one backup, and asking twice is the same as asking once. The files of a whole server serve only where
+  the timetable asks for such.
 * A backup from the future serves nothing, so a clock that was ahead once keeps none from being made.
 * Times are of the clock on the wall. One that the clocks skip is when they have skipped it, one that they show twice is
   the first.
@@ -15,10 +16,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from handrail.retention.candidate import Candidate
+from handrail.backups.methods import Method
+from handrail.retention.candidate import SERVER, Candidate
 from handrail.retention.decision import Rule
 
 _HOUR = timedelta(hours=1)
+#: How old the whole backup may become that increments build on, unless told.
+WHOLE_EVERY = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +41,19 @@ class Time:
 @dataclass(frozen=True, slots=True)
 class Timetable:
     """The times of an environment, fastest tier first, and where they are of. With `proven` only a backup that was
-    proven to restore serves."""
+    proven to restore serves. `method` is how they are made, None as the engine does unless told; of increments
+    `whole_every` is how old the whole one may become that they build on."""
 
     times: tuple[Time, ...]
     zone: tzinfo = UTC
     proven: bool = True
+    method: Method | None = None
+    whole_every: timedelta = WHOLE_EVERY
+
+    def serves(self, one: Candidate) -> bool:
+        """Whether such a backup is what is asked for, whenever it was made."""
+        is_whole = not one.part or (one.part == SERVER and self.method in (Method.BASE, Method.INCREMENT))
+        return is_whole and (one.is_verified or not self.proven)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ def due(candidates: Iterable[Candidate], timetable: Timetable, target: str, now:
     made = [
         one.created_at.astimezone(UTC)
         for one in candidates
-        if one.target == target and not one.part and one.created_at <= now and (one.is_verified or not timetable.proven)
+        if one.target == target and one.created_at <= now and timetable.serves(one)
     ]
     newest = max(made, default=None)
     last = [Due(time.tier, last_time(time, timetable.zone, now)) for time in timetable.times]
