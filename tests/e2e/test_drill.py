@@ -83,6 +83,10 @@ def test_on_sqlite(tmp_path: Path) -> None:
             + told(said)[-1].rpartition("/")[2],
         ],
     )
+    shown = json.loads(handrail(tmp_path, "backup", "show", "--json").out)["result"]
+    listed = json.loads(handrail(tmp_path, "drill", "--list", "--json").out)["result"]["drills"]
+    assert (len(listed), shown["drills"]) == (1, listed)
+    assert f"drill      {listed[0]['at'][:10]}" in handrail(tmp_path, "backup", "show").out
     status = handrail(tmp_path, "status").out
     assert "last drill     2" in status
     assert "warning" not in status

@@ -11,15 +11,18 @@ from typing import BinaryIO
 
 import pytest
 
-from handrail.backups.catalog import choose, deletion_key
+from handrail.backups.catalog import choose, deletion_key, drill_key
+from handrail.backups.drill import Drill
+from handrail.backups.methods import DumpRequest, Format
 from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError, ExitCode
 from handrail.stores.file import FileStore
 from handrail.stores.store import Store, StoreError
 from handrail.wiring import open_project
-from handrail.workflows.backup import make_backup, restored, verified_copy
+from handrail.workflows.backup import make_backup, restore_new, restored, verified_copy
 from handrail.workflows.catalog import read_catalog
-from handrail.workflows.copies import copy_backup, copy_to_others, whole_store
+from handrail.workflows.copies import copy_backup, copy_to_others, copy_with_parents, whole_store
+from handrail.workflows.drill import read_drills, record_drill
 from handrail.workflows.marking import pin
 from handrail.workflows.prune import _delete
 from handrail.workflows.run import Equipment, Progress, Run, locked_run, start_run
@@ -284,3 +287,77 @@ def test_a_copy_that_is_half_there_is_not_an_unfinished_backup(bench: Bench) -> 
     bench.stores[2].delete(f"development/{record.id}/manifest.json")
     catalog = read_catalog(bench.kit)
     assert (catalog.unfinished, catalog.places[record.id]) == ((), tuple(one.place for one in bench.stores[:2]))
+
+
+def drilled(run: Run, record: BackupRecord) -> Drill:
+    now = run.equipment.clock()
+    return record_drill(run, Drill(run.id, now, record.id, record.database, 1.5, 60.0, None, ()))
+
+
+def test_a_drill_is_in_every_store_and_is_read_from_any(bench: Bench) -> None:
+    run, record = bench.make()
+    made = drilled(run, record)
+    key = drill_key("development", made.id)
+    assert [content(store)[key] for store in bench.stores] == [content(bench.stores[0])[key]] * 3
+    gone = Gone(bench.stores[0], "")
+    assert read_drills(replace(bench.kit, store=gone)) == (  # type: ignore[arg-type]
+        (made,),
+        (f"{gone.place}: cannot list the store {gone.place}: nobody listens there",),
+    )
+    path = Path(bench.stores[1].place) / key
+    path.write_bytes(path.read_bytes()[:-9])
+    found, told = read_drills(bench.kit)
+    assert (found, [text.partition(": ")[0] for text in told]) == ((made,), [str(path)])
+    with pytest.raises(StoreError, match="cannot list the store"):
+        read_drills(replace(bench.kit, store=gone, copies=()))  # type: ignore[arg-type]
+
+
+def test_a_drill_counts_when_one_store_took_it(bench: Bench) -> None:
+    run, record = bench.make()
+    full = Full(bench.stores[0], f"{run.id}.json")
+    kit = replace(bench.kit, store=full)  # type: ignore[arg-type]
+    made = drilled(replace(run, equipment=kit), record)
+    assert bench.warnings() == [
+        f"{full.place} did not take what came of the drill:"
+        f" cannot write development/drills/{run.id}.json to the store {full.place}"
+    ]
+    assert read_drills(bench.kit) == ((made,), ())
+    with pytest.raises(StoreError, match="cannot write development/drills/"):
+        drilled(replace(run, equipment=replace(kit, copies=())), record)
+
+
+def test_a_copy_takes_along_the_drills_that_are_missing(bench: Bench) -> None:
+    run, record = bench.make(bench.with_copies())
+    made, (first, second, third) = drilled(run, record), bench.stores
+    for target in (second, third):
+        copy_with_parents(bench.run(), record, first, target)
+        assert content(target) == content(first)
+    path = Path(third.place) / drill_key("development", made.id)
+    path.write_bytes(b"another one's, or damaged")
+    copy_with_parents(bench.run(), record, first, third)
+    assert path.read_bytes() == b"another one's, or damaged"
+    assert read_drills(bench.kit)[0] == (made,)
+
+
+class Listed(Full):
+    """A store that counts how often the whole environment is listed."""
+
+    times = 0
+
+    def keys(self, prefix: str = "") -> tuple[str, ...]:
+        self.times += prefix == "development/"
+        return self.inner.keys(prefix)
+
+
+def test_restoring_an_increment_reads_the_catalog_once(bench: Bench) -> None:
+    kit = bench.with_copies()
+    bench.make(kit)
+    with locked_run(kit, bench.said.append, "backup create") as run:
+        record = make_backup(run, "by hand", DumpRequest(Format.SQLITE_INCREMENT))
+    listed = Listed(bench.stores[0], "")
+    run = bench.run(replace(kit, store=listed))  # type: ignore[arg-type]
+    new = bench.folder / "new.db"
+    assert restore_new(run, record, str(new)) == f"sqlite:///{new}"
+    assert listed.times == 1
+    with closing(sqlite3.connect(new)) as connection:
+        assert connection.execute("SELECT count(*) FROM bookings").fetchall() == [(899,)]

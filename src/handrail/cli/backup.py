@@ -164,6 +164,7 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
     """Show everything that is known about a backup."""
     with answering("backup show", json) as output:
         _, _, kit = equipped(root, env)
+        from handrail.cli.drill_documents import ShownBackup
         from handrail.workflows.drill import read_drills
 
         record, places = _found(kit, which)
@@ -182,7 +183,7 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
             *(f"kept       {mark}" for mark in _marks(record)),
             *(f"note       {mark.at:%Y-%m-%d} {mark.text}" for mark in record.notes),
         )
-        drills = [one for one in read_drills(kit)[0] if one.backup == record.id]
+        drills = tuple(one for one in read_drills(kit)[0] if one.backup == record.id)
         for drill in drills:
             output.lines(f"drill      {drill.at:%Y-%m-%d %H:%M} UTC", *(f"           {line}" for line in drill.lines))
         without = "encrypted" if record.sealed_digests else ""
@@ -192,7 +193,7 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
         ]
         if rows:
             output.table(("table", "rows", "digest"), rows)
-        output.document(record)
+        output.document(ShownBackup.of(record, drills))
 
 
 @app.command()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from handrail.backups.drill import Drill
 from handrail.backups.methods import Method
+from handrail.backups.record import BackupRecord
 from handrail.retention.decision import Rule
 
 if TYPE_CHECKING:
@@ -23,6 +24,17 @@ class Drilled:
     drills: tuple[Drill, ...] = ()
     unreadable: tuple[str, ...] = ()
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBackup(BackupRecord):
+    """A backup as its manifest has it, with the drills of it that any store knows, newest first."""
+
+    drills: tuple[Drill, ...] = ()
+
+    @classmethod
+    def of(cls, record: BackupRecord, drills: tuple[Drill, ...]) -> ShownBackup:
+        return cls(**{one.name: getattr(record, one.name) for one in fields(record)}, drills=drills)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from handrail.backups.difference import BackupDifference
-from handrail.backups.record import BackupRecord
 from handrail.cli.cost_documents import Costed
 from handrail.cli.documents import (
     Agreement,
@@ -26,7 +25,7 @@ from handrail.cli.documents import (
     Stamped,
     Status,
 )
-from handrail.cli.drill_documents import Drilled, DueDocument
+from handrail.cli.drill_documents import Drilled, DueDocument, ShownBackup
 from handrail.cli.function_documents import CleaningDocument, Packed
 from handrail.cli.lab_documents import LabCalls, LabProcess, LabSet, LabStatus, LabVariables
 from handrail.cli.rds_documents import RDS_RESULTS
@@ -63,7 +62,7 @@ RESULTS: Mapping[str, type] = {
     "backup create": BackupSummary,
     "backup explain": BackupWays,
     "backup list": BackupList,
-    "backup show": BackupRecord,
+    "backup show": ShownBackup,
     "backup verify": BackupSummary,
     "backup sheet": Sheet,
     "backup copy": CopiedBackup,

@@ -141,7 +141,7 @@ def restore_new(run: Run, record: BackupRecord, into: str) -> str:
     new instance; returns the place. Nothing is made when the stored bytes are damaged, or cannot be opened here."""
     kit = run.equipment
     identity_for(run, record)
-    for one in lineage(kit, record):
+    for one in lineage(run, record):
         whole_store(run, one)
     if record.is_hosted:
         return restore_instance(run, record, into).instance.id

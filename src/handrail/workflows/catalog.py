@@ -23,6 +23,7 @@ from handrail.backups.lineage import lineage_of
 from handrail.backups.manifest import ManifestError, read_manifest, read_mark, read_verification
 from handrail.backups.record import BackupRecord, Mark, Verification
 from handrail.stores.store import MissingObject, Store, StoreError
+from handrail.workflows.run import Run
 
 _READERS = 8
 _MANIFEST, _DELETED, _PROOF = "manifest.json", "deleted.json", "verified-"
@@ -70,9 +71,14 @@ def find(kit: Shelves, wanted: str) -> Found:
     return record, catalog.places[record.id]
 
 
-def lineage(kit: Shelves, record: BackupRecord) -> tuple[BackupRecord, ...]:
-    """The backup and all that it builds on, oldest first. BackupError when one is gone."""
-    return lineage_of(record, read_catalog(kit).records) if record.parent else (record,)
+def lineage(run: Run, record: BackupRecord) -> tuple[BackupRecord, ...]:
+    """The backup and all that it builds on, oldest first; the catalog is read once a run. BackupError when one is
+    gone."""
+    if not record.parent:
+        return (record,)
+    if record.id not in run.lines:
+        run.lines[record.id] = lineage_of(record, read_catalog(run.equipment).records)
+    return run.lines[record.id]
 
 
 @dataclass(slots=True)

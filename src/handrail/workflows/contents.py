@@ -37,7 +37,7 @@ def content_of(run: Run, record: BackupRecord, step: str) -> Iterator[BinaryIO]:
 def parts_of(run: Run, record: BackupRecord, step: str) -> Iterator[tuple[BinaryIO, ...]]:
     """What the backup is restored from: its content, or that of all that it builds on, oldest first."""
     with ExitStack() as stack:
-        yield tuple(stack.enter_context(content_of(run, one, step)) for one in lineage(run.equipment, record))
+        yield tuple(stack.enter_context(content_of(run, one, step)) for one in lineage(run, record))
 
 
 def load(run: Run, record: BackupRecord, target: Database, step: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from handrail.amounts import size
-from handrail.backups.catalog import manifest_key
+from handrail.backups.catalog import DRILLS, manifest_key
 from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError
 from handrail.stores.encoding import CHUNK, check, damaged
@@ -50,13 +50,23 @@ def copy_to_others(run: Run, record: BackupRecord) -> None:
 
 
 def copy_with_parents(run: Run, record: BackupRecord, source: Store, target: Store) -> Copied:
-    """Copy a backup, and before it what it builds on where the target does not list that yet."""
+    """Copy a backup, and before it what it builds on where the target does not list that yet; and the drills that only
+    the source knows."""
     kit = run.equipment
-    for one in lineage(kit, record)[:-1]:
+    for one in lineage(run, record)[:-1]:
         key = manifest_key(kit.environment, one.id)
         if key not in target.keys(key):
             copy_backup(run, one, whole_store(run, one), target)
-    return copy_backup(run, record, source, target)
+    copied = copy_backup(run, record, source, target)
+    _copy_drills(kit, source, target)
+    return copied
+
+
+def _copy_drills(kit: Equipment, source: Store, target: Store) -> None:
+    """They lie beside the backups and belong to none, so that no copy of a backup would take them along."""
+    folder = f"{kit.environment}/{DRILLS}/"
+    for key in sorted(set(source.keys(folder)) - set(target.keys(folder))):
+        _copy_document(source, target, key, is_there=False)
 
 
 def copy_backup(run: Run, record: BackupRecord, source: Store, target: Store) -> Copied:

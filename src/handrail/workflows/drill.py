@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from handrail.amounts import count
@@ -16,7 +17,7 @@ from handrail.facts import DatabaseAddress
 from handrail.health_check import HealthResult
 from handrail.migrations.revision import named
 from handrail.migrator.migrator import ProjectFacts
-from handrail.stores.store import MissingObject
+from handrail.stores.store import MissingObject, Store, StoreError
 from handrail.workflows.backup import verified_copy
 from handrail.workflows.catalog import require_place
 from handrail.workflows.run import Equipment, Run, end_dead_runs
@@ -81,9 +82,18 @@ def drill(
 
 
 def record_drill(run: Run, made: Drill) -> Drill:
-    """Store what came of it."""
-    with run.equipment.store.open_write(drill_key(run.equipment.environment, run.id)) as out:
-        out.write(write_drill(made))
+    """Store what came of it, in every store: a drill counts when one has it, as the first may be what is lost."""
+    kit, failed = run.equipment, list[tuple[Store, StoreError]]()
+    for store in kit.stores:
+        try:
+            with store.open_write(drill_key(kit.environment, run.id)) as out:
+                out.write(write_drill(made))
+        except StoreError as error:
+            failed.append((store, error))
+    if len(failed) == len(kit.stores):
+        raise failed[0][1]
+    for store, why in failed:
+        run.warn("drill", f"{store.place} did not take what came of the drill: {why.message}")
     return made
 
 
@@ -99,19 +109,32 @@ def require_passed(drill: Drill) -> None:
 
 
 def read_drills(kit: Equipment) -> tuple[tuple[Drill, ...], tuple[str, ...]]:
-    """All drills of the environment, newest first; and in words which documents cannot be read."""
-    found, unreadable = [], []
-    for key in kit.store.keys(f"{kit.environment}/{DRILLS}/"):
+    """All drills of the environment that any store knows, newest first; and in words what cannot be read. A store that
+    cannot be read is told there, unless none can."""
+    found, unreadable, failed = dict[str, Drill](), list[str](), list[StoreError]()
+    for store in kit.stores:
+        place = f"{store.place}/" if kit.copies else ""
         try:
-            with kit.store.open_read(key) as source:
-                one = read_drill(source.read(), name=key)
-            require_place(key, drill_key(kit.environment, one.id), f"the drill {one.id}")
-            found.append(one)
-        except MissingObject:
-            continue
-        except ManifestError as error:
-            unreadable.append(f"{key}: {error.message}: {error.why}")
-    return tuple(sorted(found, key=lambda one: (one.at, one.id), reverse=True)), tuple(unreadable)
+            for key in store.keys(f"{kit.environment}/{DRILLS}/"):
+                try:
+                    _read_one(kit, store, key, found)
+                except ManifestError as error:
+                    unreadable.append(f"{place}{key}: {error.message}: {error.why}")
+        except StoreError as error:
+            failed.append(error)
+            unreadable.append(f"{store.place}: {error.message}: {error.why}")
+    if len(failed) == len(kit.stores):
+        raise failed[0]
+    return tuple(sorted(found.values(), key=lambda one: (one.at, one.id), reverse=True)), tuple(unreadable)
+
+
+def _read_one(kit: Equipment, store: Store, key: str, found: dict[str, Drill]) -> None:
+    """Add a drill to those that are found; what the first store says of one counts. ManifestError."""
+    with suppress(MissingObject):
+        with store.open_read(key) as source:
+            one = read_drill(source.read(), name=key)
+        require_place(key, drill_key(kit.environment, one.id), f"the drill {one.id}")
+        found.setdefault(one.id, one)
 
 
 def check_copy(run: Run, restored: Restored, project: ProjectFacts, checks: DrillChecks) -> list[DrillCheck]:

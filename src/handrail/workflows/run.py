@@ -99,6 +99,8 @@ class Run:
     warnings: list[str] = field(default_factory=list)
     #: Where a backup, by its id, has been found whole by this run.
     whole: dict[str, Store] = field(default_factory=dict)
+    #: What a backup, by its id, is restored from, as this run has found it.
+    lines: dict[str, tuple[BackupRecord, ...]] = field(default_factory=dict)
 
     def note(self, kind: EventKind, step: str = "", data: Mapping[str, str] | None = None) -> None:
         """Append to the journal; returns when it is on the disk."""
