@@ -64,6 +64,23 @@ def test_a_chain_without_one_file_has_a_hole_there(length: int, data: st.DataObj
     assert tuple(chain(*((n, n) for n in range(1, length + 1)), (max(gone - 1, 2), gone)).holes()) == ()
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told", "surely"),
+    [
+        ((1, 2, 3), (), 2),
+        ((1, 2, 2), (), 3),
+        # As if the second file had been touched, and was taken for a later one.
+        ((1, 9, 2), ("transaction 3 bears an earlier time than transaction 2",), 3),
+        ((9, 9, 9), (), 0),
+    ],
+)
+def test_times_that_are_not_in_their_order(seconds: tuple[int, ...], told: tuple[str, ...], surely: int) -> None:
+    found = Chain(tuple(ChainFile(0, n, n, 100, at(second)) for n, second in enumerate(seconds, 1)))
+    why = ": the file's time was changed, or a clock went back"
+    assert tuple(found.disorder()) == tuple(f"{one}{why}" for one in told)
+    assert found.surely_before(at(3)) == surely
+
+
 def test_a_listing_is_read() -> None:
     listing = [
         {

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from handrail.backups.moments import Window
 
@@ -70,6 +71,21 @@ class Chain:
             if reached < self.last:
                 after = min((file.first for file in self.files if file.first > reached), default=self.last + 1)
                 yield f"the transactions {reached + 1}-{after - 1} are missing"
+
+    def disorder(self) -> Iterator[str]:
+        """Later transactions with earlier times, in words: between them no moment can be told. An archive that was
+        copied without the times of its files has such ones, and so has one of a clock that went back."""
+        single = sorted((file for file in self.files if file.level == 0), key=lambda file: file.last)
+        for before, after in pairwise(single):
+            if after.at < before.at:
+                yield (
+                    f"transaction {after.last} bears an earlier time than transaction {before.last}:"
+                    " the file's time was changed, or a clock went back"
+                )
+
+    def surely_before(self, moment: datetime) -> int:
+        """The newest transaction that was read before a moment, by the times of the files; 0 when there is none."""
+        return max((file.last for file in self.files if file.at + _CUT <= moment), default=0)
 
     def moment_of(self, transaction: int) -> datetime | None:
         """When the transaction was read; None when only merged files hold it."""

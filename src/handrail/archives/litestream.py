@@ -99,7 +99,7 @@ class LitestreamArchive:
             problems.append(
                 f"litestream reads another file than {self._settings.database}, which was replaced: {again}"
             )
-        problems += look.chain.holes()
+        problems += (*look.chain.holes(), *look.chain.disorder())
         return ArchiveState(
             "litestream",
             release,
@@ -208,7 +208,16 @@ class LitestreamArchive:
         words = ("-o", str(path), *when, "-integrity-check", "quick", "-json", str(self._settings.database))
         name = "the newest content" if moment is None else written(moment)
         said = self._called("restore", *words, what=f"{name} cannot be restored from {self.place}")
-        return Reached(self._chain().moment_of(_transaction(said)))
+        chain, reached = self._chain(), _transaction(said)
+        if moment is not None and 0 < reached < chain.surely_before(moment):
+            raise ArchiveError(
+                f"which content is that of {written(moment)} cannot be told from {self.place}",
+                why="; ".join(chain.disorder())
+                or f"it came to transaction {reached}, and later ones bear earlier times",
+                hint="restore another moment, or newest; handrail archive status tells more",
+                code="HR566",
+            )
+        return Reached(chain.moment_of(reached))
 
     def instructions(self) -> tuple[Instruction, ...]:
         one = self._settings
