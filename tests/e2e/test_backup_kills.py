@@ -15,8 +15,14 @@ from support.backup_kills import (
     ALL,
     COPY,
     CREATE,
+    DUE_INCREMENT,
+    INCREMENT,
+    MOMENT,
+    OF_INCREMENTS,
+    SETUP,
     STORING,
     Ground,
+    Kind,
     assert_all,
     at_every_change,
     at_every_request,
@@ -64,3 +70,24 @@ def test_every_request_of_a_large_artifact(tmp_path: Path, s3: Server, monkeypat
     """Which goes in parts; a dead writer's claim is taken over after a second here."""
     monkeypatch.setattr(cloud, "_DEAD", timedelta(seconds=1))
     assert_all(at_every_request(Ground(tmp_path, bucket=s3, is_large=True), (CREATE, COPY)))
+
+
+@pytest.mark.parametrize("kind", [Kind.LINEAGE, Kind.SEALED])
+def test_increments_on_sqlite(tmp_path: Path, kind: Kind) -> None:
+    """In the clear, and encrypted, where what was written about the one before has to be opened, too."""
+    ground = Ground(tmp_path, kind=kind)
+    assert_all([*at_every_change(ground, OF_INCREMENTS, STEP), *at_random(ground, OF_INCREMENTS, MOMENTS // 4, SEED)])
+
+
+def test_increments_on_postgresql(tmp_path: Path, replica_server: PostgresServer) -> None:
+    with replica_server.connect(replica_server.cluster.address) as connection:
+        connection.execute("ALTER SYSTEM SET summarize_wal = on")
+        connection.execute("SELECT pg_reload_conf()")
+    ground = Ground(tmp_path, replica_server, kind=Kind.LINEAGE)
+    making = (INCREMENT, DUE_INCREMENT)
+    assert_all([*at_every_change(ground, making, STEP), *at_random(ground, making, MOMENTS // 4, SEED)])
+
+
+def test_an_archive_of_sqlite(tmp_path: Path) -> None:
+    ground = Ground(tmp_path, kind=Kind.ARCHIVED)
+    assert_all([*at_every_change(ground, (SETUP, MOMENT), STEP), *at_random(ground, (MOMENT,), MOMENTS // 4, SEED)])

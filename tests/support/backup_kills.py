@@ -16,12 +16,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
+from typing import cast
 
+import pyrage
 import zstandard
 
 from handrail.backups.catalog import manifest_key
 from handrail.backups.manifest import write_manifest
+from handrail.backups.methods import WHOLE, Method, request_of, way_to
 from handrail.backups.record import BackupRecord
 from handrail.databases.sqlite.database import SqliteDatabase
 from handrail.errors import HandrailError
@@ -42,6 +47,7 @@ from handrail.workflows.due import run_due
 from handrail.workflows.prune import judge, prune
 from handrail.workflows.recover import Decision, recover
 from handrail.workflows.run import Equipment, Progress, Run, locked_run, reading_run, run_of
+from support.archived import TABLE, kept
 from support.calling import at_b2, postgres_at_b2
 from support.faults import Fault, FaultyProxy, faulty_proxy
 from support.killing import How, _end, marked, processes, wait_for_children
@@ -61,8 +67,10 @@ compression = "{compression}"
 [schedule]
 daily = "00:00"
 prune = true
+{method}
 [retention]
 last = 2
+{archive}
 """
 _BACKUPS = 4
 #: Every so many kills.
@@ -86,9 +94,36 @@ PRUNE = Operation("prune", ("backup", "prune", "--apply", "--yes"), backups=4)
 INTO = Operation("restore into", ("backup", "restore", "latest", "--into", "{into}"))
 IN_PLACE = Operation("restore in place", ("backup", "restore", "latest", "--in-place", "--yes"))
 RUN_DUE = Operation("run-due", ("backup", "run-due"), backups=3)
+INCREMENT = Operation("create an increment", ("backup", "create", "--method", "increment"), backups=4)
+INTO_OF_INCREMENT = Operation("restore an increment into", INTO.words, backups=4)
+IN_PLACE_OF_INCREMENT = Operation("restore an increment in place", IN_PLACE.words, backups=4)
+DUE_INCREMENT = Operation("run-due, increment", RUN_DUE.words, backups=4)
+SETUP = Operation("archive setup", ("archive", "setup"))
+MOMENT = Operation("restore a moment into", ("backup", "restore", "--to-time", "newest", "--into", "{into}"))
 ALL = (CREATE, COPY, PRUNE, INTO, IN_PLACE, RUN_DUE)
 #: Those that write to a store.
 STORING = (CREATE, COPY, PRUNE, RUN_DUE)
+#: Those that work with increments.
+OF_INCREMENTS = (INCREMENT, INTO_OF_INCREMENT, IN_PLACE_OF_INCREMENT, DUE_INCREMENT)
+#: Those that make a new database, and those that replace the live one.
+_INTO, _IN_PLACE = (INTO, INTO_OF_INCREMENT, MOMENT), (IN_PLACE, IN_PLACE_OF_INCREMENT)
+_CREATE, _DUE = (CREATE, INCREMENT), (RUN_DUE, DUE_INCREMENT)
+#: So old are the backups of a lineage, so that another one is due.
+_AGO = timedelta(days=2)
+
+
+class Kind(StrEnum):
+    """What the project of a ground has: whole backups, a whole one and increments on it that were proven, these
+    encrypted, or an archive by Litestream, too."""
+
+    WHOLE = "whole"
+    LINEAGE = "lineage"
+    SEALED = "sealed"
+    ARCHIVED = "archived"
+
+    @property
+    def has_increments(self) -> bool:
+        return self in (Kind.LINEAGE, Kind.SEALED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +168,7 @@ class Ground:
     server: PostgresServer | None = None
     bucket: Server | None = None
     is_large: bool = False
+    kind: Kind = Kind.WHOLE
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -145,15 +181,33 @@ class Ground:
             assert self.server is None
             self._change("CREATE TABLE large AS SELECT randomblob(1048576) AS data FROM"
                          f" generate_series(1, {LARGE >> 20})")  # fmt: skip
+        self.key = pyrage.x25519.Identity.generate()
+        (self.base / "prod.key").write_text(f"{self.key}\n")
+        (self.base / "prod.key").chmod(0o600)
         (self.base / "handrail.toml").write_text(self._config("first"))
-        for _ in range(1 if self.is_large else _BACKUPS):
+        if self.kind.has_increments:
+            self._make_lineage()
+        for _ in range(0 if self.kind.has_increments else 1 if self.is_large else _BACKUPS):
             call(self.base, "backup", "create", "--no-verify")
+        if self.kind is Kind.ARCHIVED:
+            self._change("PRAGMA journal_mode=WAL")
+            with kept(self.base):
+                pass
         project = open_project(self.base, None)
         self.facts = project.migrator.describe()
         self.kit = project.equipment(self.facts)
         self.records = read_catalog(self.kit).records
         self._change(CHANGE)
         shutil.rmtree(self.base / ".handrail")
+
+    def _make_lineage(self) -> None:
+        """Of a whole backup that holds another row, and increments."""
+        method = Method.COPY if self.server is None else Method.BASE
+        self._change(CHANGE.replace("changed since", "as it was first"))
+        call(self.base, "backup", "create", "--method", method)
+        self._change(CHANGE.replace("changed since", OLD[1][1]))
+        for _ in range(_BACKUPS - 1):
+            call(self.base, "backup", "create", "--method", "increment")
 
     def _change(self, sql: str) -> None:
         if self.server is not None:
@@ -169,7 +223,16 @@ class Ground:
 
     def _config(self, store: str, second: str = "") -> str:
         copies = f'copies = ["{second}"]' if second else ""
-        return _CONFIG.format(store=store, copies=copies, compression="none" if self.is_large else "zstd")
+        is_sealed, is_archived = self.kind is Kind.SEALED, self.kind is Kind.ARCHIVED
+        if is_sealed:
+            copies += f'\nrecipients = ["{self.key.to_public()}"]\nidentity = "prod.key"'
+        return _CONFIG.format(
+            store=store,
+            copies=copies,
+            compression="none" if self.is_large else "zstd",
+            method='method = "increment"' if self.kind.has_increments else "",
+            archive=TABLE.format(place="archive") if is_archived else "",
+        )
 
     @contextmanager
     def fresh(self, operation: Operation, proxied: bool = False) -> Iterator[Place]:
@@ -180,7 +243,8 @@ class Ground:
             stack.callback(shutil.rmtree, folder)
             place = self._place(folder, stack)
             place = self._with_stores(place, operation, number, stack, proxied)
-            put_backups(self.records[: operation.backups], self.base / "first", place)
+            ago = _AGO if self.kind.has_increments else timedelta()
+            put_backups(self.records[: operation.backups], self.base / "first", place, ago)
             yield place
 
     def _place(self, folder: Path, stack: ExitStack) -> Place:
@@ -263,14 +327,15 @@ def postgres_rows(server: PostgresServer, database: str) -> Rows | None:
         return list(connection.execute("SELECT id, topic FROM bookings ORDER BY id").fetchall())
 
 
-def put_backups(records: Sequence[BackupRecord], source: Path, place: Place) -> None:
-    """Backups of the base, as if they were of this place's database."""
+def put_backups(records: Sequence[BackupRecord], source: Path, place: Place, ago: timedelta) -> None:
+    """Backups of the base, as if they were of this place's database, and older."""
     for record in records:
         folder = source / "development" / record.id
         for path in sorted(folder.iterdir(), key=lambda path: path.name == "manifest.json"):
             key, data = f"development/{record.id}/{path.name}", path.read_bytes()
             if key == manifest_key("development", record.id):
-                data = write_manifest(replace(record, database=str(place.kit.database.address)))
+                address, made = str(place.kit.database.address), record.created_at - ago
+                data = write_manifest(replace(record, database=address, created_at=made))
             with place.kit.store.open_write(key) as out:
                 out.write(data)
 
@@ -359,13 +424,14 @@ def checked(place: Place, operation: Operation, how: How) -> Kill:
     left = [*check_stores(place), *check_database(place, operation)]
     again(place, operation)
     left += [f"{result} by recover" for result in recovered(place)]
-    if operation in (COPY, PRUNE, RUN_DUE):  # which may have had nothing left to write: the next writer clears away
+    if operation in (COPY, PRUNE, *_DUE):  # which may have had nothing left to write: the next writer clears away
         place.story.run("backup", "create", "--no-verify")
     go_on(place, PRUNE)
     wait_for_children(place.story)
     assert check_stores(place) == [], (operation, left)
     assert list((place.story.folder / ".handrail" / "work").glob("*")) == []
     assert not list(place.story.folder.rglob(".partial-*"))
+    assert not list(place.story.folder.rglob("litestream.yml.*"))
     assert beside(place) == set()
     return Kill(operation.name, how.name.lower(), tuple(sorted(set(left))) or ("nothing",))
 
@@ -386,26 +452,31 @@ def check_stores(place: Place) -> list[str]:
             with store.open_read(record.artifact.key) as stored:
                 check(stored, record.artifact)
         for backup_id in catalog.unfinished:
-            check_artifact(store, backup_id)
+            check_artifact(place, store, backup_id)
         left += ["a backup without manifest"] * bool(catalog.unfinished) + ["half deleted"] * bool(catalog.deleted)
     if list(place.story.folder.rglob(".partial-*")):
         left.append("a temporary file in the store")
     return left
 
 
-def check_artifact(store: Store, backup_id: str) -> None:
-    """An artifact that is seen is written to its end, also before there is a manifest."""
-    for key in store.keys(f"development/{backup_id}/artifact.zst"):
+def check_artifact(place: Place, store: Store, backup_id: str) -> None:
+    """An artifact that is seen is written to its end, also before there is a manifest; so is an inventory."""
+    for key in store.keys(f"development/{backup_id}/"):
+        if ".zst" not in key:
+            continue
         with store.open_read(key) as stored:
-            content = zstandard.ZstdDecompressor().decompressobj()
-            content.decompress(stored.read())
-            assert content.eof, key
+            data = stored.read()
+        if key.endswith(".age"):
+            data = pyrage.decrypt(data, cast(list[pyrage.x25519.Identity], list(place.kit.keys.identity().keys)))
+        content = zstandard.ZstdDecompressor().decompressobj()
+        content.decompress(data)
+        assert content.eof, key
 
 
 def check_database(place: Place, operation: Operation) -> list[str]:
     """The live database is the old or the new one; a new one that is restored is not there, empty, or whole."""
     rows = place.content(place.live)
-    assert rows == NEW or (operation is IN_PLACE and rows == OLD), rows
+    assert rows == NEW or (operation in _IN_PLACE and rows == OLD), rows
     left = ["replaced"] if rows == OLD else []
     into = place.content(f"{place.live}_into")
     if into is not None:
@@ -444,7 +515,7 @@ def quiet(_: Progress) -> None:
 
 def go_on(place: Place, operation: Operation, into: str = "") -> None:
     """The command once more, to its end."""
-    if place.is_called and not (operation is COPY and place.is_large):
+    if (place.is_called and not (operation is COPY and place.is_large)) or operation in (SETUP, MOMENT):
         place.story.run(*place.words(operation, into))
         return
     kit, name = place.kit, operation.name
@@ -453,31 +524,33 @@ def go_on(place: Place, operation: Operation, into: str = "") -> None:
         time.sleep(2 * place.is_large)  # until a dead writer's claim is old enough
         run = run_of(kit, record.run_id, quiet)
         copy_backup(run, record, whole_store(run, record), kit.copies[0])
-    elif operation is INTO:
+    elif operation in _INTO:
         into = into or f"{place.live}_into"
         with reading_run(kit, quiet, name, record.id, into) as run:
             restore_new(run, record, into)
     else:
-        data = {"backup": record.id} if operation is IN_PLACE else {}
+        data = {"backup": record.id} if operation in _IN_PLACE else {}
         with locked_run(kit, quiet, f"backup {name}", data) as run:
             locked(run, operation, record)
 
 
 def locked(run: Run, operation: Operation, record: BackupRecord) -> None:
-    if operation is CREATE:
-        with verified_copy(run, make_backup(run, "by hand")):
+    way = way_to(run.equipment.database.address.engine, Method.INCREMENT)
+    if operation in _CREATE:
+        request = WHOLE if operation is CREATE else request_of(way)
+        with verified_copy(run, make_backup(run, "by hand", request)):
             pass
     elif operation is PRUNE:
         prune(run, POLICY, {one.candidate.id for one in judge(run.equipment, POLICY).leaving})
-    elif operation is RUN_DUE:
-        run_due(run, TIMETABLE, POLICY)
+    elif operation in _DUE:
+        run_due(run, TIMETABLE if operation is RUN_DUE else replace(TIMETABLE, method=Method.INCREMENT), POLICY)
     else:
         restore_in_place(run, record)
 
 
 def again(place: Place, operation: Operation) -> None:
     """The same command ends well; into a new database when there is one already."""
-    if operation is INTO:
+    if operation in _INTO:
         name = f"{place.live}_into"
         into = f"{place.live}_again" if place.content(name) is not None else name
         go_on(place, operation, into)
@@ -485,9 +558,11 @@ def again(place: Place, operation: Operation) -> None:
         return
     go_on(place, operation)
     records = read_catalog(place.store(0)).records
-    if operation in (CREATE, RUN_DUE):
+    if operation in (*_CREATE, *_DUE):
         assert records[0].is_verified
-    if operation is IN_PLACE:
+    if operation is INCREMENT:
+        assert records[0].parent
+    if operation in _IN_PLACE:
         assert place.content(place.live) == OLD
     if operation is PRUNE:
         assert len(records) == 2

@@ -83,9 +83,14 @@ class Chain:
                     " the file's time was changed, or a clock went back"
                 )
 
-    def surely_before(self, moment: datetime) -> int:
-        """The newest transaction that was read before a moment, by the times of the files; 0 when there is none."""
-        return max((file.last for file in self.files if file.at + _CUT <= moment), default=0)
+    def may_lack(self, moment: datetime, reached: int) -> bool:
+        """Whether what was restored as of a moment, up to a transaction, may lack one that was read before it: where a
+        later one bears a time before the moment, or the next one a later time than those after it."""
+        following = [file for file in self.files if file.last > reached]
+        if any(file.at + _CUT <= moment for file in following):
+            return True
+        claimed = min((file.at for file in following if file.first == reached + 1), default=None)
+        return claimed is not None and min(file.at for file in following) < claimed
 
     def moment_of(self, transaction: int) -> datetime | None:
         """When the transaction was read; None when only merged files hold it."""

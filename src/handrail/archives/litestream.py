@@ -6,7 +6,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -164,10 +164,14 @@ class LitestreamArchive:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not path.is_file() or path.read_text(encoding="utf-8") != text:
-                new = folder / f"litestream.yml.{secrets.token_hex(4)}"
-                with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+                # Of one name, so that what a killed call has left is the next one's; two at once write the same.
+                new = folder / "litestream.yml.new"
+                with os.fdopen(
+                    os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+                ) as out:
                     out.write(text)
-                new.replace(path)
+                with suppress(FileNotFoundError):
+                    new.replace(path)
         except OSError as error:
             raise UsageError(f"{path} cannot be written", why=error.strerror or str(error), code="HR565") from error
         return path
@@ -209,7 +213,7 @@ class LitestreamArchive:
         name = "the newest content" if moment is None else written(moment)
         said = self._called("restore", *words, what=f"{name} cannot be restored from {self.place}")
         chain, reached = self._chain(), _transaction(said)
-        if moment is not None and 0 < reached < chain.surely_before(moment):
+        if moment is not None and reached and chain.may_lack(moment, reached):
             raise ArchiveError(
                 f"which content is that of {written(moment)} cannot be told from {self.place}",
                 why="; ".join(chain.disorder())
