@@ -108,6 +108,7 @@ class DatabaseSuite(ABC):
 
     def test_facts_name_tables_and_columns_without_the_version_table(self, filled: Database) -> None:
         facts = filled.facts()
+        assert filled.size_bytes() > 0
         assert facts.engine == self.engine
         assert {table.name for table in facts.tables} == {CUSTOMERS, ORDERS, EMPTY, STRANGE, NO_KEY}
         customers = facts.table(CUSTOMERS)

@@ -94,6 +94,19 @@ def test_a_record_is_read_as_it_was_written() -> None:
     assert read.fingerprint.tables[0].seconds == 0.25
 
 
+def test_a_large_manifest_says_the_same_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = write_manifest(RECORD)
+    monkeypatch.setattr(manifest, "_INDENTED", 0)
+    large = write_manifest(RECORD)
+    assert large.count(b"\n") == 1
+    assert json.loads(large) == json.loads(small)
+    assert list(json.loads(large)) == ["handrail", "version", "seal", "backup"]
+    body = json.loads(small)["backup"]
+    canonical = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert json.loads(large)["seal"] == hashlib.sha256(canonical.encode()).hexdigest()
+    assert read_manifest(large, name="m") == RECORD
+
+
 @pytest.mark.parametrize("verification", [PROOF, FAILED])
 def test_a_verification_is_read_as_it_was_written(verification: Verification) -> None:
     assert read_verification(write_verification(verification), name="v") == verification

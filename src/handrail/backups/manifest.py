@@ -8,14 +8,18 @@ their own beside it.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError
 
 from handrail.backups.drill import Drill
 from handrail.backups.record import BackupRecord, Deletion, Mark, Verification
 from handrail.errors import BackupError
+from handrail.facts import SchemaObject, TableFacts, TableFingerprint
 
 #: What is written carries the lowest version whose readers understand it: an older handrail would take an encrypted
 #: artifact for a damaged one, would prune what an increment builds on, and would leave behind the snapshot of which the
@@ -25,7 +29,10 @@ _PLAIN, _ENCRYPTED, _INCREMENT, _HOSTED = 1, 2, 3, 4
 #: took longer for 20,000 tables than all the rest of a backup.
 _INDENTED = 4 << 20
 _Document = TypeVar("_Document", BackupRecord, Verification, Mark, Deletion, Drill)
+_T = TypeVar("_T")
 _adapters: dict[type, TypeAdapter[Any]] = {}
+#: So deep in a document its lists are taken item by item.
+_DEPTH = 3
 
 
 class ManifestError(BackupError):
@@ -36,8 +43,20 @@ class ManifestError(BackupError):
 
 def write_manifest(record: BackupRecord) -> bytes:
     """The record as manifest text, without its verifications and marks (they have documents of their own)."""
-    plain = _plain(record, BackupRecord) | {"verifications": []}
+    facts, fingerprint = record.facts, record.fingerprint
+    bare = replace(
+        record,
+        facts=replace(facts, tables=(), objects=()),
+        fingerprint=replace(fingerprint, tables=()),
+        verifications=(),
+        marks=(),
+    )
+    plain = _plain(bare, BackupRecord)
     del plain["marks"]
+    # One by one, as they may be 100,000: all of them as plain values take several times what they take here.
+    plain["facts"]["tables"] = _Items(facts.tables, TableFacts)
+    plain["facts"]["objects"] = _Items(facts.objects, SchemaObject)
+    plain["fingerprint"]["tables"] = _Items(fingerprint.tables, TableFingerprint)
     return _write("backup", plain, _version(record))
 
 
@@ -49,9 +68,29 @@ def _version(record: BackupRecord) -> int:
     return _ENCRYPTED if record.artifact.is_encrypted else _PLAIN
 
 
+class _Items(Sequence[Any]):
+    """Values of one kind, each made plain when it is asked for."""
+
+    def __init__(self, values: Sequence[Any], kind: type) -> None:
+        self._values = values
+        self._dump: Callable[..., Any] = _adapter(kind).dump_python
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @overload
+    def __getitem__(self, place: int) -> Any: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Any]: ...
+    def __getitem__(self, place: int | slice) -> Any:
+        if isinstance(place, slice):
+            return [self._dump(value, mode="json") for value in self._values[place]]
+        return self._dump(self._values[place], mode="json")
+
+
 def read_manifest(data: bytes, *, name: str) -> BackupRecord:
     """The record of a manifest; `name` is for messages. Raises ManifestError."""
-    return _read(data, "backup", BackupRecord, name)
+    return _read(data, "backup", _record, name)
 
 
 def write_verification(verification: Verification) -> bytes:
@@ -59,7 +98,7 @@ def write_verification(verification: Verification) -> bytes:
 
 
 def read_verification(data: bytes, *, name: str) -> Verification:
-    return _read(data, "verification", Verification, name)
+    return _read(data, "verification", _adapter(Verification).validate_python, name)
 
 
 def write_mark(mark: Mark) -> bytes:
@@ -67,7 +106,7 @@ def write_mark(mark: Mark) -> bytes:
 
 
 def read_mark(data: bytes, *, name: str) -> Mark:
-    return _read(data, "mark", Mark, name)
+    return _read(data, "mark", _adapter(Mark).validate_python, name)
 
 
 def write_deletion(deletion: Deletion) -> bytes:
@@ -75,7 +114,7 @@ def write_deletion(deletion: Deletion) -> bytes:
 
 
 def read_deletion(data: bytes, *, name: str) -> Deletion:
-    return _read(data, "deletion", Deletion, name)
+    return _read(data, "deletion", _adapter(Deletion).validate_python, name)
 
 
 def write_drill(drill: Drill) -> bytes:
@@ -83,10 +122,10 @@ def write_drill(drill: Drill) -> bytes:
 
 
 def read_drill(data: bytes, *, name: str) -> Drill:
-    return _read(data, "drill", Drill, name)
+    return _read(data, "drill", _adapter(Drill).validate_python, name)
 
 
-def _adapter(kind: type[_Document]) -> TypeAdapter[_Document]:
+def _adapter(kind: type[_T]) -> TypeAdapter[_T]:
     """Made once: making one takes tens of milliseconds, reading a manifest one or two."""
     if kind not in _adapters:
         _adapters[kind] = TypeAdapter(kind)
@@ -104,22 +143,47 @@ def _listed(versions: tuple[int, ...]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _canonical(body: dict[str, Any]) -> str:
-    return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+def _canonical(value: Any, depth: int = _DEPTH) -> Iterator[str]:
+    """JSON with sorted keys and no spaces, in pieces: json makes a list of every word before it joins them."""
+    if depth and isinstance(value, dict):
+        yield "{"
+        for number, key in enumerate(sorted(value)):
+            yield f"{',' if number else ''}{json.dumps(key, ensure_ascii=False)}:"
+            yield from _canonical(value[key], depth - 1)
+        yield "}"
+    elif depth and isinstance(value, (list, _Items)):
+        yield "["
+        for number, item in enumerate(value):
+            yield "," if number else ""
+            yield from _canonical(item, 0)
+        yield "]"
+    else:
+        yield json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _seal(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+def _seal(body: Any) -> tuple[str, int]:
+    """The digest of the canonical text, and how long that is."""
+    digest, size = hashlib.sha256(), 0
+    for piece in _canonical(body):
+        digest.update(piece.encode(errors="surrogatepass"))
+        size += len(piece)
+    return digest.hexdigest(), size
 
 
 def _write(kind: str, body: dict[str, Any], version: int = _PLAIN) -> bytes:
-    text = _canonical(body)
-    document = {"handrail": kind, "version": version, "seal": _seal(text), kind: body}
-    indent = 1 if len(text) < _INDENTED else None
-    return (json.dumps(document, indent=indent, ensure_ascii=False) + "\n").encode()
+    seal, size = _seal(body)
+    head = {"handrail": kind, "version": version, "seal": seal}
+    if size < _INDENTED:
+        return (json.dumps(head | {kind: body}, indent=1, ensure_ascii=False, default=list) + "\n").encode()
+    out = io.BytesIO()
+    out.write(f"{json.dumps(head)[:-1]}, {json.dumps(kind)}: ".encode())
+    for piece in _canonical(body):
+        out.write(piece.encode())
+    out.write(b"}\n")
+    return out.getvalue()
 
 
-def _read(data: bytes, kind: str, cls: type[_Document], name: str) -> _Document:
+def _read(data: bytes, kind: str, make: Callable[[Any], _Document], name: str) -> _Document:
     hint = "this backup cannot be trusted: choose another one (handrail backup list)"
     try:
         document = json.loads(data)
@@ -133,9 +197,31 @@ def _read(data: bytes, kind: str, cls: type[_Document], name: str) -> _Document:
             why=f"its version is {version}, this handrail reads {_listed(known)}",
             hint="upgrade handrail: pip install -U handrail",
         )
-    if seal != _seal(_canonical(body)):
+    if seal != _seal(body)[0]:
         raise ManifestError(f"{name} was altered", why="its seal does not match its content", hint=hint)
+    del document
     try:
-        return _adapter(cls).validate_python(body, strict=False)
+        return make(body)
     except ValidationError as error:
         raise ManifestError(f"{name} cannot be read", why=str(error.errors()[0]["msg"]), hint=hint) from error
+
+
+_LISTS = (
+    ("facts", "tables", TableFacts),
+    ("facts", "objects", SchemaObject),
+    ("fingerprint", "tables", TableFingerprint),
+)
+
+
+def _record(body: Any) -> BackupRecord:
+    """The record; what was read of each table is let go when its value is made. ValidationError."""
+    found: dict[tuple[str, str], tuple[Any, ...]] = {}
+    for place, name, kind in _LISTS:
+        holder = body.get(place) if isinstance(body, dict) else None
+        if isinstance(holder, dict) and isinstance(holder.get(name), list):
+            waiting, holder[name] = holder[name][::-1], []
+            validate = _adapter(kind).validate_python
+            found[place, name] = tuple(validate(waiting.pop()) for _ in range(len(waiting)))
+    record = _adapter(BackupRecord).validate_python(body)
+    facts = replace(record.facts, tables=found["facts", "tables"], objects=found["facts", "objects"])
+    return replace(record, facts=facts, fingerprint=replace(record.fingerprint, tables=found["fingerprint", "tables"]))

@@ -144,6 +144,10 @@ class Database(Dumps, Protocol):
         """Read the catalog: tables, columns, objects, sizes. Alembic's version table is not among the tables."""
         ...
 
+    def size_bytes(self) -> int:
+        """What it takes on its disk, as `facts` has it; cheap, however many tables there are."""
+        ...
+
     def fingerprint(self, request: FingerprintRequest | None = None, *, on_table: OnTable = unheard) -> Fingerprint:
         """Count and digest every table, in one snapshot; `on_table` is told of each that is done."""
         ...

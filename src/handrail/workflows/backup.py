@@ -39,7 +39,7 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_pr
     if to_be_proven:
         require_identity(run, recipients)
     request, parent = built_on(run, with_label(run, request))
-    needed = kit.database.facts().size_bytes
+    needed = kit.database.size_bytes()
     _check_room(kit, needed)
     key = artifact_key(kit.environment, run.id, kit.compression, is_encrypted=bool(recipients))
     with run.step("backup", f"backing up to {kit.store.place}") as done:

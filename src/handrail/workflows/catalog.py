@@ -101,7 +101,7 @@ class _Documents:
             return error
 
     def read(self, key: str) -> bytes:
-        text = self.texts.get(key)
+        text = self.texts.pop(key, None)  # each is read once, and a large manifest let go then
         if text is None:
             text = self._fetched(key)
         if isinstance(text, StoreError):

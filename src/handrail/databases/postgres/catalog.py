@@ -53,17 +53,21 @@ def server_version(query: Query) -> str:
     return str(query("SELECT current_setting('server_version')")[0][0]).split()[0]
 
 
+def size_bytes(query: Query) -> int:
+    """What the database takes on the server's disk."""
+    return int(query("SELECT pg_database_size(current_database())")[0][0])
+
+
 def facts(query: Query, *, default_schema: str, version_table: TableName) -> DatabaseFacts:
     """Read the catalog. The caller has set `reading.SETTINGS`, so definitions name schemas."""
     scope = Scope(default_schema, version_table)
-    size = query("SELECT pg_database_size(current_database())")[0][0]
     return DatabaseFacts(
         engine="postgresql",
         version=server_version(query),
         capabilities=CAPABILITIES,
         tables=_tables(query, scope),
         objects=tuple(sorted(set(_objects(query, scope)), key=_order)),
-        size_bytes=int(size),
+        size_bytes=size_bytes(query),
     )
 
 

@@ -100,6 +100,10 @@ class PostgresDatabase:
         with reading(self._address, self._application) as (query, schema):
             return catalog.facts(query, default_schema=schema, version_table=self._version_table)
 
+    def size_bytes(self) -> int:
+        with opened(self._address, self._application) as query:
+            return catalog.size_bytes(query)
+
     def fingerprint(self, request: FingerprintRequest | None = None, *, on_table: OnTable = unheard) -> Fingerprint:
         with reading(self._address, self._application) as (query, schema):
             return digest.fingerprint(

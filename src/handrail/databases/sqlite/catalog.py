@@ -36,6 +36,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def size_bytes(raw: sqlite3.Connection) -> int:
+    """The size of the file, by its pages."""
+    return _number(raw, "PRAGMA page_size") * _number(raw, "PRAGMA page_count")
+
+
 def facts(raw: sqlite3.Connection, *, version_table: str) -> DatabaseFacts:
     """The catalog as this connection sees it, uncommitted changes included."""
     names = plain_tables(raw, version_table)
@@ -46,7 +51,7 @@ def facts(raw: sqlite3.Connection, *, version_table: str) -> DatabaseFacts:
         capabilities=CAPABILITIES,
         tables=tuple(_table(raw, name) for name in names),
         objects=tuple(sorted(objects, key=lambda thing: (thing.kind, str(thing.table), thing.name, thing.definition))),
-        size_bytes=_number(raw, "PRAGMA page_size") * _number(raw, "PRAGMA page_count"),
+        size_bytes=size_bytes(raw),
     )
 
 

@@ -117,6 +117,10 @@ class SqliteDatabase:
         with reading(self._file) as raw:
             return catalog.facts(raw, version_table=self._version_table)
 
+    def size_bytes(self) -> int:
+        with reading(self._file) as raw:
+            return catalog.size_bytes(raw)
+
     def fingerprint(self, request: FingerprintRequest | None = None, *, on_table: OnTable = unheard) -> Fingerprint:
         if self._memory is not None:
             return self._fingerprint_anew(self._memory, request, on_table)
