@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from handrail.backups.drill import Drill
 from handrail.backups.record import BackupRecord, Deletion, Mark, Verification
@@ -186,7 +187,7 @@ def _write(kind: str, body: dict[str, Any], version: int = _PLAIN) -> bytes:
 def _read(data: bytes, kind: str, make: Callable[[Any], _Document], name: str) -> _Document:
     hint = "this backup cannot be trusted: choose another one (handrail backup list)"
     try:
-        document = json.loads(data)
+        document = from_json(data, cache_strings="all")  # thousands of tables say "integer" and "id"
         version, body, seal = document["version"], document[kind], document["seal"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ManifestError(f"{name} is not a {kind} manifest", why=f"{error!r}", hint=hint) from error

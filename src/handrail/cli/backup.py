@@ -80,7 +80,9 @@ def create(  # noqa: PLR0913, PLR0917 - the options of a command
                 with verified_copy(run, record):
                     pass
         output.lines(_made(record, verify))
-        output.document(BackupSummary.of(*_found(kit, record.id)))
+        made = record.id
+        del record  # of many tables it is large, and is read again
+        output.document(BackupSummary.of(*_found(kit, made)))
 
 
 @contextmanager
