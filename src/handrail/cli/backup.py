@@ -252,8 +252,10 @@ def verify(
         using = {"backup": record.id}
         with locked_run(kit, output.progress, "backup verify", using) as run, verified_copy(run, record):
             pass
-        output.lines(f"{record.id} restores, and what it restores is what the source was")
-        output.document(BackupSummary.of(*_found(kit, record.id)))
+        proven = record.id
+        del record
+        output.lines(f"{proven} restores, and what it restores is what the source was")
+        output.document(BackupSummary.of(*_found(kit, proven)))
 
 
 @app.command()

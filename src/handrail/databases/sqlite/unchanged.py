@@ -16,6 +16,7 @@ Page formats: SQLite's file format, sections 1.5 (freelist) and 1.6 (b-tree page
 
 from __future__ import annotations
 
+import io
 import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
@@ -77,9 +78,11 @@ class Memory:
         whole, chunks = Inventory(), snapshot.chunks()
         pages = chunks if self.content else whole.through(chunks)
         size = snapshot.page_size
-        digests = b"".join(b"" if is_too_large else _page_digests(chunk, size) for chunk in pages)
+        digests = io.BytesIO()  # a join would hold them twice
+        for chunk in pages:
+            digests.write(b"" if is_too_large else _page_digests(chunk, size))
         self.content = self.content or whole.hexdigest()
-        return digests
+        return digests.getvalue()
 
     def remember(self, raw: sqlite3.Connection, found: Iterable[TableFingerprint]) -> None:
         """Keep what was found; digests of earlier groups stay beside those of new ones."""
