@@ -267,6 +267,10 @@ def restored_by_hand(record: BackupRecord, version_table: TableName) -> ByHand |
         from handrail.databases.sqlite import by_hand as sqlite
 
         return sqlite.by_hand(record, version_table.name)
+    if record.is_hosted:
+        from handrail.databases.rds import by_hand as rds
+
+        return rds.by_hand(record)
     from handrail.databases.postgres import by_hand as postgres
 
     return postgres.by_hand(record, version_table)

@@ -39,6 +39,7 @@ def open_hosting(config: Config) -> Hosting | None:
         deadline=rds.deadline,
         rehearse_up_to=rds.rehearse_up_to if rds.rehearse_on is RehearseOn.INSTANCE else None,
         rehearse_class=rds.rehearse_class,
+        keep=config.retention.pre_migration,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from support.laboratory import TestLaboratory
 from support.rds_project import RdsProject, rds_project
+from support.sheets import run_sheet
 
 ROWS = [(1, "파이썬 학습"), (2, "API 개발")]
 SELECT = "SELECT id, topic FROM bookings ORDER BY id"
@@ -72,7 +74,7 @@ def test_prune_deletes_the_snapshot_with_the_backup(project: RdsProject) -> None
     for _ in range(2):
         assert project.handrail("backup", "create", "--method", "snapshot", "--no-verify").code == 0
     newest = max(str(one["id"]) for one in listed(project))
-    pruned = project.handrail("backup", "prune", "--yes")
+    pruned = project.handrail("backup", "prune", "--apply", "--yes")
     assert pruned.code == 0, pruned.err
     kept = [str(one["id"]) for one in listed(project)]
     assert newest in kept
@@ -96,7 +98,7 @@ def test_without_rds_the_snapshot_is_nobody_s(project: RdsProject, tmp_path: Pat
             '  next: Say where it is: rds = {instance = "…", region = "…"}; docs/rds.md.'
         )
     before = len(project.snapshots)
-    assert project.handrail("backup", "prune", "--yes").code == 0
+    assert project.handrail("backup", "prune", "--apply", "--yes").code == 0
     assert len(project.snapshots) == before
     (project.folder / "handrail.toml").write_text(configured, "utf-8")
 
@@ -149,3 +151,19 @@ def test_a_stopped_instance(project: RdsProject) -> None:
         "  why: it is stopped\n"
         "  next: aws rds start-db-instance --db-instance-identifier backed-up"
     )
+
+
+def test_the_sheet_restores_it_with_aws_s_own_program(project: RdsProject, tmp_path: Path) -> None:
+    assert project.handrail("backup", "create", "--method", "snapshot", "--no-verify").code == 0
+    newest = max(str(one["id"]) for one in listed(project))
+    folder = project.folder / ".handrail" / "store" / "development" / newest
+    aws = tmp_path / "programs"
+    aws.mkdir()
+    (aws / "aws").symlink_to(Path(sys.executable).parent / "aws")
+    variables = {**project.laboratory.environ, "TARGET": "by-hand", "AWS_PAGER": ""}
+    status, said = run_sheet(folder, tmp_path / "work", more=aws, **variables)
+    assert status == 0, said
+    described = project.laboratory.instance("by-hand", "available")
+    assert project.rows(SELECT, "by-hand") == project.rows(SELECT)
+    assert described["MultiAZ"] is True
+    assert "compare it with the numbers in RECOVERY.txt" in said

@@ -21,7 +21,7 @@ def run_sheet(
     environment = {"PATH": path, "WORK": str(work), "KEY": str(backup.parents[3] / "keys" / key), **variables}
     for command in (["/usr/bin/env", "python3", "-c", "import handrail"], ["/bin/sh", "RECOVERY.txt"]):
         done = subprocess.run(
-            command, cwd=backup, env=environment, text=True, timeout=60, check=False,
+            command, cwd=backup, env=environment, text=True, timeout=240, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         assert done.returncode or "RECOVERY.txt" in command

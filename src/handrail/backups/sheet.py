@@ -117,7 +117,8 @@ def _at_hand(record: BackupRecord, by_hand: ByHand | None, where: Whereabouts) -
     if artifact.compression == "zstd":
         lines.append("zstd (Debian, Homebrew: the package zstd)")
     lines += by_hand.programs if by_hand else ()
-    lines.append(f"room for about {size(record.facts.size_bytes or 0)}, twice, where only you can read")
+    if not record.is_hosted:
+        lines.append(f"room for about {size(record.facts.size_bytes or 0)}, twice, where only you can read")
     return lines
 
 

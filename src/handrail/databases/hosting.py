@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from handrail.databases.snapshots import Snapshots
 from handrail.databases.waiting import Patience
@@ -25,6 +26,8 @@ class Hosting:
     deadline: float = 7200.0
     rehearse_up_to: int | None = None
     rehearse_class: str = ""
+    #: For how long a snapshot before a migration is meant to be kept; None: as the policy says then.
+    keep: timedelta | None = None
 
     def patience(self, deadline: float | None = None) -> Patience:
         """As long as the configuration allows, unless told."""

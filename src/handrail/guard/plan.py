@@ -15,6 +15,7 @@ from handrail.migrations.revision import Direction, RevisionPath
 class StepKind(StrEnum):
     LINT = "lint"
     LOCK = "lock"
+    SNAPSHOT = "snapshot"
     BACKUP = "backup"
     VERIFY = "verify"
     REHEARSE = "rehearse"
@@ -37,6 +38,7 @@ class Undo(StrEnum):
     ROLLBACK = "roll the transaction back"
     DOWNGRADE = "downgrade, as proven by the rehearsal"
     RESTORE = "restore this run's backup"
+    RESTORE_NEW = "restore this run's snapshot as a new instance"
     CODE = "take the code back"
     RESTART = "restart the application again"
 
@@ -60,13 +62,18 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the environment asks for. Each of the first two: "required", "optional" or "off"; restore: "auto", "ask"
-    or "never"."""
+    or "never".
+
+    `snapshot`: RDS hosts the database, so a snapshot comes first. `on_instance`: it is also what is proven and
+    rehearsed on, as a temporary instance, in place of a dump."""
 
     environment: str
     backup: str
     rehearse: str
     restore: str
     has_health_check: bool = False
+    snapshot: bool = False
+    on_instance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +151,15 @@ def _way_out(findings: Sequence[Finding]) -> str:
 def _backup_steps(policy: Policy) -> tuple[Step, ...]:
     optional = policy.backup == "optional"
     reason = f"{policy.backup} in {policy.environment}"
+    where = "as a temporary instance" if policy.on_instance else "into a scratch database"
+    steps = [Step(StepKind.SNAPSHOT, reason, (Undo.DELETE_PARTIAL,), may_be_missed=optional)] if policy.snapshot else []
+    if not policy.on_instance:
+        steps.append(Step(StepKind.BACKUP, reason, (Undo.DELETE_PARTIAL,), may_be_missed=optional))
     return (
-        Step(StepKind.BACKUP, reason, (Undo.DELETE_PARTIAL,), may_be_missed=optional),
+        *steps,
         Step(
             StepKind.VERIFY,
-            "restored into a scratch database, fingerprint equal to the source's",
+            f"restored {where}, fingerprint equal to the source's",
             (Undo.DROP_SCRATCH,),
             may_be_missed=optional,
         ),
@@ -171,7 +182,8 @@ def _undo(path: RevisionPath, policy: Policy, *, with_backup: bool) -> tuple[Und
     if with_backup and policy.rehearse != "off" and path.direction is Direction.UPGRADE:
         undo.append(Undo.DOWNGRADE)
     if with_backup and policy.restore != "never":
-        undo.append(Undo.RESTORE)
+        undo += [] if policy.on_instance else [Undo.RESTORE]
+        undo += [Undo.RESTORE_NEW] if policy.snapshot else []
     return tuple(undo)
 
 

@@ -6,6 +6,7 @@ The data stays with AWS; this is all that has to be known to make an instance of
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -86,9 +87,10 @@ def for_a_while(settings: InstanceSettings, instance_class: str = "") -> Instanc
     )
 
 
-def write_descriptor(descriptor: Descriptor) -> bytes:
-    """As JSON that people read, too."""
+def write_descriptor(descriptor: Descriptor, calls: Mapping[str, object] | None = None) -> bytes:
+    """As JSON that people read, too. `calls` are the parameters of AWS's own calls, for who restores it by hand."""
     body = {"handrail": _KIND, "version": _VERSION, _KIND: _adapter().dump_python(descriptor, mode="json")}
+    body["aws"] = calls or {}
     return (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode()
 
 

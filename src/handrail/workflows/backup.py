@@ -29,28 +29,31 @@ from handrail.workflows.sealing import identity_for, require_identity, sealed, u
 _DUMP_ROOM = 1.1
 
 
-def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_proven: bool = True) -> BackupRecord:
+def make_backup(
+    run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_proven: bool = True, beside: str = ""
+) -> BackupRecord:
     """Dump the database into the store, then copy it to the others. The manifest is written last: a backup without one
     does not exist.
 
-    With `to_be_proven` an encrypted backup is not begun where what opens it is missing."""
-    kit = run.equipment
+    With `to_be_proven` an encrypted backup is not begun where what opens it is missing. `beside` ends the id of a
+    second backup of the same run, and is its step."""
+    kit, backup_id, step = run.equipment, run.id + beside, beside.strip("-") or "backup"
     recipients = kit.keys.recipients()
     if to_be_proven:
         require_identity(run, recipients)
-    request, parent = built_on(run, with_label(run, request))
+    request, parent = built_on(run, with_label(run, request, backup_id, step))
     needed = kit.database.size_bytes()
     _check_room(kit, needed)
-    key = artifact_key(kit.environment, run.id, kit.compression, is_encrypted=bool(recipients))
-    with run.step("backup", f"backing up to {kit.store.place}") as done:
+    key = artifact_key(kit.environment, backup_id, kit.compression, is_encrypted=bool(recipients))
+    with run.step(step, f"backing up to {kit.store.place}") as done:
         started = kit.clock()
         with kit.store.open_write(key) as out, writing(out, key, kit.compression, recipients) as writer:
             expected = None if request.is_hosted else needed
-            report = kit.database.dump(counted(run, "backup", writer.sink, expected), request)
+            report = kit.database.dump(counted(run, step, writer.sink, expected), request)
             writer.finish()
             artifact = writer.artifact()
         record = BackupRecord(
-            id=run.id,
+            id=backup_id,
             run_id=run.id,
             created_at=started,
             environment=kit.environment,
@@ -74,9 +77,9 @@ def make_backup(run: Run, reason: str, request: DumpRequest = WHOLE, *, to_be_pr
             parent=parent,
             hosted_size=report.hosted_size,
         )
-        with kit.store.open_write(sheet_key(kit.environment, run.id)) as out:
+        with kit.store.open_write(sheet_key(kit.environment, backup_id)) as out:
             out.write(sheet_of(kit, record).encode())
-        with kit.store.open_write(manifest_key(kit.environment, run.id)) as out:
+        with kit.store.open_write(manifest_key(kit.environment, backup_id)) as out:
             out.write(write_manifest(sealed(record)))
         done["backup"] = record.id
         what = f"snapshot {request.name}" if request.is_hosted else size(artifact.size)

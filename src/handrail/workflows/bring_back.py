@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from handrail.backups.methods import require_replacement
@@ -13,7 +13,9 @@ from handrail.guard.plan import Undo
 from handrail.journal.journal import EventKind
 from handrail.migrations.revision import RevisionPath, named
 from handrail.migrator.migrator import MigrationFailed, ProjectFacts
+from handrail.snapshots.identifiers import instance_name
 from handrail.workflows.contents import parts_of
+from handrail.workflows.hosted_backup import hosting_of, restore_instance, switch_steps
 from handrail.workflows.run import Run, stands_at
 from handrail.workflows.sealing import identity_for
 
@@ -30,6 +32,7 @@ class WayBack:
     undo: tuple[Undo, ...]
     backup: BackupRecord | None = None
     downgrade_proven: bool = False
+    snapshot: BackupRecord | None = None
 
     @property
     def start(self) -> tuple[str, ...]:
@@ -47,7 +50,7 @@ def bring_back(run: Run, way: WayBack, cause: HandrailError, ask: Ask) -> Handra
     if isinstance(cause, MigrationFailed) and cause.is_partly_committed:
         remains = "the script had committed a part of its work by itself"
     else:
-        remains = what_remains(run, way.backup) if is_at_start else ""
+        remains = what_remains(run, way.backup or way.snapshot) if is_at_start else ""
     if is_at_start and not remains:
         run.try_note(EventKind.UNDO_DONE, Undo.ROLLBACK.name.lower())
         run.say("undo", "the transaction was rolled back: nothing of the upgrade remains", "done")
@@ -56,7 +59,10 @@ def bring_back(run: Run, way: WayBack, cause: HandrailError, ask: Ask) -> Handra
     how = _undo(run, way, ask, reasons)
     if how:
         return _brought_back(cause, how)
+    beside = _restore_beside(run, way, ask, reasons)
     run.try_note(EventKind.WITHHELD, data={"reasons": "; ".join(reasons), "cause": cause.message})
+    if beside:
+        return not_brought_back(run, cause, reasons, beside, way.start)
     return NotBroughtBack(
         cause.message,
         why=f"{cause.why}; the database stays as it is because {', and '.join(reasons)}".lstrip("; "),
@@ -87,7 +93,8 @@ def _undo(run: Run, way: WayBack, ask: Ask, reasons: list[str]) -> str:
     elif may_downgrade:
         reasons.append("the rehearsal could not prove the downgrade")
     if way.backup is None:
-        reasons.append("this run has no backup")
+        only = "this run has no dump, and RDS restores a snapshot as a new instance only"
+        reasons.append(only if way.snapshot else "this run has no backup")
     elif not may_restore(run, way.undo, way.backup, ask):
         reasons.append("the restore was withheld")
     else:
@@ -98,6 +105,52 @@ def _undo(run: Run, way: WayBack, ask: Ask, reasons: list[str]) -> str:
         else:
             return f"backup {way.backup.id} was restored; {lost}; the failed database is {kept}"
     return ""
+
+
+def not_brought_back(
+    run: Run, cause: HandrailError, reasons: Sequence[str], beside: str, start: tuple[str, ...]
+) -> NotBroughtBack:
+    """The live database is as it is; a new instance holds what was in it before."""
+    steps = switch_steps(beside, hosting_of(run.equipment).instance, start)
+    return NotBroughtBack(
+        cause.message,
+        why=f"{cause.why}; the live database is NOT brought back, because {', and '.join(reasons)}; the new instance"
+        f" {beside} holds what was there before, without what was written since".lstrip("; "),
+        hint=f"{steps}; after that: handrail recover --keep (the next upgrade is blocked until then)",
+        code="HR802",
+    )
+
+
+def _restore_beside(run: Run, way: WayBack, ask: Ask, reasons: list[str]) -> str:
+    """The new instance that holds what was in the database before; "" when there is none, and `reasons` say why."""
+    snapshot = way.snapshot
+    if snapshot is None or Undo.RESTORE_NEW not in way.undo:
+        return ""
+    name = name_beside(run)
+    is_allowed = run.equipment.policy.restore == "auto" or (
+        ask is not None and ask(f"Restore the snapshot of backup {snapshot.id} as the new instance {name}?")
+    )
+    if not is_allowed:
+        reasons.append("the restore as a new instance was withheld")
+        return ""
+    try:
+        return restore_beside(run, snapshot)
+    except HandrailError as error:
+        reasons.append(f"the restore as a new instance failed: {error.message} ({error.why})")
+        return ""
+
+
+def name_beside(run: Run) -> str:
+    """What the new instance is called that this run's snapshot is restored as."""
+    return instance_name(hosting_of(run.equipment).instance, "before", run.id)
+
+
+def restore_beside(run: Run, snapshot: BackupRecord) -> str:
+    """Restore this run's snapshot as a new instance; its name."""
+    run.say("undo", f"restoring the snapshot of backup {snapshot.id} as a new instance", "started")
+    made = restore_instance(run, snapshot, name_beside(run), "undo").instance.id
+    run.say("undo", f"the new instance {made} is available", "done")
+    return made
 
 
 def _brought_back(cause: HandrailError, how: str) -> BroughtBack:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from handrail.backups.methods import DumpRequest, hosted_elsewhere
+from handrail.backups.methods import DumpRequest, Format, hosted_elsewhere
 from handrail.backups.record import BackupRecord
+from handrail.databases.database import Database
 from handrail.databases.hosting import Hosting
-from handrail.databases.snapshots import QuotaReached, RightMissing
+from handrail.databases.snapshots import QuotaReached, RightMissing, SnapshotError, require_single
 from handrail.databases.waiting import settle
-from handrail.migrations.revision import named
+from handrail.guard.plan import Policy
+from handrail.migrations.revision import RevisionPath, named
+from handrail.retention.policy import FOREVER
 from handrail.snapshots.descriptor import Descriptor, read_descriptor
 from handrail.snapshots.identifiers import check_instance_name, snapshot_name
 from handrail.snapshots.instance import Instance
-from handrail.snapshots.snapshot import Label, SnapshotKind
+from handrail.snapshots.snapshot import Label, SnapshotKind, Tier
 from handrail.workflows.contents import content_of
 from handrail.workflows.run import Equipment, Run
 from handrail.workflows.waiting import await_instance, await_snapshot, telling
@@ -29,7 +33,7 @@ def hosting_of(kit: Equipment) -> Hosting:
     return kit.hosting
 
 
-def with_label(run: Run, request: DumpRequest) -> DumpRequest:
+def with_label(run: Run, request: DumpRequest, backup_id: str, step: str) -> DumpRequest:
     """The request for a snapshot with its name and its label filled in; any other request as it is. QuotaReached before
     anything is made."""
     if not request.is_hosted:
@@ -37,15 +41,43 @@ def with_label(run: Run, request: DumpRequest) -> DumpRequest:
     check_quota(run)
     kit, hosting = run.equipment, hosting_of(run.equipment)
     revisions = kit.database.revisions()
+    label = request.label or Label(backup_id)
+    keep = hosting.keep if label.tier is Tier.PRE_MIGRATION and hosting.keep != FOREVER else None
     label = replace(
-        request.label or Label(run.id),
-        run_id=run.id,
+        label,
+        run_id=backup_id,
+        expires=label.expires or (kit.clock() + keep if keep else None),
         environment=kit.environment,
         revisions=revisions,
         git_commit=kit.git_commit(),
     )
     name = request.name or snapshot_name(hosting.prefix, kit.clock(), "-".join(revisions))
-    return replace(request, label=label, name=name, heard=telling(run, "backup"))
+    return replace(request, label=label, name=name, heard=telling(run, step))
+
+
+def hosted_policy(kit: Equipment) -> Policy:
+    """The policy, with what RDS says of the instance. Where a backup is optional RDS need not answer now."""
+    policy, hosting = kit.policy, kit.hosting
+    if hosting is None:
+        return policy
+    try:
+        instance = require_single(hosting.snapshots.instance(hosting.instance))
+    except SnapshotError:
+        if policy.backup != "optional":
+            raise
+        return replace(policy, snapshot=True)
+    return replace(policy, snapshot=True, on_instance=hosting.may_rehearse(instance))
+
+
+def snapshot_request(path: RevisionPath) -> DumpRequest:
+    """What a guarded run asks of RDS before it goes this path."""
+    return DumpRequest(Format.RDS_SNAPSHOT, label=Label("", target=path.target))
+
+
+def as_copied(record: BackupRecord, copy: Database) -> BackupRecord:
+    """The record with the fingerprint of its copy, where others wrote to the source while the snapshot was made: for
+    these tables only the copy says what is in it."""
+    return replace(record, fingerprint=copy.fingerprint()) if record.changed_meanwhile else record
 
 
 def check_quota(run: Run) -> None:
@@ -106,6 +138,33 @@ def release(kit: Equipment, backup_id: str) -> tuple[str, ...]:
     for name in own:
         snapshots.delete(name)
     return tuple(own)
+
+
+#: Ends the id of a backup by snapshot that a guarded run makes beside its dump.
+BESIDE = "-snapshot"
+
+
+def orphans(kit: Equipment, known: Collection[str]) -> tuple[str, ...]:
+    """The ids under which runs of this environment took snapshots of the instance that no backup tells of."""
+    if kit.hosting is None:
+        return ()
+    taken = kit.hosting.snapshots.snapshots(kit.hosting.instance)
+    labels = (one.label for one in taken if one.kind is SnapshotKind.MANUAL)
+    ids = (one.run_id for one in labels if one is not None and one.environment == kit.environment)
+    return tuple(sorted(set(ids) - set(known)))
+
+
+def drop_unfinished(run: Run, known: Collection[str]) -> None:
+    """Delete the snapshots that this run took and of which no backup (`known`, by id) tells. One that is still being
+    made cannot be deleted: the next prune does."""
+    for id_ in (run.id, run.id + BESIDE):
+        try:
+            dropped = release(run.equipment, id_) if id_ not in known else ()
+        except SnapshotError as error:
+            run.say("recover", f"a snapshot stays: {error.message} ({error.why})")
+            continue
+        for name in dropped:
+            run.say("recover", f"snapshot {name}")
 
 
 def switch_steps(name: str, live: str, revisions: tuple[str, ...]) -> str:

@@ -19,6 +19,7 @@ from handrail.backups.lineage import needs
 from handrail.backups.manifest import write_deletion
 from handrail.backups.methods import is_known
 from handrail.backups.record import Deletion
+from handrail.databases.snapshots import SnapshotError
 from handrail.journal.journal import EventKind, JournalledRun
 from handrail.migrations.revision import named
 from handrail.retention.candidate import Candidate, candidate_of
@@ -26,7 +27,7 @@ from handrail.retention.decision import Decision
 from handrail.retention.policy import Guarded, RetentionPolicy, apply_policy, way_back
 from handrail.stores.store import MissingObject, Store, StoreError
 from handrail.workflows.catalog import read_catalog
-from handrail.workflows.hosted_backup import release
+from handrail.workflows.hosted_backup import BESIDE, orphans, release
 from handrail.workflows.run import Equipment, Run, end_dead_runs, stands_at
 
 COMMAND = "backup prune"
@@ -120,11 +121,22 @@ def _half_made(kit: Equipment, catalog: Catalog) -> tuple[str, ...]:
     never was whole: one that has lost its manifest later is left to a person."""
     address = str(kit.database.address)
     never_whole = {
-        run.run_id
+        (run.run_id, step)
         for run in kit.journal.runs()
-        if run.started.data.get("database") == address and run.last(EventKind.STEP_DONE, "backup") is None
+        for step in ("backup", BESIDE.strip("-"))
+        if run.started.data.get("database") == address and run.last(EventKind.STEP_DONE, step) is None
     }
-    return tuple(backup_id for backup_id in catalog.unfinished if backup_id in never_whole)
+    known = {record.id for record in catalog.records} | {id_ for id_, _ in catalog.not_understood}
+    try:
+        hosted = orphans(kit, known | set(catalog.deleted))
+    except SnapshotError:  # nothing is forgotten: the next prune looks again
+        hosted = ()
+    found = dict.fromkeys((*catalog.unfinished, *hosted))
+    return tuple(id_ for id_ in found if (id_.removesuffix(BESIDE), _step(id_)) in never_whole)
+
+
+def _step(backup_id: str) -> str:
+    return BESIDE.strip("-") if backup_id.endswith(BESIDE) else "backup"
 
 
 def _guarded(kit: Equipment, catalog: Catalog, candidates: tuple[Candidate, ...], now: datetime) -> Guarded:
@@ -143,6 +155,7 @@ def _used_by(run: JournalledRun) -> Iterator[tuple[str, str]]:
     """The backups that an open run made, restores or reads."""
     what = f"the run {run.run_id} ({run.started.data.get('command', 'unknown')})"
     yield run.run_id, what
+    yield run.run_id + BESIDE, what
     yield from ((event.data["backup"], what) for event in run.events if event.data.get("backup"))
 
 

@@ -12,8 +12,17 @@ from handrail.guard.plan import Undo
 from handrail.journal.journal import EventKind, JournalledRun
 from handrail.migrations.revision import Direction, RevisionPath, named
 from handrail.migrator.migrator import ProjectFacts
-from handrail.workflows.bring_back import Ask, WayBack, bring_back, restore_in_place, what_remains
+from handrail.workflows.bring_back import (
+    Ask,
+    WayBack,
+    bring_back,
+    not_brought_back,
+    restore_beside,
+    restore_in_place,
+    what_remains,
+)
 from handrail.workflows.catalog import read_catalog
+from handrail.workflows.hosted_backup import drop_unfinished
 from handrail.workflows.run import Equipment, Listener, Run, run_of, stands_at
 
 
@@ -68,6 +77,8 @@ def _settle(
     run = run_of(kit, journalled.run_id, listener)
     for line in kit.database.end_leftovers(journalled.run_id):
         run.say("recover", line)
+    if kit.hosting is not None:
+        drop_unfinished(run, [record.id for record in read_catalog(kit).records])
     if journalled.last(EventKind.WITHHELD):
         result, detail = _decide_withheld(run, journalled, decision)
     else:
@@ -103,7 +114,7 @@ def _finish_or_undo(run: Run, project: ProjectFacts, journalled: JournalledRun, 
             "done",
             f"all its revisions are committed{_how_proven(run, journalled)}; the database is at {named(target)}",
         )
-    if now == start and (journalled.last(EventKind.UNDO_DONE) or not what_remains(run, _own_backup(run))):
+    if now == start and (journalled.last(EventKind.UNDO_DONE) or not what_remains(run, _own(run))):
         return "undone", f"nothing of it remains; the database is at {named(start)}"
     if now not in (start, target) and not _is_between(journalled, now):
         raise NotBroughtBack(
@@ -119,7 +130,7 @@ def _how_proven(run: Run, journalled: JournalledRun) -> str:
     inside = Capability.CONCURRENT_WRITERS not in run.equipment.database.capabilities
     if journalled.last(EventKind.STEP_DONE, "prove" if not inside else "verify"):
         return " and were proven"
-    return ", the proof was not finished (the backup is kept)" if _own_backup(run) else " without a proof"
+    return ", the proof was not finished (the backup is kept)" if _own(run) else " without a proof"
 
 
 def _is_between(journalled: JournalledRun, now: tuple[str, ...]) -> bool:
@@ -135,8 +146,8 @@ def _undo(run: Run, project: ProjectFacts, journalled: JournalledRun, decision: 
     path = RevisionPath(direction, _ids(journalled, "start"), _ids(journalled, "target"), ())
     facts = replace(project, current=run.equipment.database.revisions())
     allowed = {"auto": True, "ask": True, "never": decision.wanted == "restore"}[run.equipment.policy.restore]
-    undo = (Undo.ROLLBACK, Undo.DOWNGRADE, *((Undo.RESTORE,) if allowed else ()))
-    way = WayBack(facts, path, undo, _own_backup(run), proven)
+    undo = (Undo.ROLLBACK, Undo.DOWNGRADE, *((Undo.RESTORE, Undo.RESTORE_NEW) if allowed else ()))
+    way = WayBack(facts, path, undo, _own_backup(run), proven, _own_snapshot(run))
     ended = bring_back(run, way, HandrailError(f"run {run.id} was interrupted while applying"), decision.ask)
     if isinstance(ended, NotBroughtBack):
         raise ended
@@ -145,20 +156,36 @@ def _undo(run: Run, project: ProjectFacts, journalled: JournalledRun, decision: 
 
 def _own_backup(run: Run) -> BackupRecord | None:
     """This run's backup only; another run's would throw away what was written since."""
-    return next((record for record in read_catalog(run.equipment).records if record.run_id == run.id), None)
+    return next((one for one in _backups(run) if not one.is_hosted), None)
+
+
+def _own_snapshot(run: Run) -> BackupRecord | None:
+    return next((one for one in _backups(run) if one.is_hosted), None)
+
+
+def _own(run: Run) -> BackupRecord | None:
+    return _own_backup(run) or _own_snapshot(run)
+
+
+def _backups(run: Run) -> list[BackupRecord]:
+    return [record for record in read_catalog(run.equipment).records if record.run_id == run.id]
 
 
 def _decide_withheld(run: Run, journalled: JournalledRun, decision: Decision) -> tuple[str, str]:
-    backup = _own_backup(run)
+    backup = _own(run)
     if decision.wanted == "keep":
         return "kept", "the database stays as it is, by your decision"
     wants = decision.wanted == "restore" or (
         decision.ask is not None and backup is not None and decision.ask(f"Restore backup {backup.id} of that run?")
     )
+    withheld = journalled.last(EventKind.WITHHELD)
+    if wants and backup is not None and backup.is_hosted:
+        cause = HandrailError(withheld.data.get("cause", "") if withheld else f"run {run.id} failed")
+        start = _ids(journalled, "start")
+        raise not_brought_back(run, cause, ["RDS restores a snapshot as a new one"], restore_beside(run, backup), start)
     if wants and backup is not None:
         kept, lost = restore_in_place(run, backup)
         return "restored", f"backup {backup.id} was restored; {lost}; the failed database is {kept}"
-    withheld = journalled.last(EventKind.WITHHELD)
     raise ApprovalMissing(
         f"run {run.id} failed and its restore was withheld",
         why=withheld.data.get("reasons", "") if withheld else "",

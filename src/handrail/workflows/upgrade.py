@@ -28,6 +28,7 @@ from handrail.workflows.apply import apply_path, prove_after
 from handrail.workflows.around import Around, Nothing
 from handrail.workflows.backup import make_backup, restored, verified_copy
 from handrail.workflows.bring_back import Ask, WayBack, bring_back
+from handrail.workflows.hosted_backup import BESIDE, as_copied, hosted_policy, snapshot_request
 from handrail.workflows.lint_path import lint_path
 from handrail.workflows.rehearse import Rehearsal, read_warnings, rehearse
 from handrail.workflows.run import Equipment, Listener, Run, end_dead_runs, stands_at, start_run
@@ -67,7 +68,13 @@ class _Evidence:
 
     activity: WriteActivity
     backup: BackupRecord | None = None
+    snapshot: BackupRecord | None = None
     rehearsal: Rehearsal | None = None
+
+    @property
+    def before(self) -> BackupRecord | None:
+        """What is known of the database before the run."""
+        return self.backup or self.snapshot
 
 
 def marker_warnings_of(kit: Equipment, request: Request) -> tuple[str, ...]:
@@ -86,7 +93,8 @@ def make_plan(kit: Equipment, request: Request) -> tuple[ApplyPlan | Refusal, tu
     findings = lint_path(request.project, request.path, kit.database, facts, kit.lint_settings)
     stops = remaining(findings, kit.lint_level) if request.with_lint else ()
     has_data = bool(facts and facts.tables) and request.with_backup
-    return plan_apply(request.path, stops, kit.policy, kit.database.capabilities, has_data=has_data), findings
+    policy = hosted_policy(kit) if has_data and kit.policy.backup != "off" else kit.policy
+    return plan_apply(request.path, stops, policy, kit.database.capabilities, has_data=has_data), findings
 
 
 def guarded_run(kit: Equipment, request: Request, listener: Listener) -> Outcome:
@@ -172,11 +180,12 @@ def _check_unmoved(run: Run, request: Request) -> None:
 def _locked_run(run: Run, request: Request, plan: ApplyPlan) -> Outcome:
     database = run.equipment.database
     evidence = _Evidence(database.activity() if database.exists() else WriteActivity())
-    if plan.step(StepKind.BACKUP):
-        with _may_be_missed(run, plan, StepKind.BACKUP):
+    made_of = next((kind for kind in (StepKind.BACKUP, StepKind.SNAPSHOT) if plan.step(kind)), None)
+    if made_of is not None:
+        with _may_be_missed(run, plan, made_of):
             _back_up_and_rehearse(run, request, plan, evidence)
     if evidence.rehearsal is None:
-        for text in read_warnings(request.path, evidence.backup.facts if evidence.backup else None):
+        for text in read_warnings(request.path, evidence.before.facts if evidence.before else None):
             run.warn("apply", text)
     applying = plan.step(StepKind.APPLY)
     way = WayBack(
@@ -185,18 +194,19 @@ def _locked_run(run: Run, request: Request, plan: ApplyPlan) -> Outcome:
         applying.undo if applying else (),
         evidence.backup,
         evidence.rehearsal is not None and evidence.rehearsal.report.downgrade_proven,
+        evidence.snapshot,
     )
     try:
         request.around.before_apply(run)
-        applied = apply_path(run, request.project, request.path, evidence.backup, evidence.rehearsal)
-        proof = prove_after(run, request.path, applied, evidence.activity, evidence.backup, evidence.rehearsal)
+        applied = apply_path(run, request.project, request.path, evidence.before, evidence.rehearsal)
+        proof = prove_after(run, request.path, applied, evidence.activity, evidence.before, evidence.rehearsal)
         request.around.after_proof(run)
         health = check_health(run) if plan.step(StepKind.HEALTH) else None
         request.around.after_health(run)
     except (Exception, KeyboardInterrupt) as error:
         ended = _taken_back(run, way, cause_of(error), request.ask)
         raise request.around.after_trouble(run, ended) from error
-    return Outcome(request.path, backup=evidence.backup, rehearsal=evidence.rehearsal, proof=proof, health=health)
+    return Outcome(request.path, backup=evidence.before, rehearsal=evidence.rehearsal, proof=proof, health=health)
 
 
 def _taken_back(run: Run, way: WayBack, cause: HandrailError, ask: Ask) -> HandrailError:
@@ -226,10 +236,18 @@ def cause_of(error: BaseException) -> HandrailError:
 
 
 def _back_up_and_rehearse(run: Run, request: Request, plan: ApplyPlan, evidence: _Evidence) -> None:
-    backup = make_backup(run, f"{request.path.direction.value} to {named(request.path.target)}")
-    evidence.backup = backup
+    reason = f"{request.path.direction.value} to {named(request.path.target)}"
+    if plan.step(StepKind.SNAPSHOT):
+        with _may_be_missed(run, plan, StepKind.SNAPSHOT):
+            evidence.snapshot = make_backup(run, reason, snapshot_request(request.path), beside=BESIDE)
+    if plan.step(StepKind.BACKUP):
+        evidence.backup = make_backup(run, reason)
+    backup = evidence.before
+    if backup is None:
+        return
     with verified_copy(run, backup) as copy:
         if plan.step(StepKind.REHEARSE):
+            backup = as_copied(backup, copy)
             with _may_be_missed(run, plan, StepKind.REHEARSE):
                 evidence.rehearsal = rehearse(
                     run, request.project, request.path, backup, copy, lambda: restored(run, backup)

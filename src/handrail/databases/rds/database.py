@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, BinaryIO
 
 from handrail.backups.methods import WHOLE, DumpRequest, require_replacement
-from handrail.databases.database import DumpReport
+from handrail.databases.database import DumpReport, Probe
 from handrail.databases.hosting import Hosting
 from handrail.databases.postgres import base
 from handrail.databases.postgres.database import PostgresDatabase
 from handrail.databases.postgres.dump import written
 from handrail.databases.rds.place import at_instance, require_same_place
+from handrail.databases.rds.probes import probe
+from handrail.databases.rds.restoring import calls_by_hand
 from handrail.databases.snapshots import SnapshotError, WrongState, require_single
 from handrail.databases.waiting import NotReadyYet, wait_for_instance, wait_for_snapshot
 from handrail.errors import BackupError
@@ -51,7 +55,7 @@ class RdsDatabase(PostgresDatabase):
         snapshot, seen = base.watched(look, lambda: self._taken(request))
         descriptor = describe(snapshot, instance)
         with written():
-            out.write(write_descriptor(descriptor))
+            out.write(write_descriptor(descriptor, calls_by_hand(snapshot.id, instance.settings)))
         return DumpReport(
             request.format or "",
             _TOOL,
@@ -108,6 +112,10 @@ class RdsDatabase(PostgresDatabase):
         if request.is_hosted:
             require_replacement(request, aside)
         return super().replace(source, request, aside=aside, increments=increments)
+
+    def probe(self) -> tuple[Probe, ...]:
+        now = datetime.fromtimestamp(time.time(), UTC)
+        return (*super().probe(), *probe(self._hosting, self._address, self._application, now))
 
     def end_leftovers(self, run_id: str) -> tuple[str, ...]:
         """Temporary instances, too. That RDS cannot be asked must not stop a recovery, which does not need it."""

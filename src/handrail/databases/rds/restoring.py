@@ -55,6 +55,28 @@ def restore_parameters(settings: InstanceSettings, label: Label, accepted: froze
     return {name: value for name, value in given.items() if name in accepted}
 
 
+#: What a snapshot's restore takes, by every version of AWS's programs that is still in use.
+_BY_HAND: Final = frozenset({*_READ, *_SAID, "Tags"}) - {
+    "MaxAllocatedStorage",
+    "BackupRetentionPeriod",
+    "PreferredBackupWindow",
+    "CACertificateIdentifier",
+    "AllocatedStorage",
+}
+
+
+def calls_by_hand(snapshot: str, settings: InstanceSettings) -> dict[str, object]:
+    """The parameters with which AWS's own program restores a snapshot, and then sets the rest."""
+    given = restore_parameters(settings, Label(""), _BY_HAND)
+    kept = {key: value for key, value in settings.tags.items() if not key.startswith(("aws:", PREFIX))}
+    given["Tags"] = tag_list(kept)
+    rest: dict[str, Any] = {"ApplyImmediately": True}
+    for one in (*_SETTINGS, *((_WINDOW,) if settings.retention_days else ()), _PROTECTION):
+        if one.read(settings) != one.unknown:
+            rest |= one.parameters(settings)
+    return {"restore": {"DBSnapshotIdentifier": snapshot, **given}, "modify": rest}
+
+
 def tags_for(settings: InstanceSettings, label: Label) -> dict[str, str]:
     """The tags of the source, but for those that AWS or handrail gave it, and those of the label."""
     kept = {key: value for key, value in settings.tags.items() if not key.startswith(("aws:", PREFIX))}
