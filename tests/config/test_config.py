@@ -24,9 +24,11 @@ from handrail.config import (
     load_config,
 )
 from handrail.config_archive import ArchiveSettings, ArchiveTool
+from handrail.config_deploy import DeploySettings
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import parse_duration
 from handrail.config_prices import Prices, RegionPrices
+from handrail.config_rds import RdsSettings, RehearseOn
 from handrail.config_retention import Retention, parse_price
 from handrail.config_schedule import ScheduleSettings, parse_time
 from handrail.errors import ConfigError, ExitCode
@@ -41,6 +43,25 @@ ARCHIVE = ArchiveSettings(
     keep=timedelta(days=14),
     fine=timedelta(hours=48),
     sync=10.0,
+)
+RDS = RdsSettings(
+    instance="shop-prod",
+    region="ap-northeast-2",
+    profile="shop",
+    endpoint_url="http://127.0.0.1:5801",
+    snapshot_prefix="before",
+    deadline=10_800.0,
+    rehearse_on=RehearseOn.INSTANCE,
+    rehearse_up_to=500,
+    rehearse_class="db.t4g.medium",
+)
+DEPLOY = DeploySettings(
+    command="./deploy.sh",
+    undo="./deploy.sh previous",
+    restart="systemctl restart app",
+    smoke="./smoke.sh",
+    timeout=1200.0,
+    watch=60.0,
 )
 
 
@@ -159,6 +180,25 @@ keep = "14d"
 fine = "48h"
 sync = "10s"
 
+[environments.blue.rds]
+instance = "shop-prod"
+region = "ap-northeast-2"
+profile = "shop"
+endpoint_url = "http://127.0.0.1:5801"
+snapshot_prefix = "before"
+deadline = "3h"
+rehearse_on = "instance"
+rehearse_up_to = 500
+rehearse_class = "db.t4g.medium"
+
+[environments.blue.deploy]
+command = "./deploy.sh"
+undo = "./deploy.sh previous"
+restart = "systemctl restart app"
+smoke = "./smoke.sh"
+timeout = "20min"
+watch = "60s"
+
 [environments.blue.health]
 command = "python manage.py check"
 timeout = "90s"
@@ -245,6 +285,8 @@ def test_every_key(tmp_path: Path) -> None:
             drill=DRILL,
             schedule=SCHEDULE,
             archive=ARCHIVE,
+            rds=RDS,
+            deploy=DEPLOY,
         ),
         names=("blue",),
         alembic_ini=tmp_path / "db" / "alembic.ini",
@@ -259,6 +301,7 @@ def test_every_key(tmp_path: Path) -> None:
         retention=RETENTION,
         drill=DRILL,
         schedule=SCHEDULE,
+        deploy=DEPLOY,
         prices=Prices("2026-11-28", "1350 KRW", 1.0, {"ap-northeast-2": RegionPrices(snapshot=0.1, glacier=0.0)}),
     )
     assert set(tomllib.loads(EVERYTHING)["environments"]["blue"]["retention"]) == {
@@ -447,7 +490,7 @@ def test_an_unusable_value_is_told(tmp_path: Path, line: str, key: str, why: str
     assert (told.replace("not 0,", "not 0.0,").replace("not -1,", "not -1.0,"), hint) == (why, LIST)
 
 
-METHODS = "Input should be 'copy', 'dump', 'dump-directory', 'dump-plain', 'base' or 'increment', not 'cp'"
+METHODS = "Input should be 'copy', 'dump', 'dump-directory', 'dump-plain', 'base', 'increment' or 'snapshot', not 'cp'"
 AGE = 'it is written like "36h", "30d", "12w" or "2y"'
 PRICE = 'a price for a GB and a month is written like "0.023 USD"'
 ONLY_ADD = (

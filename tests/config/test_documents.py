@@ -17,6 +17,7 @@ from handrail.config_deploy import DeploySettings
 from handrail.config_drill import DrillSettings
 from handrail.config_durations import parse_duration
 from handrail.config_prices import Prices, RegionPrices
+from handrail.config_rds import RdsSettings
 from handrail.config_retention import Retention
 from handrail.config_schedule import ScheduleSettings
 from handrail.errors import ExitCode
@@ -58,6 +59,7 @@ DURATIONS = {
     "timeout",
     "max_lag",
     "watch",
+    "deadline",
 }
 
 
@@ -75,6 +77,7 @@ DURATIONS = {
         ("archive", ArchiveSettings),
         ("prices", Prices),
         ("region", RegionPrices),
+        ("rds", RdsSettings),
     ],
 )
 def test_every_key_is_documented_with_its_default(section: str, model: type[DataclassInstance]) -> None:

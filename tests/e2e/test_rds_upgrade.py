@@ -65,7 +65,11 @@ def test_it_is_rehearsed_on_a_temporary_instance(project: RdsProject) -> None:
     assert project.rows("SELECT version_num FROM alembic_version") == [("c3",)]
     restored = [one for one in project.laboratory.faults.calls() if one["action"].startswith("RestoreDBInstance")]
     asked = restored[-1]["parameters"]
-    assert (asked["DBInstanceClass"], asked["MultiAZ"], asked["BackupRetentionPeriod"]) == ("db.t4g.small", False, 0)
+    assert (asked["DBInstanceClass"], asked["MultiAZ"], asked["BackupRetentionPeriod"]) == (
+        "db.t4g.small",
+        "false",
+        "0",
+    )
 
 
 def test_a_proven_downgrade_brings_it_back(project: RdsProject) -> None:
@@ -91,7 +95,7 @@ def test_only_a_snapshot_is_restored_as_a_new_instance(project: RdsProject) -> N
     (new,) = made
     assert failed.error == (
         "HR802 the application is not well after the upgrade\n"
-        "  why: exit code 1; the live database is NOT brought back, because the rehearsal could not prove the downgrade,"
+        "  why: `false` exited 1; the live database is NOT brought back, because the rehearsal could not prove the downgrade,"
         " and this run has no dump, and RDS restores a snapshot as a new instance only; the new instance"
         f" {new} holds what was there before, without what was written since\n"
         f"  next: look at the instance {new} (at b2), stop the application, then: handrail rds switch --to {new}"
@@ -139,8 +143,9 @@ def test_killed_while_the_snapshot_is_made(project: RdsProject) -> None:
     assert name not in [one["DBSnapshotIdentifier"] for one in project.snapshots if one["Status"] == "available"]
 
 
-def test_nothing_begins_without_a_free_snapshot(project: RdsProject) -> None:
+def test_nothing_begins_without_the_right_to_take_one(project: RdsProject) -> None:
     write_script(project.folder, GOOD)
+    project.configure(settings='backup = "required"')
     project.laboratory.faults.deny("CreateDBSnapshot")
     refused = project.handrail("upgrade", "--yes")
     assert refused.code == 5
@@ -150,6 +155,7 @@ def test_nothing_begins_without_a_free_snapshot(project: RdsProject) -> None:
 
 def test_aurora_is_refused(project: RdsProject) -> None:
     write_script(project.folder, GOOD)
+    project.configure(settings='backup = "required"')
     project.laboratory.faults.change_instance(project.instance, settings={"DBClusterIdentifier": "aurora-1"})
     refused = project.handrail("upgrade", "--yes")
     assert refused.code == 5
@@ -157,3 +163,12 @@ def test_aurora_is_refused(project: RdsProject) -> None:
         f"HR590 the instance {project.instance} is of the cluster aurora-1, which handrail does not handle\n"
     )
     project.laboratory.faults.change_instance(project.instance, settings={"DBClusterIdentifier": None})
+
+
+def test_where_a_backup_is_optional_it_goes_on_with_a_warning(project: RdsProject) -> None:
+    write_script(project.folder, GOOD)
+    project.laboratory.faults.deny("CreateDBSnapshot")
+    done = project.handrail("upgrade", "--yes")
+    assert done.code == 0, done.err
+    assert "the right rds:CreateDBSnapshot is missing, to take the snapshot " in done.err
+    assert "going on: snapshot is optional here" in done.err
