@@ -27,7 +27,17 @@ COMMANDS = (
     *("backup archive", "backup pin", "backup unpin", "backup note"),
     *("archive", "archive status", "archive setup", "archive run"),
     *("lab", "lab start", "lab stop", "lab status", "lab env", "lab log", "lab fault", "lab snapshot", "lab instance"),
-    *("lab backup", "rds", "rds list", "rds wait", "rds settings", "rds restore", "rds pitr", "rds switch"),
+    *(
+        "lab backup",
+        "rds",
+        "rds list",
+        "rds snapshot",
+        "rds wait",
+        "rds settings",
+        "rds restore",
+        "rds pitr",
+        "rds switch",
+    ),
     *("rds automated", "rds export"),
 )
 

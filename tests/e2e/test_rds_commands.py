@@ -104,6 +104,37 @@ def test_a_snapshot_is_waited_for_to_its_end(shop: HostedProject) -> None:
     assert (instance["kind"], instance["status"]) == ("instance", "available")
 
 
+def test_a_snapshot_is_a_backup_whose_settings_come_back(shop: HostedProject) -> None:
+    made = shop.call("rds", "snapshot", "--tier", "monthly", "--expires", "90d", "--name", "monthly-1", "--json")
+    assert made.code == 0, made.err
+    found = json.loads(made.out)["result"]
+    assert (found["id"], found["tier"], found["revisions"], found["status"]) == (
+        "monthly-1",
+        "monthly",
+        ["b2"],
+        "available",
+    )
+    assert found["backup"] == found["run"]
+    left = datetime.fromisoformat(found["expires"]) - datetime.now(UTC)
+    assert timedelta(days=89) < left < timedelta(days=90)
+    listed = json.loads(shop.call("rds", "list", "--json").out)["result"]["snapshots"]
+    assert next(one for one in listed if one["id"] == "monthly-1") == found
+    same = shop.call("rds", "settings", "--from", "monthly-1")
+    assert (same.code, same.out) == (0, f"shop-prod has the settings of backup {found['backup']}\n")
+    restored = shop.call("rds", "restore", "monthly-1", "--as", "from-monthly", "--json")
+    assert restored.code == 0, restored.err
+    done = json.loads(restored.out)["result"]
+    assert (done["settings_of"], done["proof"]) == (
+        f"backup {found['backup']}",
+        f"equal to the source of backup {found['backup']} in every value that it has digests of",
+    )
+    taken = shop.call("rds", "snapshot", "--name", "monthly-1")
+    assert (taken.code, taken.error.splitlines()[0]) == (
+        5,
+        "HR584 AWS did not take the snapshot monthly-1 of the instance shop-prod",
+    )
+
+
 def refused(shop: HostedProject, *words: str) -> tuple[int, str]:
     said = shop.call(*words)
     return said.code, said.error
@@ -154,7 +185,7 @@ def test_an_instance_that_was_deleted_is_restored_by_its_resource_id(shop: Hoste
     code, error = refused(shop, *words, "db-NOBODY")
     assert (code, error.splitlines()[0]) == (
         5,
-        "HR583 AWS did not find the automated backups of the resource id db-NOBODY in us-east-1",
+        f"HR583 AWS did not find the automated backups of the resource id db-NOBODY in {shop.region}",
     )
 
 
@@ -181,7 +212,7 @@ def test_a_snapshot_is_restored_with_the_settings_of_the_live_instance(shop: Hos
     made = shop.lab.instance("restored-one", "available")
     assert (made["DeletionProtection"], made["BackupRetentionPeriod"]) == (True, 7)
     code, error = refused(shop, "rds", "restore", "nobody", "--as", "other")
-    assert (code, error.splitlines()[0]) == (5, "HR583 AWS did not find the snapshot nobody in us-east-1")
+    assert (code, error.splitlines()[0]) == (5, f"HR583 AWS did not find the snapshot nobody in {shop.region}")
     snapshot(shop, "to-restore-2")
     code, error = refused(shop, "rds", "restore", "to-restore-2", "--as", "restored-one")
     assert (code, error.splitlines()[0]) == (
@@ -286,9 +317,10 @@ def test_without_rds_in_the_configuration_the_commands_say_what_to_write(
     try:
         assert refused(shop, "rds", "list") == (
             2,
-            "HR210 the environment prod does not say in which RDS instance its database runs\n"
-            "  why: `rds` of the environment is not set\n"
-            '  next: [environments.prod] rds = {instance = "shop-prod", region = "ap-northeast-2"}',
+            "HR210 the environment prod does not say that its database is on RDS\n"
+            "  why: it has no `rds`\n"
+            '  next: [environments.prod] rds = {instance = "shop-prod", region = "eu-central-1"}, or choose another one'
+            " with --env",
         )
     finally:
         file.write_text(before)

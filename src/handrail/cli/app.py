@@ -28,6 +28,7 @@ from handrail.cli import (
     rds_keeping,
     rds_restoring,
     rds_switching,
+    rds_taking,
     restoring,
     revision,
     scheduling,
@@ -79,6 +80,7 @@ app.add_typer(backup.app, name="backup")
 app.add_typer(archive.app, name="archive")
 app.add_typer(functions.app, name="lambda")
 app.add_typer(lab.app, name="lab")
+rds.app.command()(rds_taking.snapshot)
 rds.app.command()(rds_restoring.restore)
 rds.app.command()(rds_restoring.pitr)
 rds.app.command()(rds_switching.switch)

@@ -183,6 +183,7 @@ class ArchivedDocument:
 
 RDS_RESULTS: Final[Mapping[str, type]] = {
     "rds list": SnapshotList,
+    "rds snapshot": SnapshotSummary,
     "rds wait": Waited,
     "rds settings": SettingsDocument,
     "rds restore": InstanceRestored,

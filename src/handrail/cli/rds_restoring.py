@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,18 +90,24 @@ def saved_settings(output: Output, root: Path, env: str | None, which: str) -> t
 
 
 def _described(run: Run, record: BackupRecord) -> tuple[InstanceSettings, str]:
-    from handrail.workflows.hosted import read_description
+    from handrail.workflows.hosted_backup import descriptor_of
 
-    return read_description(run, record).settings, f"backup {record.id}"
+    return descriptor_of(run, record).settings, f"backup {record.id}"
 
 
 def _record_of(kit: Equipment, which: str) -> BackupRecord | None:
     """The backup by snapshot of this id, or of the snapshot of this name, as far as the run ids in the tags tell."""
     from handrail.backups.methods import Format
+    from handrail.databases.snapshots import NotThere
     from handrail.workflows.catalog import read_catalog
 
     records = [one for one in read_catalog(kit).records if one.format == Format.RDS_SNAPSHOT]
-    return next((one for one in records if which and one.id == which), None)
+    wanted = {which}
+    if kit.hosting is not None:
+        with suppress(NotThere):
+            label = kit.hosting.snapshots.snapshot(which).label
+            wanted |= {label.run_id} if label else set()
+    return next((one for one in records if one.id in wanted), None)
 
 
 def restore(
@@ -118,8 +125,7 @@ def restore(
         from handrail.workflows.run import reading_run
 
         found = call.hosting.snapshots.snapshot(snapshot)
-        label = found.label
-        record = _record_of(call.kit, label.run_id) if label else None
+        record = _record_of(call.kit, found.id)
         name = name or instance_name(
             call.hosting.instance, "restored", f"{found.created_at or call.kit.clock():{_TIME}}"
         )
@@ -176,7 +182,13 @@ def _source(call: Here, resource_id: str) -> tuple[Instance, RecoveryWindow | No
 
 
 def _require_new(call: Here, name: str) -> None:
-    if name.lower() == call.hosting.instance:
+    """The live name is only for whom nobody has it: an instance that was deleted."""
+    from handrail.databases.snapshots import NotThere
+
+    if name.lower() != call.hosting.instance:
+        return
+    with suppress(NotThere):
+        call.hosting.snapshots.instance(name)
         raise UsageError(
             f"--as {name} is the live instance",
             why="a restore makes a new instance, and never writes into one that is there",

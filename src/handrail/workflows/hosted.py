@@ -11,22 +11,17 @@ from handrail.amounts import count
 from handrail.backups.difference import BackupDifference, DatabaseState, compare_backups
 from handrail.backups.record import BackupRecord
 from handrail.databases.database import Database
-from handrail.databases.snapshots import SnapshotError
+from handrail.databases.waiting import settle
 from handrail.errors import DatabaseUnavailable
 from handrail.migrations.revision import named
-from handrail.snapshots.descriptor import Descriptor, read_descriptor
 from handrail.snapshots.instance import Instance, InstanceSettings
 from handrail.snapshots.moments import written
 from handrail.snapshots.snapshot import Label
 from handrail.snapshots.switching import making
 from handrail.workflows.backup import verify_restored
-from handrail.workflows.contents import parts_of
 from handrail.workflows.hosting import Hosting
 from handrail.workflows.run import Run
-from handrail.workflows.waiting import await_instance, await_snapshot
-
-#: More rounds than there are settings to bring.
-_ROUNDS = 12
+from handrail.workflows.waiting import await_instance, await_snapshot, telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +87,10 @@ def _label(run: Run, run_id: str) -> Label:
 
 
 def _ready(run: Run, hosting: Hosting, wanted: Wanted) -> Instance:
-    """Available, and asked for one change after the other until nothing is left to set."""
-    instance = await_instance(run, hosting, wanted.name, "restore")
-    for _ in range(_ROUNDS):
-        words = hosting.snapshots.settle(wanted.name, wanted.settings)
-        if not words:
-            return instance
-        run.say("restore", f"setting {', '.join(words)}")
-        instance = await_instance(run, hosting, wanted.name, "restore")
-    raise SnapshotError(
-        f"the instance {wanted.name} is there, but not with all its settings",
-        why=f"RDS has not taken {', '.join(words)}",
-        hint=f"handrail rds settings compares them; then: handrail rds switch --to {wanted.name}",
-    )
+    """Available, and with all settings."""
+    await_instance(run, hosting, wanted.name, "restore")
+    settle(hosting.snapshots, wanted.name, wanted.settings, hosting.patience(), heard=telling(run, "restore"))
+    return await_instance(run, hosting, wanted.name, "restore")
 
 
 def look_at(run: Run, copy: Database, record: BackupRecord | None, *, seconds: float) -> LookedAt:
@@ -148,12 +134,6 @@ def _beside(state: DatabaseState, live: DatabaseState | None) -> list[TableCount
     ours = {one.table: one.rows for one in state.fingerprint.tables}
     theirs = {one.table: one.rows for one in live.fingerprint.tables} if live else {}
     return [TableCount(str(name), ours.get(name), theirs.get(name)) for name in sorted({**ours, **theirs}, key=str)]
-
-
-def read_description(run: Run, record: BackupRecord) -> Descriptor:
-    """What a backup by snapshot says of its snapshot and instance."""
-    with parts_of(run, record, "read") as (content, *_):
-        return read_descriptor(content.read())
 
 
 #: How a database is opened that is at another instance.
