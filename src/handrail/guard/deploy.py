@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from handrail.guard.plan import ApplyPlan, Step, StepKind, Undo
@@ -110,16 +110,25 @@ class CodeLeft:
     to_type: tuple[str, ...] = ()
 
 
-def code_left(commands: CodeCommands, begun: Set[str], done: Set[str], *, is_database_new: bool) -> CodeLeft | None:
-    """What a killed deployment left of the code; None when it had not begun with it, or was through.
+@dataclass(frozen=True, slots=True)
+class StepsSeen:
+    """The names of a run's journalled steps, by how far they came; each that is done or failed has begun."""
 
-    `begun` and `done` are names of its journalled steps. `is_database_new` is True when its revisions are committed and
+    begun: frozenset[str] = frozenset()
+    done: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset()
+
+
+def code_left(commands: CodeCommands, seen: StepsSeen, *, is_database_new: bool) -> CodeLeft | None:
+    """What a killed deployment left of the code; None when it had not begun with it.
+
+    `is_database_new` is True when its revisions are committed and
     stay, or none was pending."""
-    if StepKind.DEPLOY not in begun:
+    if StepKind.DEPLOY not in seen.begun:
         return None
-    if Undo.CODE.step in begun or not is_database_new:
-        return _taking_back(commands, begun, done)
-    if StepKind.DEPLOY not in done:
+    if Undo.CODE.step in seen.begun or not is_database_new:
+        return _taking_back(commands, seen)
+    if StepKind.DEPLOY not in seen.done:
         return CodeLeft(
             f"`{commands.deploy}` was under way and may still be running; nobody knows how far it came",
             (commands.deploy, *filter(None, (commands.restart, commands.smoke))),
@@ -127,18 +136,22 @@ def code_left(commands: CodeCommands, begun: Set[str], done: Set[str], *, is_dat
     rest = [
         (kind, command)
         for kind, command in ((StepKind.RESTART, commands.restart), (StepKind.SMOKE, commands.smoke))
-        if command and kind not in done
+        if command and kind not in seen.done
     ]
     if not rest:
         return CodeLeft("the new code was deployed; look whether the application is well")
-    waiting = ", ".join(kind.value for kind, _ in rest)
-    return CodeLeft(f"the new code was deployed; not done: {waiting}", tuple(command for _, command in rest))
+    how = ", ".join(f"{kind.value} {'failed' if kind in seen.failed else 'was not done'}" for kind, _ in rest)
+    return CodeLeft(f"the new code was deployed; {how}", tuple(command for _, command in rest))
 
 
-def _taking_back(commands: CodeCommands, begun: Set[str], done: Set[str]) -> CodeLeft:
-    if Undo.CODE.step not in done:
-        how = "was being taken back" if Undo.CODE.step in begun else "was deployed, at least in part, and does not fit"
+def _taking_back(commands: CodeCommands, seen: StepsSeen) -> CodeLeft:
+    if Undo.CODE.step not in seen.done:
+        how = (
+            "was being taken back"
+            if Undo.CODE.step in seen.begun
+            else "was deployed, at least in part, and does not fit"
+        )
         return CodeLeft(f"the new code {how}", _way_back(commands))
-    if commands.restart and Undo.RESTART.step not in done:
+    if commands.restart and Undo.RESTART.step not in seen.done:
         return CodeLeft("the code was taken back; the application was not restarted", (commands.restart,))
     return CodeLeft("the code was taken back; look whether the application is well")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from handrail.backups.record import BackupRecord
 from handrail.errors import ApprovalMissing, HandrailError, NotBroughtBack
 from handrail.facts import Capability
-from handrail.guard.deploy import CodeCommands, CodeLeft, code_left
+from handrail.guard.deploy import CodeCommands, CodeLeft, StepsSeen, code_left
 from handrail.guard.plan import Undo
 from handrail.journal.journal import EventKind, JournalledRun
 from handrail.migrations.revision import Direction, RevisionPath, named
@@ -91,10 +91,13 @@ def _settle(
 def _code_left(journalled: JournalledRun, result: str) -> CodeLeft | None:
     """What the run left of a deployment's code, now that the database is settled. It is told, never done: whether a
     command that was cut may simply be run again, only its author knows."""
-    begun = {event.step for event in journalled.events if event.kind is EventKind.STEP_STARTED}
-    done = {event.step for event in journalled.events if event.kind is EventKind.STEP_DONE}
+
+    def steps(kind: EventKind) -> frozenset[str]:
+        return frozenset(event.step for event in journalled.events if event.kind is kind)
+
+    seen = StepsSeen(steps(EventKind.STEP_STARTED), steps(EventKind.STEP_DONE), steps(EventKind.STEP_FAILED))
     is_new = result in ("done", "kept") or not _data(journalled, "revisions")
-    return code_left(CodeCommands.of(journalled.started.data), begun, done, is_database_new=is_new)
+    return code_left(CodeCommands.of(journalled.started.data), seen, is_database_new=is_new)
 
 
 def _ids(journalled: JournalledRun, key: str) -> tuple[str, ...]:
