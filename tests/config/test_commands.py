@@ -11,6 +11,8 @@ import pytest
 
 from handrail.command import CommandResult
 from handrail.commands import LocalCommands
+from handrail.facts import DatabaseAddress
+from handrail.wiring_deploy import known_secrets
 
 SECRET = "s3cr3t-of-the-database"
 
@@ -111,3 +113,9 @@ def test_output_that_is_large_is_told_line_by_line(tmp_path: Path) -> None:
     result = commands(tmp_path).run("seq 1 200000", "r1", told.append)
     assert isinstance(result, CommandResult)
     assert told == [str(number) for number in range(1, 200001)]
+
+
+def test_secrets_are_known_by_their_names() -> None:
+    environ = {"API_TOKEN": "abcdefgh", "TOKEN_LIMIT": "4096", "PATH": "/usr/bin:/bin", "DB_PASSWORD": "p@ss word"}
+    address = DatabaseAddress("postgresql", "x", password="a/b c")
+    assert known_secrets(environ, address) == ("a/b c", "a%2Fb%20c", "abcdefgh", "p@ss word")
