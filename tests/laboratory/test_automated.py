@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,9 +72,9 @@ def test_old_backups_go_with_the_wal_that_only_they_needed(laboratory: TestLabor
         time.sleep(0.05)
 
 
-def test_the_real_distance_and_nothing_secret_on_the_disk() -> None:
+def test_the_real_distance_another_quota_and_nothing_secret_on_the_disk() -> None:
     with lab_folder() as folder:
-        with running_laboratory(folder, "--real-lag") as lab:
+        with running_laboratory(folder, "--real-lag", "--quota", "2") as lab:
             instance = lab.create("slow")
             first = lab.instance("slow")["LatestRestorableTime"]
             with lab.connect(instance) as connection:
@@ -81,6 +82,9 @@ def test_the_real_distance_and_nothing_secret_on_the_disk() -> None:
             time.sleep(2.5)
             assert lab.instance("slow")["LatestRestorableTime"] == first
             assert lab.faults.status()["lag"] == 300.0
+            lab.faults.seed(snapshots=[{"identifier": f"full-{n}", "instance": "slow"} for n in (1, 2)])
+            with pytest.raises(ClientError, match="Cannot create more than 2 manual snapshots"):
+                lab.client("rds").create_db_snapshot(DBSnapshotIdentifier="full-3", DBInstanceIdentifier="slow")
             lab.client("rds").modify_db_instance(DBInstanceIdentifier="slow", MasterUserPassword=f"{PASSWORD}-2")
             lab.instance("slow", "available")
         texts = [path.read_bytes() for path in folder.iterdir() if path.is_file()]

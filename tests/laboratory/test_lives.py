@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 
 from support.laboratory import USER, TestLaboratory, until
 
@@ -186,3 +188,24 @@ def test_a_stop_takes_a_snapshot_on_its_way(laboratory: TestLaboratory) -> None:
     assert laboratory.snapshot("while-stopping")["Status"] == "available"
     with pytest.raises(rds.exceptions.InvalidDBInstanceStateFault):
         rds.create_db_snapshot(DBSnapshotIdentifier="of-stopped", DBInstanceIdentifier="stopping")
+
+
+def test_of_many_who_ask_at_once_one_gets_the_name(laboratory: TestLaboratory) -> None:
+    laboratory.create("asked", BackupRetentionPeriod=0)
+    rds = laboratory.client("rds")
+
+    def ask(number: int) -> str:
+        try:
+            rds.create_db_snapshot(DBSnapshotIdentifier=f"asked-{number % 3}", DBInstanceIdentifier="asked")
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "created"
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(ask, range(24)))
+    # One snapshot at a time: while it is being created, the instance is backing-up.
+    assert set(answers) <= {"created", "DBSnapshotAlreadyExists", "InvalidDBInstanceState"}
+    taken = rds.describe_db_snapshots(DBInstanceIdentifier="asked")["DBSnapshots"]
+    assert 1 <= answers.count("created") == len(taken) <= 3
+    for one in taken:
+        laboratory.snapshot(one["DBSnapshotIdentifier"], "available")

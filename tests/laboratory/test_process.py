@@ -69,6 +69,22 @@ def test_a_killed_laboratory_leaves_no_server_and_goes_on_with_what_was_committe
         assert servers_in(folder) == []
 
 
+def test_an_endpoint_moves_when_another_program_has_taken_its_port(folder: Path) -> None:
+    with running_laboratory(folder) as lab:
+        port = lab.create("moved", BackupRetentionPeriod=0)["Endpoint"]["Port"]
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        with running_laboratory(folder) as again:
+            moved = again.instance("moved", "available")
+            assert moved["Endpoint"]["Port"] != port
+            text = f"Port {port} was taken meanwhile: the endpoint is at {moved['Endpoint']['Port']} now."
+            assert again.events("moved")[-1] == text
+            with again.connect(moved) as connection:
+                assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_a_server_that_dies_is_started_again(laboratory: TestLaboratory) -> None:
     instance = laboratory.create("mortal", BackupRetentionPeriod=0)
     with laboratory.connect(instance) as connection:

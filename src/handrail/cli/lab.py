@@ -58,6 +58,7 @@ def start(
     real_lag: Annotated[
         bool, typer.Option("--real-lag", help="LatestRestorableTime 5 minutes behind, as RDS.")
     ] = False,
+    quota: Annotated[int, typer.Option("--quota", help="Manual snapshots of a region at most.", min=1)] = 100,
     detach: Annotated[bool, typer.Option("--detach", help="Go on in the background.")] = False,
     json: Json = False,
 ) -> None:
@@ -71,11 +72,12 @@ def start(
         place = _folder(folder)
         output.display.end()
         if detach:
-            words = ["--port", str(port), "--speed", str(speed), *(["--real-lag"] if real_lag else [])]
+            words = ["--port", str(port), "--speed", str(speed), "--quota", str(quota)]
+            words += ["--real-lag"] if real_lag else []
             running = process.start_detached(place, words)
         else:
-            lag = 300.0 if real_lag else 0.0
-            running = process.serve(place, port, speed, lag, lambda endpoint: output.lines(*_told(endpoint, place)))
+            pace = process.pace_of(speed, quota, has_real_lag=real_lag)
+            running = process.serve(place, port, pace, lambda endpoint: output.lines(*_told(endpoint, place)))
         output.lines(*(_told(running.endpoint, place) if detach else ["ended; its instances and snapshots are kept"]))
         output.document(LabProcess(running.pid, running.endpoint, str(place)))
 

@@ -128,8 +128,7 @@ def _reset(lab: Laboratory, desk: Desk, _name: str, _body: Values) -> Values:
         for records in (world.instances, world.snapshots, world.retained, world.exports, world.ports):
             records.clear()
         world.events.clear()
-    for resource in resources:
-        desk.servers.remove(resource)
+    desk.servers.remove_all(resources)
     for one in data:
         desk.servers.forget(one)
     return {}

@@ -103,7 +103,7 @@ class LaboratoryClient:
         request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - http, loopback
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=60) as answer:
+            with opener.open(request, timeout=300) as answer:
                 found: Values = json.load(answer)
                 return found
         except urllib.error.HTTPError as error:

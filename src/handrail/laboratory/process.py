@@ -14,9 +14,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handrail.errors import MissingLibrary, UsageError
 from handrail.laboratory.client import REGION
+
+if TYPE_CHECKING:
+    from handrail.laboratory.jobs import Pace
 
 DEFAULT_PORT = 5801
 _START_SECONDS = 60.0
@@ -89,11 +93,16 @@ def _held(folder: Path) -> Iterator[None]:
             (folder / "lab.json").unlink(missing_ok=True)
 
 
-def serve(folder: Path, port: int, speed: float, lag: float, ready: Callable[[str], None]) -> Running:
-    """Run a laboratory in this process until SIGINT or SIGTERM; returns what it was. `lag` 0: short, by the speed.
-    UsageError."""
-    _require_libraries()
+def pace_of(speed: float, quota: int, *, has_real_lag: bool) -> Pace:
+    """How quickly states pass, and how far the archives may be behind: five minutes on RDS, here by the speed."""
     from handrail.laboratory.jobs import Pace
+
+    return Pace(speed, 300.0 if has_real_lag else max(1.0, 5.0 / speed), quota)
+
+
+def serve(folder: Path, port: int, pace: Pace, ready: Callable[[str], None]) -> Running:
+    """Run a laboratory in this process until SIGINT or SIGTERM; returns what it was. UsageError."""
+    _require_libraries()
     from handrail.laboratory.laboratory import Laboratory, Settings
 
     folder = folder.absolute()
@@ -101,7 +110,6 @@ def serve(folder: Path, port: int, speed: float, lag: float, ready: Callable[[st
     with _held(folder):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ending.set())
-        pace = Pace(speed, lag or max(1.0, 5.0 / speed))
         lab = Laboratory(Settings(folder, port, pace))
         with _service(lab, port) as endpoint:
             half = folder / "lab.part"

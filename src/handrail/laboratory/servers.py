@@ -7,7 +7,8 @@ import shlex
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +60,13 @@ _BEAT = (
 _WATCH = """read -r _; kill -INT "$1" 2>/dev/null; n=0
 while kill -0 "$1" 2>/dev/null; do sleep 0.1; n=$((n+1))
 [ $n -eq 100 ] && kill -QUIT "$1" 2>/dev/null; [ $n -eq 200 ] && exit; done"""
+
+
+def passable(folder: Path) -> Path:
+    """Make a folder that the server's account can get through, whatever the umask, and not list."""
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o711)
+    return folder
 
 
 class LabCluster(ThrowawayCluster):
@@ -139,7 +147,7 @@ class Servers:
         self._locks: dict[str, threading.RLock] = {}
         self._making = threading.Lock()
         for part in ("instances", "backups", "wal", "templates"):
-            (folder / part).mkdir(mode=0o711, exist_ok=True)
+            passable(folder / part)
 
     # -- which server
 
@@ -154,8 +162,7 @@ class Servers:
                 f"PostgreSQL {major} is not on this machine.",
                 hint=f"apt-get install postgresql-{major}, or name its programs in HANDRAIL_PG_BIN.",
             )
-        home = self.folder / "templates" / str(major)
-        home.mkdir(mode=0o711, exist_ok=True)
+        home = passable(self.folder / "templates" / str(major))
         copied = home / "install" / found[0].bin_dir.name
         if copied.is_dir():
             return ServerBinaries(copied, major, found[0].release)
@@ -224,6 +231,11 @@ class Servers:
         """Whether the server ended without being told to."""
         cluster = self._running.get(resource)
         return cluster is not None and not cluster.is_alive
+
+    def remove_all(self, resources: Iterable[str]) -> None:
+        """End and remove several, all at the same time."""
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(self.remove, resources))
 
     def remove(self, resource: str, *, keep_wal: bool = False) -> None:
         """End the server and remove its data; its archived WAL too, unless a backup needs it."""
