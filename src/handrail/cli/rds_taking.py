@@ -36,11 +36,11 @@ def snapshot(
         from handrail.cli.rds_documents import SnapshotSummary
         from handrail.snapshots.identifiers import check_snapshot_name
         from handrail.snapshots.snapshot import Label
-        from handrail.wiring_rds import require_rds
+        from handrail.wiring_rds import require_hosting
         from handrail.workflows.hosted_backup import check_quota
         from handrail.workflows.run import locked_run
 
-        require_rds(project.config)
+        require_hosting(project.config)
         name = check_snapshot_name(name) if name else ""
         with locked_run(kit, output.progress, "rds snapshot") as run:
             check_quota(run)
@@ -80,6 +80,6 @@ def _taken(run: Run, label: Label, name: str, *, wait: bool) -> Snapshot:
     if wait:
         record = make_backup(run, f"{label.tier.value} snapshot", request)
         return snapshots.snapshot(descriptor_of(run, record).snapshot)
-    filled: DumpRequest = with_label(run, request)
+    filled: DumpRequest = with_label(run, request, run.id, "snapshot")
     assert filled.label is not None  # noqa: S101 - it was filled in
     return snapshots.take(filled.name, hosting_of(run.equipment).instance, filled.label)
