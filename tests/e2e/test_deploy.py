@@ -16,9 +16,12 @@ from typing import Any
 
 import pytest
 
+from handrail.databases.postgres.database import PostgresDatabase
 from handrail.facts import DatabaseAddress
 from handrail.laboratory.client import REGION
+from handrail.snapshots.snapshot import Tier, read_label
 from support.deploying import Server, releases, script, serving
+from support.hosted_project import HostedProject
 from support.laboratory import DATABASE, PASSWORD, USER, TestLaboratory
 from support.postgres import PostgresServer
 from support.story import FIRST, SECOND, THIRD, Story, on_postgres, on_sqlite
@@ -140,10 +143,11 @@ def test_both_are_brought_back_on_postgresql(on_server: Story) -> None:
     is_brought_back(on_server)
 
 
-def test_both_are_brought_back_on_an_instance(tmp_path: Path, laboratory: TestLaboratory) -> None:
-    """The guide's production checklist (G5.3): the same in production, whose database is on RDS."""
+def test_the_production_checklist_and_then_an_accident(tmp_path: Path, laboratory: TestLaboratory) -> None:
+    """G5.3, G4.4: a deployment on RDS is brought back; then rows are deleted by mistake, and a moment before it is
+    restored and takes the place of the live instance. Every row is compared."""
     name = "deploy-prod"
-    endpoint = laboratory.create(name)["Endpoint"]
+    endpoint = laboratory.create(name, BackupRetentionPeriod=7)["Endpoint"]
     address = DatabaseAddress(
         "postgresql", DATABASE, host=endpoint["Address"], port=endpoint["Port"], user=USER, password=PASSWORD
     )
@@ -154,6 +158,22 @@ def test_both_are_brought_back_on_an_instance(tmp_path: Path, laboratory: TestLa
     table = f'[tool.handrail.environments.production]\nrds = {{instance = "{name}", region = "{REGION}"}}'
     config.write_text(config.read_text().replace("[tool.handrail.environments.production]", table))
     is_brought_back(pending_third(story))
+    taken = laboratory.client("rds").describe_db_snapshots(DBInstanceIdentifier=name, SnapshotType="manual")
+    labels = [read_label({tag["Key"]: tag["Value"] for tag in one["TagList"]}) for one in taken["DBSnapshots"]]
+    assert [(one.revisions, one.target, one.tier, one.environment) for one in labels if one] == [
+        ((SECOND,), (THIRD,), Tier.PRE_MIGRATION, "production")
+    ]
+
+    shop, good = HostedProject(laboratory, name, story.folder, REGION), PostgresDatabase(address).fingerprint()
+    moment = shop.passed()
+    story.query("DELETE FROM bookings WHERE id = 2")
+    assert PostgresDatabase(address).fingerprint() != good
+    shop.reached(moment)
+    found = story.result("rds", "pitr", "--to", moment.isoformat(), "--as", "deploy-pitr")["result"]
+    assert {"table": "bookings", "rows": 2, "live_rows": 1} in found["tables"]
+    story.result("rds", "switch", "--to", "deploy-pitr", "--confirm", name)
+    port = laboratory.instance(name, "available")["Endpoint"]["Port"]
+    assert PostgresDatabase(replace(address, port=port)).fingerprint() == good
 
 
 # Without a server: what the commands did is in files.
