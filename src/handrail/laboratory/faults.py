@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import threading
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -64,7 +63,7 @@ class Call:
     time: datetime
     service: str
     action: str
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
     status: int = 0
     error: str = ""
 
@@ -140,22 +139,11 @@ class Calls:
             return [one.plain() for one in self._calls]
 
 
-def call(service: str, action: str, parameters: dict[str, Any]) -> Call:
+def call(service: str, action: str, parameters: dict[str, str]) -> Call:
     """A call that has just come, without what is secret in it."""
-    shown = {name: "***" if _is_secret(name) else _plain(value) for name, value in parameters.items()}
+    shown = {name: "***" if _is_secret(name) else value for name, value in parameters.items()}
     return Call(now(), service, action, shown)
 
 
 def _is_secret(name: str) -> bool:
-    return any(part in name for part in _SECRET) and not isinstance(name, bool)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return [_plain(one) for one in value] if isinstance(value, list) else value
-
-
-def actions(calls: Iterable[dict[str, Any]]) -> list[str]:
-    """The names of the actions alone."""
-    return [str(one["action"]) for one in calls]
+    return any(part in name for part in _SECRET)

@@ -19,7 +19,7 @@ from handrail.laboratory.clock import now
 from handrail.laboratory.cloud import Cloud
 from handrail.laboratory.desk import Desk
 from handrail.laboratory.faults import Calls, Faults
-from handrail.laboratory.jobs import Jobs, Pace, Stopped
+from handrail.laboratory.jobs import Jobs, Pace
 from handrail.laboratory.ports import is_free, port_for
 from handrail.laboratory.records import Instance
 from handrail.laboratory.servers import Servers
@@ -209,6 +209,3 @@ def _require_reachable(folder: Path, uid: int, name: str) -> None:
                 hint="name a folder that this account can reach with --folder",
                 code="HR251",
             )
-
-
-__all__ = ["Laboratory", "Settings", "Stopped", "resume"]

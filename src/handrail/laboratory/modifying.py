@@ -6,11 +6,12 @@ from typing import Any
 
 from handrail.laboratory import checks, showing
 from handrail.laboratory.automated import back_up, bases
+from handrail.laboratory.describing import tagged
 from handrail.laboratory.desk import Desk, require_server, require_state
 from handrail.laboratory.instances import given, require_new
 from handrail.laboratory.ports import port_for
 from handrail.laboratory.protocol import Parameters
-from handrail.laboratory.records import Instance, Settings
+from handrail.laboratory.records import Instance, Settings, tag_list, tags_of
 from handrail.laboratory.refusal import Refusal, invalid_combination
 
 #: What waits for the maintenance window unless ApplyImmediately.
@@ -163,9 +164,6 @@ def _change_backups(desk: Desk, one: Instance, before: int) -> None:
 
 def add_tags(desk: Desk, parameters: Parameters) -> dict[str, Any]:
     """AddTagsToResource."""
-    from handrail.laboratory.describing import tagged
-    from handrail.laboratory.records import tag_list, tags_of
-
     checks.tags(parameters.get("Tags"))
     one = tagged(desk.world, parameters["ResourceName"])
     wanted = {**one.tags, **tags_of(parameters.get("Tags"))}
@@ -177,8 +175,6 @@ def add_tags(desk: Desk, parameters: Parameters) -> dict[str, Any]:
 
 def remove_tags(desk: Desk, parameters: Parameters) -> dict[str, Any]:
     """RemoveTagsFromResource."""
-    from handrail.laboratory.describing import tagged
-
     one = tagged(desk.world, parameters["ResourceName"])
     with desk.world.changing():
         for key in parameters["TagKeys"]:

@@ -167,7 +167,7 @@ def _scope(authorization: str) -> tuple[str, str, str]:
     return (parts[0], parts[2], parts[3]) if len(parts) >= 5 else ("", REGION, "s3")
 
 
-def _parameters(request: Request) -> dict[str, Any]:
+def _parameters(request: Request) -> dict[str, str]:
     """What is logged: a query's parameters as they came."""
     flat = {name: values[0] for name, values in parse_qs(request.body).items()}
     return {name: value for name, value in flat.items() if name not in ("Action", "Version")}
