@@ -24,6 +24,7 @@ from handrail.laboratory.process import environ, require
 USER, PASSWORD, DATABASE = "app", "secret-of-nobody", "shop"
 SPEED = 20
 Found = TypeVar("Found")
+_WATCH = """read -r _; kill -TERM "$1"; while kill -0 "$1" 2>/dev/null; do sleep 0.1; done; rm -rf "$2" """
 
 
 @dataclass
@@ -165,9 +166,15 @@ def running_laboratory(folder: Path, *words: str) -> Iterator[TestLaboratory]:
         "lab", "start", "--detach", "--port", "0", "--speed", str(SPEED), "--folder", str(folder), *words
     )
     assert started.returncode == 0, started.stderr
+    running = require(folder)
+    # When the tests are killed, the pipe closes, and nothing of the laboratory stays: it would be memory.
+    shell = ["/bin/sh", "-c", _WATCH, "handrail-watch", str(running.pid), str(folder)]
+    watch = subprocess.Popen(shell, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
-        yield TestLaboratory(folder, require(folder).endpoint)
+        yield TestLaboratory(folder, running.endpoint)
     finally:
+        watch.kill()
+        watch.communicate()
         handrail("lab", "stop", "--folder", str(folder))
 
 
