@@ -117,7 +117,7 @@ def test_the_quota_is_looked_at_first(project: RdsProject) -> None:
     assert refused.code == 5
     assert refused.error == (
         "HR585 no snapshot can be taken\n"
-        "  why: 100 of 100 manual snapshots of us-east-1 are taken\n"
+        f"  why: 100 of 100 manual snapshots of {project.laboratory.environ['AWS_REGION']} are taken\n"
         "  next: handrail rds list shows them; handrail backup prune deletes by policy"
     )
 
@@ -159,7 +159,9 @@ def test_the_sheet_restores_it_with_aws_s_own_program(project: RdsProject, tmp_p
     folder = project.folder / ".handrail" / "store" / "development" / newest
     aws = tmp_path / "programs"
     aws.mkdir()
-    (aws / "aws").symlink_to(Path(sys.executable).parent / "aws")
+    program = Path(sys.executable).parent / "aws"  # this version does not look at AWS_ENDPOINT_URL
+    (aws / "aws").write_text(f'#!/bin/sh\nexec {program} --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')
+    (aws / "aws").chmod(0o755)
     variables = {**project.laboratory.environ, "TARGET": "by-hand", "AWS_PAGER": ""}
     status, said = run_sheet(folder, tmp_path / "work", more=aws, **variables)
     assert status == 0, said
@@ -167,3 +169,17 @@ def test_the_sheet_restores_it_with_aws_s_own_program(project: RdsProject, tmp_p
     assert project.rows(SELECT, "by-hand") == project.rows(SELECT)
     assert described["MultiAZ"] is True
     assert "compare it with the numbers in RECOVERY.txt" in said
+
+
+def test_doctor_judges_the_instance(project: RdsProject) -> None:
+    said = project.handrail("doctor")
+    lines = {line[6:22].strip(): line for line in said.out.splitlines() if "RDS" in line}
+    assert said.code != 0  # automated backups are off
+    where = project.laboratory.environ["AWS_REGION"]
+    assert lines["RDS instance"].startswith(f"ok    RDS instance     backed-up in {where}, postgres ")
+    assert lines["RDS address"].startswith("ok    RDS address      the URL leads to 127.0.0.1:")
+    assert lines["RDS backups"] == "FAIL  RDS backups      automated backups are off: no moment can be restored"
+    assert lines["RDS snapshots"].startswith("ok    RDS snapshots    ")
+    assert lines["RDS rights"] == (
+        "note  RDS rights       IAM does not tell which actions are allowed (iam:SimulatePrincipalPolicy)"
+    )
