@@ -127,12 +127,12 @@ def test_no_credentials(faults: TestLaboratory, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_another_region(faults: TestLaboratory) -> None:
-    elsewhere = RdsSnapshots(Clients(Account("eu-central-1")))
+    elsewhere = RdsSnapshots(Clients(Account("ap-south-1")))
     with pytest.raises(NotThere) as caught:
         elsewhere.instance(LIVE)
-    assert caught.value.message == "AWS did not find the instance faulty in eu-central-1"
+    assert caught.value.message == "AWS did not find the instance faulty in ap-south-1"
     assert caught.value.hint == (
-        "in another region it would be another one: `rds.region` says eu-central-1; handrail rds list"
+        "in another region it would be another one: `rds.region` says ap-south-1; handrail rds list"
     )
 
 
