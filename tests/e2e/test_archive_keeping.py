@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from support.hosted_project import HostedProject, hosted_project
+from support.hosted_project import HostedProject, hosted_project, make_bucket
 from support.laboratory import TestLaboratory, until
 
 BUCKET = "long-keeping"
@@ -22,7 +22,7 @@ TAGS = [{"Key": "handrail:managed", "Value": "true"}, {"Key": "handrail:run", "V
 
 @pytest.fixture(scope="module")
 def shop(laboratory: TestLaboratory, tmp_path_factory: pytest.TempPathFactory) -> HostedProject:
-    laboratory.client("s3").create_bucket(Bucket=BUCKET)
+    make_bucket(laboratory, BUCKET)
     return hosted_project(laboratory, tmp_path_factory.mktemp("shop"), "keeping")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handrail.snapshots.moments import written
-from support.hosted_project import HostedProject, hosted_project
+from support.hosted_project import HostedProject, hosted_project, make_bucket
 from support.laboratory import TestLaboratory, until
 
 MANAGED = {"handrail:managed": "true", "handrail:run": "r1", "handrail:from": "a1", "handrail:to": "b2"}
@@ -253,7 +253,7 @@ def test_automated_backups_are_shown_and_changed_after_a_yes(shop: HostedProject
 
 def test_an_export_is_not_restorable_and_a_skipped_table_is_an_error(shop: HostedProject) -> None:
     lab = shop.lab
-    lab.client("s3").create_bucket(Bucket="exports")
+    make_bucket(lab, "exports")
     role = lab.client("iam").create_role(RoleName="exporter", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     key = lab.client("kms").create_key()["KeyMetadata"]["Arn"]
     shop.sql('CREATE TABLE odd (id int, "of which" int)')
@@ -317,10 +317,9 @@ def test_without_rds_in_the_configuration_the_commands_say_what_to_write(
     try:
         assert refused(shop, "rds", "list") == (
             2,
-            "HR210 the environment prod does not say that its database is on RDS\n"
-            "  why: it has no `rds`\n"
-            '  next: [environments.prod] rds = {instance = "shop-prod", region = "eu-central-1"}, or choose another one'
-            " with --env",
+            "HR210 the environment prod does not say in which RDS instance its database runs\n"
+            "  why: `rds` of the environment is not set\n"
+            '  next: [environments.prod] rds = {instance = "shop-prod", region = "ap-northeast-2"}',
         )
     finally:
         file.write_text(before)

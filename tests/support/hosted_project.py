@@ -80,3 +80,9 @@ def hosted_project(lab: TestLaboratory, folder: Path, name: str, **words: Any) -
     done = project.call("upgrade", "--yes")
     assert done.code == 0, done.err
     return project
+
+
+def make_bucket(lab: TestLaboratory, name: str) -> None:
+    """A bucket in the laboratory's region."""
+    where = {"LocationConstraint": lab.environ["AWS_REGION"]}
+    lab.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=where)
