@@ -21,7 +21,8 @@ from handrail.workflows.recover import Settled
 @dataclass(frozen=True, slots=True)
 class Initialised:
     """The file that was written, and what was found: the database, and whether env.py is asynchronous. With --github:
-    `written` is "", `workflows` are the files that are there now, `trust_policy` is that of the role, as JSON."""
+    `written` is "", `workflows` are the files that are there now, `trust_policy` is that of the role, as JSON.
+    With --aws: `written` is the template."""
 
     written: str
     database: str

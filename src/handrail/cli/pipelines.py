@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handrail.cli.call import asker, confirmed
-from handrail.errors import UsageError
+from handrail.cli.writing import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,26 +30,11 @@ def write_workflows(output: Output, root: Path, env: str | None, answers: Answer
     folder = checkout.top / ".github" / "workflows"
     texts = {folder / item.name: item.text for item in workflow_files(pipeline)}
     for path, text in texts.items():
-        _write(output, path, text, yes=yes)
+        write_file(output, path, text, yes=yes)
     policy = trust_policy(pipeline, checkout.repository)
     output.warnings(remarks_on(config))
     output.lines("", *_next_steps(pipeline, policy))
     output.document(Initialised("", "", False, tuple(map(str, texts)), policy))
-
-
-def _write(output: Output, path: Path, text: str, *, yes: bool) -> None:
-    try:
-        is_there = path.is_file()
-        if is_there and path.read_text(encoding="utf-8") == text:
-            output.lines(f"unchanged  {path}")
-            return
-        if is_there:
-            confirmed(asker(output, yes), f"replace {path}, which says something else?")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written", why=error.strerror or str(error)) from error
-    output.lines(f"{'replaced ' if is_there else 'written  '}  {path}")
 
 
 def _next_steps(pipeline: Pipeline, policy: str) -> Iterator[str]:

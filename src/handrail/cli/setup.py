@@ -50,6 +50,7 @@ def _given(name: str, text: str) -> typer.models.OptionInfo:
 
 def init(  # noqa: PLR0913, PLR0917 - its options
     github: Annotated[bool, typer.Option("--github", help="Instead: workflow files for GitHub.")] = False,
+    aws: Annotated[bool, typer.Option("--aws", help="Instead: the template that cleans RDS snapshots up.")] = False,
     role_arn: Annotated[str, _given("--role-arn", "With --github: the role at AWS that jobs take.")] = "",
     region: Annotated[str, _given("--region", "With --github: the role's, else that of `rds`.")] = "",
     python: Annotated[str, _given("--python", "With --github: the version, else the one here.")] = "",
@@ -61,6 +62,8 @@ def init(  # noqa: PLR0913, PLR0917 - its options
 ) -> None:
     """Write a configuration that fits the project. It is shown first, and written after a yes."""
     with answering("init", json) as output:
+        if github and aws:
+            raise UsageError("--github and --aws write different things", hint="call init once for each")
         if github:
             from handrail.cli.pipelines import write_workflows
             from handrail.wiring_pipelines import Answers
@@ -69,6 +72,11 @@ def init(  # noqa: PLR0913, PLR0917 - its options
             return
         if role_arn or region or python or branch:
             raise UsageError("--role-arn, --region, --python and --branch go with --github", hint="add --github")
+        if aws:
+            from handrail.cli.clouds import write_template
+
+            write_template(output, root, env, yes=yes)
+            return
         project, facts = looked(root, env)
         from handrail.cli.documents import Initialised
 
