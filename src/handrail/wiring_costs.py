@@ -21,10 +21,9 @@ def open_costing(config: Config) -> Costing:
     from handrail.workflows.costs import Costing
 
     stores, rates = open_stores(config), configured_rates(config)
-    own = _store_rate(config)
     given = {store.place: _by_place(store.place, rates) for store in stores}
-    if own is not None:
-        given[stores[0].place] = own
+    if config.settings.store_price is not None:
+        given[stores[0].place] = _store_rate(config.settings.store_price, exchange(config))
     costing = Costing(config.name, stores, given, rates, change=config.prices.daily_change)
     hosting = open_hosting(config)
     return costing if hosting is None else replace(costing, snapshots=hosting.snapshots, instance=hosting.instance)
@@ -61,13 +60,9 @@ def _by_place(place: str, rates: Rates) -> float | None:
     return rates.classes.get(StorageClass.STANDARD) if place.startswith("s3://") else None
 
 
-def _store_rate(config: Config) -> float | None:
-    """`store_price` in US dollars; None when it is not set, or in a currency whose rate is not known."""
-    written = config.settings.store_price
-    if written is None:
-        return None
+def _store_rate(written: str, other: tuple[float, str] | None) -> float | None:
+    """`store_price` in US dollars; None in a currency whose rate is not known."""
     amount, currency = parse_price(written)
     if currency in ("", "USD", "$"):
         return amount
-    other = exchange(config)
     return amount / other[0] if other is not None and other[1] == currency and other[0] else None

@@ -12,12 +12,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from handrail.cli.app import app
+from handrail.config import load_config
 from handrail.databases.rds import snapshots
 from handrail.databases.snapshots import RightMissing
 from handrail.retention.prices import GUIDE, TABLES, Rates, rates_of
 from handrail.snapshots.export import Export
 from handrail.snapshots.snapshot import SnapshotKind
 from handrail.stores.file import FileStore
+from handrail.wiring_costs import open_costing
 from support.hosted import HostedInMemory, an_instance, arn
 from support.keeping import NOW, backup
 from support.laboratory import TestLaboratory
@@ -148,6 +150,23 @@ def test_a_stores_price_may_be_in_either_currency(
     code, out, _ = called(capsys, "cost", "--env", "production", "--json")
     found = json.loads(out)["result"]["lines"][-1]
     assert (code, found["most"]) == (0, {"gb": 60.0, "usd": usd})
+
+
+@pytest.mark.parametrize(
+    ("price", "rate"), [("", 0.025), ('store_price = "0.004 USD"', 0.004), ('store_price = "0.004 EUR"', None)]
+)
+def test_a_bucket_counts_as_standard_unless_its_price_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, price: str, rate: float | None
+) -> None:
+    """A price in a currency whose rate is not known is not the table's either."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "nobody")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    place = "s3://shop-backups/app"
+    (tmp_path / "handrail.toml").write_text(f'[environments.staging]\nstore = "{place}"\ncopies = ["copy"]\n{price}\n')
+    costing = open_costing(load_config(tmp_path, env="staging", environ={}))
+    assert costing.store_rates == {place: rate, str(tmp_path / "copy"): None}
 
 
 def validated(text: str) -> dict[str, Any]:
