@@ -6,7 +6,6 @@ import ast
 import json
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -26,8 +25,8 @@ from handrail.snapshots.snapshot import Label, Tier
 from support.calling import handrail
 from support.laboratory import TestLaboratory
 from support.objects import KEY, SECRET, Server
+from support.templates import PROGRAMS, linted
 
-PROGRAMS = Path(sys.executable).parent
 REGION = "ap-northeast-2"
 KEY_OF_ZIP = f"handrail-lambda-{sha256(package()).hexdigest()[:12]}.zip"
 CONFIGURATION = f"""[environments.production]
@@ -50,20 +49,6 @@ SLIPS = (
     ("!GetAtt ClockRole.Arn", "!GetAtt ClockRoll.Arn", "E1010 'ClockRoll' is not one of"),
     ("TreatMissingData: no", "TreatMissing: no", "E3002 Additional properties are not allowed ('TreatMissing'"),
 )
-
-
-def linted(tmp_path: Path, *texts: str) -> str:
-    """What cfn-lint says of them."""
-    for number, text in enumerate(texts):
-        (tmp_path / f"template{number}.yaml").write_text(text)
-    done = subprocess.run(
-        [PROGRAMS / "cfn-lint", "--regions", "us-east-1", REGION, "--", *sorted(tmp_path.glob("*.yaml"))],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return done.stdout + done.stderr
 
 
 def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:

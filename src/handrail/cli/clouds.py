@@ -1,4 +1,5 @@
-"""`init --aws`: writes the template that runs the clean-up of snapshots at AWS, and says how it is deployed."""
+"""`init --aws`: writes templates for AWS, the clean-up of snapshots and the rights of commands, and says how they are
+deployed."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 #: What is written into the project's folder.
 FILE = "handrail-cleanup.yaml"
+POLICIES = "handrail-policies.yaml"
 _STACK = "handrail-cleanup"
 
 
@@ -30,6 +32,28 @@ def write_template(output: Output, root: Path, env: str | None, *, yes: bool) ->
     path = config.root / FILE
     write_file(output, path, template(defaults), yes=yes)
     output.lines("", *_next_steps(config, path, defaults))
+    output.document(Initialised(str(path), "", False))
+
+
+def write_policies(output: Output, root: Path, env: str | None, *, yes: bool) -> None:
+    """Write the template of the rights into the project's folder."""
+    from handrail.cli.documents import Initialised
+    from handrail.command_policies import policies
+    from handrail.wiring import read_config
+
+    config = read_config(root, env or "production")
+    rds, path = config.settings.rds, config.root / POLICIES
+    write_file(output, path, policies(rds.instance.lower() if rds else ""), yes=yes)
+    region, stack = rds.region if rds else "REGION", "handrail-policies"
+    instance = "" if rds else " --parameter-overrides Instance=NAME"
+    output.lines(
+        "",
+        "next (docs/lambda.md):",
+        f"  aws cloudformation deploy --region {region} --stack-name {stack} --template-file {path.name}"
+        f" --capabilities CAPABILITY_IAM{instance}",
+        f"  aws cloudformation describe-stacks --region {region} --stack-name {stack} --query 'Stacks[0].Outputs'",
+        "then attach to each role the policies of what it calls",
+    )
     output.document(Initialised(str(path), "", False))
 
 

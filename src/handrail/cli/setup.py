@@ -51,6 +51,7 @@ def _given(name: str, text: str) -> typer.models.OptionInfo:
 def init(  # noqa: PLR0913, PLR0917 - its options
     github: Annotated[bool, typer.Option("--github", help="Instead: workflow files for GitHub.")] = False,
     aws: Annotated[bool, typer.Option("--aws", help="Instead: the template that cleans RDS snapshots up.")] = False,
+    policies: Annotated[bool, _given("--policies", "With --aws: instead, the rights that each command needs.")] = False,
     role_arn: Annotated[str, _given("--role-arn", "With --github: the role at AWS that jobs take.")] = "",
     region: Annotated[str, _given("--region", "With --github: the role's, else that of `rds`.")] = "",
     python: Annotated[str, _given("--python", "With --github: the version, else the one here.")] = "",
@@ -72,10 +73,12 @@ def init(  # noqa: PLR0913, PLR0917 - its options
             return
         if role_arn or region or python or branch:
             raise UsageError("--role-arn, --region, --python and --branch go with --github", hint="add --github")
+        if policies and not aws:
+            raise UsageError("--policies goes with --aws", hint="add --aws")
         if aws:
-            from handrail.cli.clouds import write_template
+            from handrail.cli.clouds import write_policies, write_template
 
-            write_template(output, root, env, yes=yes)
+            (write_policies if policies else write_template)(output, root, env, yes=yes)
             return
         project, facts = looked(root, env)
         from handrail.cli.documents import Initialised
