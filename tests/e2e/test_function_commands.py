@@ -63,7 +63,7 @@ def test_a_plan_shows_every_snapshot_with_its_reason(laboratory: TestLaboratory,
     )
     (tmp_path / "handrail.toml").write_text(
         "[retention]\nlast = 1\nmilestones = {weekly = '10d'}\n"
-        "[environments.production]\nrds = {instance = 'fun-plan', region = 'us-east-1'}\n"
+        f"[environments.production]\nrds = {{instance = 'fun-plan', region = '{laboratory.environ['AWS_REGION']}'}}\n"
     )
     said = handrail(tmp_path, "lambda", "plan", "--env", "production", "--adopt-named", **laboratory.environ)  # type: ignore[arg-type]
     lines = [[cell for cell in line.split("  ") if cell] for line in said.out.splitlines()]
