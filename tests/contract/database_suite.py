@@ -44,8 +44,13 @@ SCHEMA = (
 
 
 def ways_of(database: Database) -> list[Way]:
-    """Those that every server lets its databases be backed up by; the files of a whole one, and increments, have tests of their own."""
-    return [way for way in WAYS[database.address.engine] if way.method is not Method.BASE and not way.is_increment]
+    """Those that every server lets its databases be backed up by; the files of a whole one, increments and snapshots
+    have tests of their own."""
+    return [
+        way
+        for way in WAYS[database.address.engine]
+        if way.method not in (Method.BASE, Method.SNAPSHOT) and not way.is_increment
+    ]
 
 
 class FullDisk(io.RawIOBase):

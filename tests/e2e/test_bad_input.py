@@ -236,7 +236,7 @@ CASES: tuple[Case, ...] = (
   why: the settings there are: url, backup, rehearse, restore, lint, store, copies, failed_copy, bandwidth,\
  store_price, compression, recipients, recipients_file, identity, identity_note, lock_timeout, lock_retry,\
  lock_wait, statement_timeout, prove_budget, maintenance, rehearse_server, health, retention, backup_max_age,\
- drill, schedule, archive
+ drill, schedule, archive, rds, deploy
   next: did you mean `backup`?""",
     ),
     (

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from jsonschema import Draft202012Validator
+
 from support.calling import Said, handrail
 from support.laboratory import DATABASE, PASSWORD, USER, TestLaboratory, until
 from support.projects import Script, make_project
 
+SCHEMAS = Path(__file__).resolve().parent.parent.parent / "docs" / "schemas"
 ORDERS = Script(
     "a1",
     None,
@@ -45,8 +49,13 @@ class HostedProject:
     region: str
 
     def call(self, *words: str, **variables: str) -> Said:
-        """handrail as a user of the laboratory would call it."""
-        return handrail(self.folder, *words, before=None, **{**self.lab.environ, **variables})
+        """handrail as a user of the laboratory would call it; a document is held to its published schema."""
+        said = handrail(self.folder, *words, before=None, **{**self.lab.environ, **variables})
+        if "--json" in words:
+            read = json.loads(said.out)
+            schema = (SCHEMAS / f"{read['command'].replace(' ', '-')}.json").read_text("utf-8")
+            Draft202012Validator(json.loads(schema)).validate(read)
+        return said
 
     def sql(self, statement: str, instance: str = "") -> Any:
         with self.lab.connect(self.lab.instance(instance or self.name, "available")) as connection:

@@ -358,7 +358,7 @@ def test_manifests_that_cannot_be_read_stay(bench: Bench) -> None:
     assert {key.split("/")[1] for key in everything(store)} == {"b1", "b2", "newer", "copied"}
     assert dict(judge(bench.kit, POLICY).catalog.unreadable) == {
         "development/newer/manifest.json": "development/newer/manifest.json was written by another handrail: its version"
-        " is 9, this handrail reads 1, 2 and 3",
+        " is 9, this handrail reads 1, 2, 3 and 4",
         "development/copied/manifest.json": "development/copied/manifest.json lies in the wrong place: it is the manifest"
         " of b4: somebody has copied or renamed a folder or file",
     }
