@@ -33,6 +33,7 @@ def no_faults(laboratory: TestLaboratory) -> Iterator[None]:
 
 
 def snapshot(shop: HostedProject, name: str, **more: str) -> dict[str, Any]:
+    shop.lab.instance(shop.name, "available")  # the test before may have left it modifying
     shop.lab.client("rds").create_db_snapshot(
         DBSnapshotIdentifier=name, DBInstanceIdentifier="shop-prod", Tags=tags(**more)
     )

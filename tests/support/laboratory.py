@@ -119,8 +119,8 @@ class TestLaboratory:
 
     def events(self, name: str) -> list[str]:
         """The messages of an instance's or a snapshot's events."""
-        listed = self.client("rds").describe_events()["Events"]
-        return [one["Message"] for one in listed if one["SourceIdentifier"] == name]
+        pages = self.client("rds").get_paginator("describe_events").paginate()
+        return [one["Message"] for page in pages for one in page["Events"] if one["SourceIdentifier"] == name]
 
     @contextmanager
     def connect(self, instance: dict[str, Any], database: str = DATABASE, **words: Any) -> Iterator[Any]:
