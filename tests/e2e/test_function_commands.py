@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator
 
+from handrail.laboratory.client import LaboratoryClient
 from handrail.lambda_package import package
 from handrail.snapshots.snapshot import Label, Tier
 from support.calling import handrail
@@ -52,7 +53,8 @@ def test_a_plan_shows_every_snapshot_with_its_reason(laboratory: TestLaboratory,
         tags = Label("20260101_1", tier=tier).tags() if tier else {}
         return {"identifier": name, "instance": "fun-plan", "created": created.isoformat(), "tags": tags}
 
-    laboratory.faults.seed(
+    # In a region of its own, where no other test has snapshots.
+    LaboratoryClient(laboratory.endpoint, "us-east-2").seed(
         instances=[{"identifier": "fun-plan"}],
         snapshots=[
             seeded("fun-new", 1, Tier.WEEKLY),
@@ -63,7 +65,7 @@ def test_a_plan_shows_every_snapshot_with_its_reason(laboratory: TestLaboratory,
     )
     (tmp_path / "handrail.toml").write_text(
         "[retention]\nlast = 1\nmilestones = {weekly = '10d'}\n"
-        f"[environments.production]\nrds = {{instance = 'fun-plan', region = '{laboratory.environ['AWS_REGION']}'}}\n"
+        "[environments.production]\nrds = {instance = 'fun-plan', region = 'us-east-2'}\n"
     )
     said = handrail(tmp_path, "lambda", "plan", "--env", "production", "--adopt-named", **laboratory.environ)  # type: ignore[arg-type]
     lines = [[cell for cell in line.split("  ") if cell] for line in said.out.splitlines()]
