@@ -12,9 +12,9 @@ from handrail.config_rds import RehearseOn
 from handrail.errors import ConfigError
 
 if TYPE_CHECKING:
+    from handrail.databases.hosting import Hosting
     from handrail.facts import DatabaseAddress
     from handrail.snapshots.instance import Instance
-    from handrail.workflows.hosting import Hosting
 
 #: Where a connection goes, beside host and port themselves.
 _PLACES = ("host", "hostaddr", "port")
@@ -25,9 +25,9 @@ def open_hosting(config: Config) -> Hosting | None:
     rds = config.settings.rds
     if rds is None:
         return None
+    from handrail.databases.hosting import Hosting
     from handrail.databases.rds.client import Account, Clients
     from handrail.databases.rds.snapshots import RdsSnapshots
-    from handrail.workflows.hosting import Hosting
 
     endpoint = rds.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_RDS") or os.environ.get("AWS_ENDPOINT_URL")
     return Hosting(

@@ -85,6 +85,7 @@ def test_throttling_passes_unnoticed(faults: TestLaboratory) -> None:
 
 
 @pytest.mark.story
+@pytest.mark.story
 def test_throttling_six_times_in_a_row(faults: TestLaboratory) -> None:
     faults.faults.throttle("CreateDBSnapshot", 6)
     assert taken(faults, "throttled-often").is_available

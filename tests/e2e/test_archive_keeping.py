@@ -16,6 +16,8 @@ import pytest
 from support.hosted_project import HostedProject, hosted_project, make_bucket
 from support.laboratory import TestLaboratory, until
 
+pytestmark = pytest.mark.story
+
 BUCKET = "long-keeping"
 TAGS = [{"Key": "handrail:managed", "Value": "true"}, {"Key": "handrail:run", "Value": "r1"}]
 

@@ -139,10 +139,12 @@ def test_both_are_brought_back_on_sqlite(on_file: Story) -> None:
     is_brought_back(on_file)
 
 
+@pytest.mark.story
 def test_both_are_brought_back_on_postgresql(on_server: Story) -> None:
     is_brought_back(on_server)
 
 
+@pytest.mark.story
 def test_the_production_checklist_and_then_an_accident(tmp_path: Path, laboratory: TestLaboratory) -> None:
     """G5.3, G4.4: a deployment on RDS is brought back; then rows are deleted by mistake, and a moment before it is
     restored and takes the place of the live instance. Every row is compared."""

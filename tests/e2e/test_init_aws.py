@@ -27,6 +27,8 @@ from support.laboratory import TestLaboratory
 from support.objects import KEY, SECRET, Server
 from support.templates import PROGRAMS, linted
 
+pytestmark = pytest.mark.story
+
 REGION = "ap-northeast-2"
 KEY_OF_ZIP = f"handrail-lambda-{sha256(package()).hexdigest()[:12]}.zip"
 CONFIGURATION = f"""[environments.production]

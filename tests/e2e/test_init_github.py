@@ -14,6 +14,8 @@ from ruamel.yaml import YAML
 
 from support.story import SECOND_SCRIPT, Story, on_sqlite
 
+pytestmark = pytest.mark.story
+
 ROLE = "arn:aws:iam::123456789012:role/handrail-deploy"
 BIN = Path(sys.executable).parent
 NAMES = ["handrail-deploy.yml", "handrail-restore.yml", "handrail-review.yml"]

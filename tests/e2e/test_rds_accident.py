@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from support.hosted_project import hosted_project
 from support.laboratory import TestLaboratory
+
+pytestmark = pytest.mark.story
 
 
 def test_deleted_rows_come_back_by_a_moment_and_a_switch(laboratory: TestLaboratory, tmp_path: Path) -> None:

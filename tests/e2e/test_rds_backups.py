@@ -13,6 +13,8 @@ from support.laboratory import TestLaboratory
 from support.rds_project import RdsProject, rds_project
 from support.sheets import run_sheet
 
+pytestmark = pytest.mark.story
+
 ROWS = [(1, "파이썬 학습"), (2, "API 개발")]
 SELECT = "SELECT id, topic FROM bookings ORDER BY id"
 

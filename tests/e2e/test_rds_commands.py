@@ -22,8 +22,15 @@ def tags(**more: str) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def shop(laboratory: TestLaboratory, tmp_path_factory: pytest.TempPathFactory) -> HostedProject:
+def project(laboratory: TestLaboratory, tmp_path_factory: pytest.TempPathFactory) -> HostedProject:
     return hosted_project(laboratory, tmp_path_factory.mktemp("shop"), "shop-prod")
+
+
+@pytest.fixture
+def shop(project: HostedProject) -> HostedProject:
+    """The test before may have left it modifying."""
+    project.lab.instance(project.name, "available")
+    return project
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +40,6 @@ def no_faults(laboratory: TestLaboratory) -> Iterator[None]:
 
 
 def snapshot(shop: HostedProject, name: str, **more: str) -> dict[str, Any]:
-    shop.lab.instance(shop.name, "available")  # the test before may have left it modifying
     shop.lab.client("rds").create_db_snapshot(
         DBSnapshotIdentifier=name, DBInstanceIdentifier="shop-prod", Tags=tags(**more)
     )

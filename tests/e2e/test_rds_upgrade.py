@@ -16,6 +16,8 @@ from support.laboratory import TestLaboratory, until
 from support.projects import Script, write_script
 from support.rds_project import RdsProject, rds_project
 
+pytestmark = pytest.mark.story
+
 GOOD = Script(
     "c3",
     "b2",

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from handrail.laboratory.automated import expired, is_due
 from support.laboratory import PASSWORD, TestLaboratory, lab_folder, running_laboratory
 
+pytestmark = pytest.mark.story
+
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 MOMENTS = st.integers(0, 10**9).map(lambda seconds: NOON + timedelta(seconds=seconds - 5 * 10**8))
 

@@ -14,6 +14,8 @@ from handrail.laboratory import checks
 from handrail.laboratory.records import Event, Instance, Snapshot, from_plain, to_plain
 from handrail.laboratory.refusal import Refusal
 
+pytestmark = pytest.mark.story
+
 IDENTIFIER = (
     "The parameter {} is not a valid identifier. Identifiers must begin with a letter; must contain only ASCII letters,"
     " digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens."

@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 
 from support.laboratory import TestLaboratory
 
+pytestmark = pytest.mark.story
+
 MANY = 250
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

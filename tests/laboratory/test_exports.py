@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 from handrail.laboratory.client import REGION
 from support.laboratory import TestLaboratory, until
 
+pytestmark = pytest.mark.story
+
 
 class Place:
     """A bucket, a role and a key, and an export to them."""

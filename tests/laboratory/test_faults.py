@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from handrail.errors import UsageError
 from support.laboratory import PASSWORD, TestLaboratory, until
 
+pytestmark = pytest.mark.story
+
 
 @pytest.fixture
 def lab(laboratory: TestLaboratory) -> Iterator[TestLaboratory]:

@@ -13,6 +13,8 @@ from jsonschema import Draft202012Validator
 
 from support.laboratory import TestLaboratory, handrail, lab_folder
 
+pytestmark = pytest.mark.story
+
 SCHEMAS = Path(__file__).resolve().parent.parent.parent / "docs" / "schemas"
 
 

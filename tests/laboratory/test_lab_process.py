@@ -18,6 +18,8 @@ import pytest
 from handrail.laboratory.process import find
 from support.laboratory import SPEED, TestLaboratory, handrail, lab_folder, running_laboratory, until
 
+pytestmark = pytest.mark.story
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:

@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 
 from support.laboratory import USER, TestLaboratory, until
 
+pytestmark = pytest.mark.story
+
 ROWS = "SELECT count(*), coalesce(sum(id), 0) FROM orders"
 
 

@@ -13,6 +13,8 @@ import pytest
 from support.laboratory import TestLaboratory
 from support.postgres import obtain_server_binaries
 
+pytestmark = pytest.mark.story
+
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "lab.md"
 
 

@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 
 from support.laboratory import PASSWORD, USER, TestLaboratory, until
 
+pytestmark = pytest.mark.story
+
 SHOWN = (
     *(
         "MultiAZ",

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from handrail.databases.hosting import Hosting
 from handrail.databases.snapshots import SnapshotError, WrongState
 from handrail.databases.waiting import NotReadyYet
 from handrail.errors import ExitCode, HandrailError, PartlyDone
 from handrail.snapshots.instance import Instance
 from handrail.snapshots.switching import NoSwitch, Stage, Switch, plan_switch
 from handrail.wiring import open_project
-from handrail.workflows.hosting import Hosting
 from handrail.workflows.run import Equipment, Progress, Run, start_run
 from handrail.workflows.switch import do_switch, require_answer
 from support.hosted import HostedInMemory, Time, an_instance

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from handrail.cli.rds_documents import SettingsDocument, SnapshotList, SnapshotSummary
     from handrail.config import Config
+    from handrail.databases.hosting import Hosting
     from handrail.databases.snapshots import Snapshots
     from handrail.snapshots.instance import Quota
-    from handrail.workflows.hosting import Hosting
 
 app = typer.Typer(
     help="Snapshots, restores and automated backups of the RDS instance.", no_args_is_help=True, rich_markup_mode=None

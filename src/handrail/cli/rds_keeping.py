@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handrail.cli.rds_documents import AutomatedDocument
+    from handrail.databases.hosting import Hosting
     from handrail.snapshots.automated import AutomatedChange
     from handrail.snapshots.export import Export, ExportRequest
     from handrail.snapshots.instance import Instance
     from handrail.snapshots.snapshot import Snapshot
-    from handrail.workflows.hosting import Hosting
 
 NOT_RESTORABLE = (
     "an export is Parquet for analysis: no database can be restored from it; a restorable one is made by"

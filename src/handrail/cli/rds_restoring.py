@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from handrail.backups.record import BackupRecord
     from handrail.cli.output import Output
     from handrail.databases.database import Database
+    from handrail.databases.hosting import Hosting
     from handrail.migrator.migrator import ProjectFacts
     from handrail.snapshots.instance import Instance, InstanceSettings, RecoveryWindow
     from handrail.wiring import Project
     from handrail.workflows.hosted import LookedAt, TableCount, Wanted
-    from handrail.workflows.hosting import Hosting
     from handrail.workflows.run import Equipment, Run
 
 _TIME = "%Y%m%d-%H%M%S"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from handrail.backups.methods import DumpRequest, Format
 from handrail.backups.record import BackupRecord
+from handrail.databases.hosting import Hosting
 from handrail.databases.snapshots import NotThere, WrongState
 from handrail.snapshots.archiving import archive_reason
 from handrail.snapshots.descriptor import for_a_while
@@ -19,7 +20,6 @@ from handrail.stores.store import Store
 from handrail.workflows.backup import make_backup, verified_copy
 from handrail.workflows.catalog import find
 from handrail.workflows.hosted import OpenAt
-from handrail.workflows.hosting import Hosting
 from handrail.workflows.marking import note
 from handrail.workflows.run import Run, end_dead_runs
 from handrail.workflows.waiting import await_instance, await_snapshot

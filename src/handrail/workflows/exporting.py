@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from handrail.databases.hosting import Hosting
 from handrail.databases.snapshots import NotThere, TriedTooOften
 from handrail.databases.waiting import NotReadyYet
 from handrail.snapshots.export import Export, ExportRequest
 from handrail.snapshots.snapshot import Snapshot
 from handrail.snapshots.waiting import Outlook, Wait, pause
-from handrail.workflows.hosting import Hosting
 from handrail.workflows.run import Listener
 from handrail.workflows.waiting import told_to
 

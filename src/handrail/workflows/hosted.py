@@ -11,6 +11,7 @@ from handrail.amounts import count
 from handrail.backups.difference import BackupDifference, DatabaseState, compare_backups
 from handrail.backups.record import BackupRecord
 from handrail.databases.database import Database
+from handrail.databases.hosting import Hosting
 from handrail.databases.waiting import settle
 from handrail.errors import DatabaseUnavailable
 from handrail.migrations.revision import named
@@ -19,7 +20,6 @@ from handrail.snapshots.moments import written
 from handrail.snapshots.snapshot import Label
 from handrail.snapshots.switching import making
 from handrail.workflows.backup import verify_restored
-from handrail.workflows.hosting import Hosting
 from handrail.workflows.run import Run
 from handrail.workflows.waiting import await_instance, await_snapshot, telling
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from handrail.backups.record import BackupRecord
 from handrail.backups.sheet import ByHand
 from handrail.databases.database import Database
+from handrail.databases.hosting import Hosting
 from handrail.errors import PartlyDone
 from handrail.guard.plan import Policy
 from handrail.health_check import HealthCheck
@@ -18,7 +19,6 @@ from handrail.lint.settings import LintSettings
 from handrail.migrator.migrator import Limits, Migrator
 from handrail.stores.keys import Keys, NoKeys
 from handrail.stores.store import Store
-from handrail.workflows.hosting import Hosting
 
 
 @dataclass(frozen=True, slots=True)

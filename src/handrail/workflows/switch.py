@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from handrail.databases.hosting import Hosting
 from handrail.databases.snapshots import SnapshotError, require_single
 from handrail.databases.waiting import NotReadyYet, wait_for_instance, wait_until_gone
 from handrail.errors import DatabaseUnavailable, HandrailError, LockNotObtained, PartlyDone
 from handrail.snapshots.instance import Instance
 from handrail.snapshots.switching import NoSwitch, Stage, Switch, rename_command
 from handrail.workflows.hosted import OpenAt
-from handrail.workflows.hosting import Hosting
 from handrail.workflows.run import Run
 from handrail.workflows.waiting import telling
 

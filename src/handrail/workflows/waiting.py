@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from handrail.databases.hosting import Hosting
 from handrail.databases.waiting import wait_for_instance, wait_for_snapshot
 from handrail.snapshots.instance import Instance
 from handrail.snapshots.snapshot import Snapshot
 from handrail.snapshots.waiting import OnWait, Wait
-from handrail.workflows.hosting import Hosting
 from handrail.workflows.run import Amount, Listener, Progress, Run
 
 
