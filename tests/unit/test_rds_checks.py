@@ -54,7 +54,7 @@ def test_automated_backups_that_are_off_are_an_error() -> None:
             "RDS backups",
             False,
             "automated backups are off: no moment can be restored",
-            "handrail rds automated --retention 7 (the first time interrupts the database for a moment)",
+            "in a quiet hour, as the database is interrupted: handrail rds automated --retention 7 --allow-outage",
         )
     ]
     assert lines(with_settings(retention_days=0), "RDS moments") == []
@@ -62,7 +62,7 @@ def test_automated_backups_that_are_off_are_an_error() -> None:
 
 def test_few_days_are_told() -> None:
     assert lines(with_settings(retention_days=1), "RDS backups") == [
-        Check("RDS backups", False, "kept 1 day, made 03:00-04:00 UTC", "handrail rds automated --retention 7")
+        Check("RDS backups", None, "kept 1 day, made 03:00-04:00 UTC", "handrail rds automated --retention 7")
     ]
 
 

@@ -137,7 +137,7 @@ def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None
                 record.id,
                 f"{record.created_at:%Y-%m-%d %H:%M} UTC",
                 named(record.revisions),
-                size(record.artifact.size),
+                size(record.size),
                 f"{record.verified_at:%Y-%m-%d %H:%M}" if record.verified_at else "no",
                 "; ".join(
                     filter(

@@ -211,7 +211,7 @@ class BackupSummary:
             record.environment,
             record.database,
             record.revisions,
-            record.artifact.size,
+            record.size,
             record.fingerprint.rows,
             record.verified_at,
             record.reason,

@@ -89,7 +89,7 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
             f"revision       {named(facts.current)}",
             f"head           {named(facts.heads)}",
             f"pending        {', '.join(revision.id for revision in pending) or 'nothing'}",
-            f"last backup    {f'{latest.id}, {size(latest.artifact.size)}' if latest else 'none'}",
+            f"last backup    {f'{latest.id}, {size(latest.size)}' if latest else 'none'}",
             f"last verified  {verified.id if verified else 'none'}",
             f"last drill     {_drill_line(drills[0]) if drills else 'none'}",
             *(f"interrupted    {run_id}: handrail recover" for run_id in interrupted),

@@ -87,13 +87,13 @@ def _automated(seen: Seen) -> Iterator[Check]:
     if instance.aws_backup:
         yield Check("AWS Backup", None, "it keeps the automated backups: retention is changed there")
     if not days:
-        hint = "handrail rds automated --retention 7 (the first time interrupts the database for a moment)"
+        hint = "in a quiet hour, as the database is interrupted: handrail rds automated --retention 7 --allow-outage"
         yield Check("RDS backups", False, "automated backups are off: no moment can be restored", hint)
         return
     window = instance.settings.backup_window or "at a time that AWS chose"
     kept = f"kept {days} {'day' if days == 1 else 'days'}, made {window} UTC"
     few = days < _FEW_DAYS
-    yield Check("RDS backups", not few, kept, "handrail rds automated --retention 7" if few else "")
+    yield Check("RDS backups", None if few else True, kept, "handrail rds automated --retention 7" if few else "")
     if seen.window is None:
         yield Check("RDS moments", None, "none can be restored yet: the first automated backup is not done")
         return
