@@ -46,6 +46,16 @@ def snapshot(shop: HostedProject, name: str, **more: str) -> dict[str, Any]:
     return shop.lab.snapshot(name, "available")
 
 
+def test_a_snapshot_that_nobody_waited_for_is_no_leftover(shop: HostedProject) -> None:
+    """Without a manifest it is not in the catalog, and still no prune of the store's may take it."""
+    taken = json.loads(shop.call("rds", "snapshot", "--no-wait", "--name", "asked-for", "--json").out)["result"]
+    assert (taken["id"], taken["backup"]) == ("asked-for", None)
+    assert shop.call("rds", "wait", "asked-for").code == 0
+    pruned = shop.call("backup", "prune", "--apply", "--yes", "--json")
+    assert pruned.code == 0, pruned.err
+    assert shop.lab.snapshot("asked-for")["Status"] == "available"
+
+
 def test_snapshots_are_listed_with_what_their_tags_say(shop: HostedProject) -> None:
     made = snapshot(shop, "before-migration-1", tier="monthly", pinned="true")
     listed = shop.call("rds", "list", "--json")

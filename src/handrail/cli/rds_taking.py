@@ -80,6 +80,10 @@ def _taken(run: Run, label: Label, name: str, *, wait: bool) -> Snapshot:
     if wait:
         record = make_backup(run, f"{label.tier.value} snapshot", request)
         return snapshots.snapshot(descriptor_of(run, record).snapshot)
-    filled: DumpRequest = with_label(run, request, run.id, "snapshot")
-    assert filled.label is not None  # noqa: S101 - it was filled in
-    return snapshots.take(filled.name, hosting_of(run.equipment).instance, filled.label)
+    # The journal says that this one is whole, so that no prune takes it for what a killed run has left.
+    with run.step("backup", f"asking for a snapshot of {hosting_of(run.equipment).instance}") as done:
+        filled: DumpRequest = with_label(run, request, run.id, "backup")
+        assert filled.label is not None  # noqa: S101 - it was filled in
+        taken = snapshots.take(filled.name, hosting_of(run.equipment).instance, filled.label)
+        done["text"] = f"{taken.id} is asked for"
+    return taken
