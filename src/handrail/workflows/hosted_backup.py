@@ -12,12 +12,14 @@ from handrail.databases.hosting import Hosting
 from handrail.databases.snapshots import QuotaReached, RightMissing, SnapshotError, require_single
 from handrail.databases.waiting import settle
 from handrail.guard.plan import Policy
+from handrail.journal.journal import EventKind, JournalledRun
 from handrail.migrations.revision import RevisionPath, named
 from handrail.retention.policy import FOREVER
 from handrail.snapshots.descriptor import Descriptor, read_descriptor
 from handrail.snapshots.identifiers import check_instance_name, snapshot_name
 from handrail.snapshots.instance import Instance
 from handrail.snapshots.snapshot import Label, SnapshotKind, Tier
+from handrail.workflows.catalog import read_catalog
 from handrail.workflows.contents import content_of
 from handrail.workflows.run import Equipment, Run
 from handrail.workflows.waiting import await_instance, await_snapshot, telling
@@ -154,12 +156,21 @@ def orphans(kit: Equipment, known: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(set(ids) - set(known)))
 
 
-def drop_unfinished(run: Run, known: Collection[str]) -> None:
-    """Delete the snapshots that this run took and of which no backup (`known`, by id) tells. One that is still being
-    made cannot be deleted: the next prune does."""
+def step_of(backup_id: str) -> str:
+    """The step of a run in which a backup of that id is made."""
+    return BESIDE.strip("-") if backup_id.endswith(BESIDE) else "backup"
+
+
+def drop_unfinished(run: Run, journalled: JournalledRun) -> None:
+    """Delete the snapshots that this run took and did not come to tell of: neither the catalog nor the journal says
+    that the backup is whole, and every document of the catalog could be read. One that is still being made cannot be
+    deleted: the next prune does."""
+    catalog = read_catalog(run.equipment)
+    known = {record.id for record in catalog.records}
     for id_ in (run.id, run.id + BESIDE):
+        is_whole = id_ in known or journalled.last(EventKind.STEP_DONE, step_of(id_)) is not None
         try:
-            dropped = release(run.equipment, id_) if id_ not in known else ()
+            dropped = () if is_whole or catalog.unreadable else release(run.equipment, id_)
         except SnapshotError as error:
             run.say("recover", f"a snapshot stays: {error.message} ({error.why})")
             continue

@@ -27,7 +27,7 @@ from handrail.retention.decision import Decision
 from handrail.retention.policy import Guarded, RetentionPolicy, apply_policy, way_back
 from handrail.stores.store import MissingObject, Store, StoreError
 from handrail.workflows.catalog import read_catalog
-from handrail.workflows.hosted_backup import BESIDE, orphans, release
+from handrail.workflows.hosted_backup import BESIDE, orphans, release, step_of
 from handrail.workflows.run import Equipment, Run, end_dead_runs, stands_at
 
 COMMAND = "backup prune"
@@ -127,16 +127,12 @@ def _half_made(kit: Equipment, catalog: Catalog) -> tuple[str, ...]:
         if run.started.data.get("database") == address and run.last(EventKind.STEP_DONE, step) is None
     }
     known = {record.id for record in catalog.records} | {id_ for id_, _ in catalog.not_understood}
-    try:
-        hosted = orphans(kit, known | set(catalog.deleted))
+    try:  # what cannot be read may tell of a snapshot
+        hosted = () if catalog.unreadable else orphans(kit, known | set(catalog.deleted))
     except SnapshotError:  # nothing is forgotten: the next prune looks again
         hosted = ()
     found = dict.fromkeys((*catalog.unfinished, *hosted))
-    return tuple(id_ for id_ in found if (id_.removesuffix(BESIDE), _step(id_)) in never_whole)
-
-
-def _step(backup_id: str) -> str:
-    return BESIDE.strip("-") if backup_id.endswith(BESIDE) else "backup"
+    return tuple(id_ for id_ in found if (id_.removesuffix(BESIDE), step_of(id_)) in never_whole)
 
 
 def _guarded(kit: Equipment, catalog: Catalog, candidates: tuple[Candidate, ...], now: datetime) -> Guarded:

@@ -78,7 +78,7 @@ def _settle(
     for line in kit.database.end_leftovers(journalled.run_id):
         run.say("recover", line)
     if kit.hosting is not None:
-        drop_unfinished(run, [record.id for record in read_catalog(kit).records])
+        drop_unfinished(run, journalled)
     if journalled.last(EventKind.WITHHELD):
         result, detail = _decide_withheld(run, journalled, decision)
     else:
