@@ -21,6 +21,8 @@ from support.calling import handrail
 from support.laboratory import TestLaboratory
 from support.templates import linted
 
+pytestmark = pytest.mark.story
+
 LIVE = "policies"
 LABEL = Label("20261128_1")
 PATIENCE = Patience(time.monotonic, lambda seconds: time.sleep(min(seconds, 0.1)), 60.0, grace=2.0)

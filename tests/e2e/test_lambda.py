@@ -22,6 +22,8 @@ from handrail.lambda_package import LARGEST, package
 from handrail.snapshots.snapshot import Label, Tier
 from support.laboratory import TestLaboratory
 
+pytestmark = pytest.mark.story
+
 
 class _Context:
     def __init__(self, *millis: int) -> None:

@@ -13,6 +13,8 @@ from handrail.snapshots.moments import written
 from support.hosted_project import HostedProject, hosted_project, make_bucket
 from support.laboratory import TestLaboratory, until
 
+pytestmark = pytest.mark.story
+
 MANAGED = {"handrail:managed": "true", "handrail:run": "r1", "handrail:from": "a1", "handrail:to": "b2"}
 
 
@@ -97,13 +99,13 @@ def test_250_snapshots_are_listed_and_no_other_instance_s(shop: HostedProject) -
 
 def test_a_snapshot_is_waited_for_to_its_end(shop: HostedProject) -> None:
     shop.lab.faults.next_snapshot(fail_at=40)
-    shop.lab.client("rds").create_db_snapshot(DBSnapshotIdentifier="failing", DBInstanceIdentifier="shop-prod")
-    failed = shop.call("rds", "wait", "failing")
+    shop.lab.client("rds").create_db_snapshot(DBSnapshotIdentifier="shop-failing", DBInstanceIdentifier="shop-prod")
+    failed = shop.call("rds", "wait", "shop-failing")
     assert (failed.code, failed.error) == (
         5,
-        "HR588 snapshot failing will not become available\n"
+        "HR588 snapshot shop-failing will not become available\n"
         "  why: its state is failed\n"
-        "  next: AWS says why in its events: aws rds describe-events --source-identifier failing --source-type"
+        "  next: AWS says why in its events: aws rds describe-events --source-identifier shop-failing --source-type"
         " db-snapshot --duration 1440",
     )
     shop.lab.faults.next_snapshot(hold_at=30)

@@ -42,6 +42,8 @@ from workflows.test_byte_flips import (
     share,
 )
 
+pytestmark = pytest.mark.story
+
 ONLY_NEWEST_SERVER = True
 #: A file of the archive is gone, so often of a hundred.
 _GONE = 10

@@ -41,6 +41,8 @@ from workflows.test_byte_flips import (
     verify,
 )
 
+pytestmark = pytest.mark.story
+
 ONLY_NEWEST_SERVER = True
 INVENTORY, ARTIFACT = "inventory", "artifact"
 
