@@ -175,7 +175,8 @@ def test_the_production_checklist_and_then_an_accident(tmp_path: Path, laborator
     assert {"table": "bookings", "rows": 2, "live_rows": 1} in found["tables"]
     story.result("rds", "switch", "--to", "deploy-pitr", "--confirm", name)
     port = laboratory.instance(name, "available")["Endpoint"]["Port"]
-    assert PostgresDatabase(replace(address, port=port)).fingerprint() == good
+    # Sequences jump ahead when a server recovers; the rows are what they were.
+    assert PostgresDatabase(replace(address, port=port)).fingerprint().tables == good.tables
 
 
 # Without a server: what the commands did is in files.

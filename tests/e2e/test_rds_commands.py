@@ -109,16 +109,16 @@ def test_a_snapshot_is_waited_for_to_its_end(shop: HostedProject) -> None:
         " db-snapshot --duration 1440",
     )
     shop.lab.faults.next_snapshot(hold_at=30)
-    shop.lab.client("rds").create_db_snapshot(DBSnapshotIdentifier="held", DBInstanceIdentifier="shop-prod")
-    late = shop.call("rds", "wait", "held", "--deadline", "3s")
+    shop.lab.client("rds").create_db_snapshot(DBSnapshotIdentifier="shop-held", DBInstanceIdentifier="shop-prod")
+    late = shop.call("rds", "wait", "shop-held", "--deadline", "3s")
     assert (late.code, late.error) == (
         5,
-        "HR589 snapshot held is not there after 3 s\n"
+        "HR589 snapshot shop-held is not there after 3 s\n"
         "  why: the last that was heard of it: creating, 30 %\n"
-        "  next: it goes on by itself: handrail rds wait held; `rds.deadline` of the environment allows more time",
+        "  next: it goes on by itself: handrail rds wait shop-held; `rds.deadline` of the environment allows more time",
     )
-    shop.lab.faults.change_snapshot("held", hold_at=None)
-    assert shop.call("rds", "wait", "held").code == 0
+    shop.lab.faults.change_snapshot("shop-held", hold_at=None)
+    assert shop.call("rds", "wait", "shop-held").code == 0
     instance = json.loads(shop.call("rds", "wait", "shop-prod", "--json").out)["result"]
     assert (instance["kind"], instance["status"]) == ("instance", "available")
 
