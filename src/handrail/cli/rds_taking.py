@@ -13,7 +13,6 @@ from handrail.errors import UsageError
 from handrail.snapshots.snapshot import Tier
 
 if TYPE_CHECKING:
-    from handrail.backups.methods import DumpRequest
     from handrail.snapshots.snapshot import Label, Snapshot
     from handrail.workflows.run import Run
 
@@ -37,13 +36,11 @@ def snapshot(
         from handrail.snapshots.identifiers import check_snapshot_name
         from handrail.snapshots.snapshot import Label
         from handrail.wiring_rds import require_hosting
-        from handrail.workflows.hosted_backup import check_quota
         from handrail.workflows.run import locked_run
 
         require_hosting(project.config)
         name = check_snapshot_name(name) if name else ""
         with locked_run(kit, output.progress, "rds snapshot") as run:
-            check_quota(run)
             taken = _taken(run, Label(run.id, tier=tier, expires=until), name, wait=wait)
         backup = run.id if wait else None
         if wait:
@@ -80,10 +77,10 @@ def _taken(run: Run, label: Label, name: str, *, wait: bool) -> Snapshot:
     if wait:
         record = make_backup(run, f"{label.tier.value} snapshot", request)
         return snapshots.snapshot(descriptor_of(run, record).snapshot)
+    filled, instance = with_label(run, request, run.id, "backup"), hosting_of(run.equipment).instance
+    assert filled.label is not None  # noqa: S101 - it was filled in
     # The journal says that this one is whole, so that no prune takes it for what a killed run has left.
-    with run.step("backup", f"asking for a snapshot of {hosting_of(run.equipment).instance}") as done:
-        filled: DumpRequest = with_label(run, request, run.id, "backup")
-        assert filled.label is not None  # noqa: S101 - it was filled in
-        taken = snapshots.take(filled.name, hosting_of(run.equipment).instance, filled.label)
+    with run.step("backup", f"asking for a snapshot of {instance}") as done:
+        taken = snapshots.take(filled.name, instance, filled.label)
         done["text"] = f"{taken.id} is asked for"
     return taken
