@@ -132,14 +132,18 @@ def restore_instance(run: Run, record: BackupRecord, name: str, step: str = "res
 
 def release(kit: Equipment, backup_id: str) -> tuple[str, ...]:
     """Delete the snapshots that a backup's run took of this instance; their names. Those that are gone are no error."""
-    if kit.hosting is None:
-        return ()
-    snapshots = kit.hosting.snapshots
-    taken = [one for one in snapshots.snapshots(kit.hosting.instance) if one.kind is SnapshotKind.MANUAL]
-    own = [one.id for one in taken if one.label is not None and one.label.run_id == backup_id]
+    own = tuple(name for name, label in _labelled(kit) if label.run_id == backup_id)
     for name in own:
-        snapshots.delete(name)
-    return tuple(own)
+        hosting_of(kit).snapshots.delete(name)
+    return own
+
+
+def _labelled(kit: Equipment) -> list[tuple[str, Label]]:
+    """The manual snapshots of the instance that handrail took, with their labels; none where RDS hosts nothing."""
+    if kit.hosting is None:
+        return []
+    taken = kit.hosting.snapshots.snapshots(kit.hosting.instance)
+    return [(one.id, one.label) for one in taken if one.kind is SnapshotKind.MANUAL and one.label is not None]
 
 
 #: Ends the id of a backup by snapshot that a guarded run makes beside its dump.
@@ -148,12 +152,8 @@ BESIDE = "-snapshot"
 
 def orphans(kit: Equipment, known: Collection[str]) -> tuple[str, ...]:
     """The ids under which runs of this environment took snapshots of the instance that no backup tells of."""
-    if kit.hosting is None:
-        return ()
-    taken = kit.hosting.snapshots.snapshots(kit.hosting.instance)
-    labels = (one.label for one in taken if one.kind is SnapshotKind.MANUAL)
-    ids = (one.run_id for one in labels if one is not None and one.environment == kit.environment)
-    return tuple(sorted(set(ids) - set(known)))
+    ids = {label.run_id for _, label in _labelled(kit) if label.environment == kit.environment}
+    return tuple(sorted(ids - set(known)))
 
 
 def step_of(backup_id: str) -> str:
