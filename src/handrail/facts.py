@@ -233,8 +233,8 @@ class Fingerprint:
     """Fingerprints of all tables (sorted by name) and the last values of sequences (AUTOINCREMENT counters on SQLite).
 
     `algorithm` names how the digests were made; digests of different algorithms are never compared. `content` is a
-    digest of how the engine stores it all, where that is cheap ("" elsewhere): equal ones mean equal content, different
-    ones mean nothing.
+    digest of how the engine stores it all, where that is cheap ("" elsewhere), `KIND:DIGEST`: equal ones mean equal
+    content, different ones of a kind that the engine stores something differently, others nothing.
     """
 
     algorithm: str

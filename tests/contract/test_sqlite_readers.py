@@ -20,10 +20,8 @@ from hypothesis import strategies as st
 
 from handrail.databases.sqlite import digest, readers
 from handrail.databases.sqlite.database import SqliteDatabase
-from handrail.databases.sqlite.digest import Part, digest_part
-from handrail.databases.sqlite.pages import Snapshot, hold_snapshot
-from handrail.databases.sqlite.partition import cut
 from handrail.databases.sqlite.readers import Joint, hold_together
+from handrail.databases.sqlite.rows import Part, Span, digest_part
 from handrail.databases.sqlite.unchanged import Memory
 from handrail.errors import BackupError
 from handrail.facts import DatabaseAddress, Fingerprint
@@ -94,21 +92,6 @@ def test_processes_find_what_one_connection_finds(path: Path) -> None:
     assert left_beside(path) == []
 
 
-def test_tables_with_rowids_are_cut_into_parts(path: Path) -> None:
-    def parts(snapshot: Snapshot, table: str, count: int) -> list[Part]:
-        root = snapshot.raw.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()[0]
-        return list(cut(snapshot, Part(table, (("a",),)), root, count))
-
-    with hold_snapshot(path) as snapshot:
-        assert [len(parts(snapshot, table, 8)) for table in ("plain", "hidden", "keyed", "empty")] == [8, 8, 1, 1]
-        whole = parts(snapshot, "plain", 5)
-        sizes = [digest_part(snapshot.raw, Part("plain", (("id",),), one.above, one.upto)).rows for one in whole]
-    assert (whole[0].above, whole[-1].upto) == (None, None)
-    assert [one.upto for one in whole[:-1]] == [one.above for one in whole[1:]]
-    assert sum(sizes) == 6003
-    assert min(sizes) > 500
-
-
 @settings(deadline=None)
 @given(keys=st.sets(st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-9, 9)), ids=st.sets(st.integers(-9, 9)))
 def test_parts_add_up_wherever_a_table_is_cut(keys: set[int], ids: set[int]) -> None:
@@ -117,8 +100,10 @@ def test_parts_add_up_wherever_a_table_is_cut(keys: set[int], ids: set[int]) -> 
     with closing(sqlite3.connect(":memory:")) as raw:
         raw.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v)")
         raw.executemany("INSERT INTO t VALUES (?, ?)", [(one, b"x" if one % 2 else "x") for one in ids])
-        parts = [digest_part(raw, Part("t", groups, *limits)) for limits in pairwise(ends)]
+        spans = [Span(above, upto) for above, upto in pairwise(ends)]
+        parts = [digest_part(raw, Part("t", groups, (span,))) for span in spans]
         whole, found = digest_part(raw, Part("t", groups)), reduce(add, parts)
+        assert digest_part(raw, Part("t", groups, tuple(spans))).sums == whole.sums
     assert (found.rows, found.sums) == (whole.rows, whole.sums)
 
 

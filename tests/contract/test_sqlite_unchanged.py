@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from handrail.databases.sqlite import digest
 from handrail.databases.sqlite.database import SqliteDatabase
+from handrail.databases.sqlite.inventory import Inventory
 from handrail.databases.sqlite.pages import hold_snapshot
 from handrail.databases.sqlite.session import SqliteSessionGuard
 from handrail.databases.sqlite.unchanged import Memory, changed_pages
@@ -65,7 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("unchanged")
 
 
-def make(path: Path, *, page_size: int = 512, auto_vacuum: str = "NONE", journal_mode: str = "DELETE") -> None:
+def make(path: Path, *, page_size: int = 1024, auto_vacuum: str = "NONE", journal_mode: str = "DELETE") -> None:
     path.unlink(missing_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.executescript(MAKE.format(page_size=page_size, auto_vacuum=auto_vacuum, journal_mode=journal_mode))
@@ -102,7 +103,7 @@ def taken_over(path: Path, database: SqliteDatabase) -> set[str]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rounds=st.lists(st.lists(statement, max_size=4), min_size=1, max_size=4),
-    page_size=st.sampled_from([512, 4096]),
+    page_size=st.sampled_from([512, 1024, 4096]),
     auto_vacuum=st.sampled_from(["NONE", "NONE", "FULL"]),
     journal_mode=st.sampled_from(["DELETE", "WAL"]),
 )
@@ -183,11 +184,16 @@ def test_a_generated_column_is_read_again(tmp_path: Path) -> None:
 
 
 def test_changed_pages_are_the_differing_and_the_new_ones() -> None:
-    page = [bytes([number]) * 16 for number in range(4)]
-    assert changed_pages(b"".join(page[:3]), b"".join([page[0], page[3], page[2], page[1]])) == bytearray(
-        [0, 0, 1, 0, 1]
-    )
-    assert changed_pages(b"".join(page), b"".join(page[:2])) == bytearray(3)
+    piece = [bytes([number]) * 16 for number in range(4)]
+
+    def changed(before: Sequence[int], after: Sequence[int], size: int, count: int) -> list[int]:
+        then, now = (Inventory(b"".join(piece[one] for one in some), 4096) for some in (before, after))
+        return list(changed_pages(then, now, size, count))
+
+    assert changed([0, 1, 2], [0, 3, 2, 1], 4096, 4) == [0, 0, 1, 0, 1]
+    assert changed([0, 1, 2, 3], [0, 1], 4096, 2) == [0, 0, 0]
+    assert changed([0, 1], [0, 2], 2048, 3) == [0, 0, 0, 1]  # the last piece is half a piece
+    assert changed([0, 1, 2, 3], [0, 1, 3, 3], 8192, 2) == [0, 0, 1]
 
 
 @pytest.fixture(params=["DELETE", "TRUNCATE", "PERSIST", "WAL"])

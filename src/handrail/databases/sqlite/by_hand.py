@@ -6,7 +6,6 @@ from handrail.backups.methods import Format
 from handrail.backups.record import BackupRecord
 from handrail.backups.sheet import ByHand
 from handrail.databases.sqlite.catalog import literal, quoted
-from handrail.databases.sqlite.increment import PIECE
 
 _MADE = {
     Format.SQLITE_PAGES: ('cp "$DUMP" "$TARGET"',),
@@ -16,10 +15,14 @@ _MADE = {
         'cp "$PARENT" "$TARGET"',
         'mkdir "$WORK/pieces"',
         'tar --extract --file="$DUMP" --directory="$WORK/pieces"',
-        'for piece in "$WORK"/pieces/0*; do',
-        '  test -e "$piece" || continue',
-        '  number=$(basename "$piece" | sed "s/^0*\\(.\\)/\\1/")',
-        f'  dd if="$piece" of="$TARGET" bs={PIECE} seek="$number" conv=notrunc status=none',
+        'for list in "$WORK"/pieces/*.places; do',
+        '  test -e "$list" || continue',
+        "  skip=0",
+        "  while read -r first count; do",
+        '    dd if="${list%.places}.pieces" of="$TARGET" bs="$(cat "$WORK/pieces/piece")" \\',
+        '      skip="$skip" seek="$first" count="$count" conv=notrunc status=none',
+        "    skip=$((skip + count))",
+        '  done < "$list"',
         "done",
         'truncate --size="$(cat "$WORK/pieces/size")" "$TARGET"',
     ),

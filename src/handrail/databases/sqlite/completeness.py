@@ -6,7 +6,7 @@ import re
 import sqlite3
 
 from handrail.databases.sqlite.catalog import quoted
-from handrail.databases.sqlite.digest import own_cursor
+from handrail.databases.sqlite.rows import own_cursor
 from handrail.facts import AddedColumns, ColumnCompleteness, TableName
 
 #: A default that is one literal. Everything else may give another value each time, or means a name.

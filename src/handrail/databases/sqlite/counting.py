@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from handrail.databases.counting import counting_sql
 from handrail.databases.sqlite.catalog import quoted
-from handrail.databases.sqlite.digest import own_cursor
+from handrail.databases.sqlite.rows import own_cursor
 from handrail.facts import Question
 
 #: How many steps of SQLite's machine lie between two looks at the clock.

@@ -40,10 +40,11 @@ from handrail.databases.sqlite.files import (
     swap_damaged,
     write_pages,
 )
-from handrail.databases.sqlite.increment import Inventory, apply, increment
+from handrail.databases.sqlite.increment import apply, increment, whole
 from handrail.databases.sqlite.integrity import integrity
+from handrail.databases.sqlite.inventory import piece_of, read_known
 from handrail.databases.sqlite.lock import hold_lock
-from handrail.databases.sqlite.pages import Snapshot, hold_snapshot
+from handrail.databases.sqlite.pages import hold_snapshot
 from handrail.databases.sqlite.probes import probe
 from handrail.databases.sqlite.readers import Joint, hold_together
 from handrail.databases.sqlite.sql_text import load_sql, write_sql
@@ -216,20 +217,25 @@ class SqliteDatabase:
     ) -> tuple[Fingerprint, bytes]:
         """Write all pages, or those that changed; the fingerprint and the inventory of all."""
         snapshot, is_increment = joint.snapshot, request.format is Format.SQLITE_INCREMENT
-        with ThreadPoolExecutor(1) as pool:
-            digesting = pool.submit(
-                digest.fingerprint,
-                snapshot.raw,
-                wanted,
-                version_table=self._version_table,
-                digesting=joint.digesting(),
-            )
-            try:
-                inventory = increment(snapshot.chunks(), request.since, out) if is_increment else _copy(snapshot, out)
-            except BaseException:
-                joint.interrupt()
-                raise
-            return replace(digesting.result(), content=inventory.hexdigest()), bytes(inventory.digests)
+        if is_increment:
+            known = read_known(request.since)
+            inventory = increment(snapshot.chunks(), known.inventory, out)
+            digesting = joint.keeping(known, inventory)
+            found = digest.fingerprint(snapshot.raw, wanted, version_table=self._version_table, digesting=digesting)
+        else:
+            digesting = joint.keeping()
+            with ThreadPoolExecutor(1) as pool:
+                rows = pool.submit(
+                    digest.fingerprint, snapshot.raw, wanted, version_table=self._version_table, digesting=digesting
+                )
+                try:
+                    piece = piece_of(snapshot.page_size, snapshot.page_count)
+                    inventory = whole(snapshot.chunks(), piece, out)
+                except BaseException:
+                    joint.interrupt()
+                    raise
+                found = rows.result()
+        return replace(found, content=inventory.content), replace(digesting.found, inventory=inventory).written()
 
     def _write_sql(self, joint: Joint, out: BinaryIO, request: FingerprintRequest | None) -> Fingerprint:
         raw = joint.snapshot.raw
@@ -357,19 +363,10 @@ def _filling(source: BinaryIO, request: DumpRequest, increments: Iterable[Binary
         return lambda path: write_pages(path, pieces(source))
 
     def fill(path: Path) -> None:
-        inventory = Inventory()
-        write_pages(path, inventory.through(pieces(source)))
-        for one in increments:
-            apply(path, one, inventory)
+        write_pages(path, pieces(source))
+        apply(path, increments)
 
     return fill
-
-
-def _copy(snapshot: Snapshot, out: BinaryIO) -> Inventory:
-    inventory = Inventory()
-    for chunk in inventory.through(snapshot.chunks()):
-        out.write(chunk)
-    return inventory
 
 
 def _keep(content: Iterable[bytes], kept: Path, mode: int) -> None:

@@ -12,24 +12,16 @@ table is digested; a rowid that is no column is not.
 
 Skipped are views, virtual tables (the shadow tables that hold their rows are digested), SQLite's own `sqlite_…` tables
 and Alembic's version table. Column groups that a table does not have are left out of the answer: the caller sees them
-as missing. The pipeline runs in C from the cursor to the sum, so its cost is close to fetching the rows.
+as missing.
 """
 
 from __future__ import annotations
 
-import marshal
-import operator
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import repeat
-from operator import itemgetter
 
-from xxhash import xxh3_128_intdigest
-
-from handrail.databases.sqlite.catalog import plain_tables, quoted, table_columns
+from handrail.databases.sqlite.catalog import plain_tables, table_columns
+from handrail.databases.sqlite.rows import Part, PartDigest, as_text, digest_part, own_cursor
 from handrail.facts import (
     ColumnGroup,
     Fingerprint,
@@ -42,37 +34,6 @@ from handrail.facts import (
 )
 
 ALGORITHM = "sqlite-rows-v2"
-Row = tuple[object, ...]
-_FORMAT = 2
-_MODULUS = 1 << 128
-#: More rows than a table can hold.
-_MANY = 1 << 62
-_write: Callable[[Row, int], bytes] = marshal.dumps  # type: ignore[assignment]  # typeshed's _Marshallable is closed
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Rows of a table, those with `above` < rowid <= `upto` where these are given, and the column groups to digest."""
-
-    table: str
-    groups: tuple[ColumnGroup, ...]
-    above: int | None = None
-    upto: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PartDigest:
-    """How many rows a part has and, for each group, the sum of their numbers. Those of a table's parts add up."""
-
-    rows: int
-    sums: tuple[int, ...]
-    seconds: float
-
-    def __add__(self, other: PartDigest) -> PartDigest:
-        sums = tuple((one + more) % _MODULUS for one, more in zip(self.sums, other.sums, strict=True))
-        return PartDigest(self.rows + other.rows, sums, self.seconds + other.seconds)
-
-
 #: Digests whole tables, in their order.
 Digesting = Callable[[sqlite3.Connection, Sequence[Part]], Iterator[PartDigest]]
 
@@ -121,140 +82,9 @@ def sequences(raw: sqlite3.Connection) -> tuple[tuple[str, int], ...]:
     return tuple(cursor.execute("SELECT name, seq FROM sqlite_sequence WHERE seq IS NOT NULL ORDER BY name").fetchall())
 
 
-def own_cursor(raw: sqlite3.Connection) -> sqlite3.Cursor:
-    """A cursor that yields plain tuples, whatever row factory the connection has."""
-    cursor = raw.cursor()
-    cursor.row_factory = None
-    return cursor
-
-
-@contextmanager
-def plain_rows(raw: sqlite3.Connection) -> Iterator[None]:
-    """Read rows as tuples and TEXT as str for the block, then as before."""
-    before, raw.row_factory = raw.row_factory, None
-    try:
-        with as_text(raw, str):
-            yield
-    finally:
-        raw.row_factory = before
-
-
-@contextmanager
-def as_text(raw: sqlite3.Connection, factory: type[str] | type[bytes]) -> Iterator[None]:
-    """Read TEXT through `factory` for the block, then as before."""
-    before = raw.text_factory
-    raw.text_factory = factory
-    try:
-        yield
-    finally:
-        raw.text_factory = before
-
-
 def _groups(columns: tuple[str, ...], wanted: tuple[ColumnGroup, ...] | None) -> tuple[ColumnGroup, ...]:
     """The groups to digest: those wanted that the table has, or all its columns as one."""
     if wanted is None:
         return (columns,)
     there = {column.casefold() for column in columns}
     return tuple(group for group in dict.fromkeys(wanted) if all(column.casefold() in there for column in group))
-
-
-def digest_part(raw: sqlite3.Connection, part: Part) -> PartDigest:
-    """Read the rows of a part."""
-    began = time.perf_counter()
-    needed = tuple(dict.fromkeys(column for group in part.groups for column in group))
-    source = _Rows(part, needed, _bounds(raw, part))
-    with as_text(raw, bytes):
-        rows, sums = source.sum_groups(raw) if part.groups else (source.count(raw), [])
-        if needed and source.have_blobs(raw):
-            sums = list(map(operator.add, sums, source.sum_blobs(raw)))
-    return PartDigest(rows, tuple(total % _MODULUS for total in sums), time.perf_counter() - began)
-
-
-def rowid_name(columns: Sequence[str]) -> str:
-    """A name by which the rowid can be asked for; "" when columns hide it."""
-    taken = {column.casefold() for column in columns}
-    return next((name for name in ("_rowid_", "rowid", "oid") if name not in taken), "")
-
-
-def _bounds(raw: sqlite3.Connection, part: Part) -> str:
-    """The condition that chooses the rows of a part; "" for all of them."""
-    limits = ((">", part.above), ("<=", part.upto))
-    if part.above is None and part.upto is None:
-        return ""
-    name = rowid_name(table_columns(raw, part.table))
-    return " AND ".join(f"{name} {sign} {limit}" for sign, limit in limits if limit is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The rows of a part, with the columns that its groups need."""
-
-    part: Part
-    needed: tuple[str, ...]
-    bounds: str
-
-    def _source(self, condition: str = "") -> str:
-        """`FROM …` with what chooses the rows."""
-        both = " AND ".join(one for one in (self.bounds, condition) if one)
-        return f"FROM {quoted(self.part.table)}" + (f" WHERE {both}" if both else "")
-
-    def count(self, raw: sqlite3.Connection) -> int:
-        return int(own_cursor(raw).execute(f"SELECT count(*) {self._source()}").fetchone()[0])
-
-    @property
-    def _is_blob(self) -> str:
-        """That one of the columns holds a BLOB (WHERE is faster than an aggregate)."""
-        return "(" + " OR ".join(f"typeof({quoted(column)}) = 'blob'" for column in self.needed) + ")"
-
-    def have_blobs(self, raw: sqlite3.Connection) -> bool:
-        return bool(own_cursor(raw).execute(f"SELECT EXISTS (SELECT 1 {self._source(self._is_blob)})").fetchone()[0])
-
-    def sum_groups(self, raw: sqlite3.Connection) -> tuple[int, list[int]]:
-        """How many rows, and the sums; one pass. `+column` keeps converters of declared types (detect_types) out of the
-        way."""
-        needed, groups = self.needed, self.part.groups
-        selected = ", ".join(f"+{quoted(column)} AS c{place}" for place, column in enumerate(needed)) or "NULL"
-        rows = own_cursor(raw).execute(f"SELECT {selected} {self._source()}")
-        formats = repeat(_FORMAT, _MANY)  # one is taken for each row, and what is left of them is known
-        if len(groups) == 1 and groups[0] == needed:
-            sums = [sum(map(xxh3_128_intdigest, map(_write, rows, formats)))]
-        else:
-            sums = _sum_picked(
-                rows, [_picker(tuple(needed.index(column) for column in group)) for group in groups], formats
-            )
-        return _MANY - operator.length_hint(formats), sums
-
-    def sum_blobs(self, raw: sqlite3.Connection) -> list[int]:
-        """The second numbers of the rows that hold a BLOB."""
-        needed, groups = self.needed, self.part.groups
-        flags = [f"typeof({quoted(column)}) = 'blob'" for column in needed]
-        selected = ", ".join([*(f"+{quoted(column)}" for column in needed), *flags])
-        rows = own_cursor(raw).execute(f"SELECT {selected} {self._source(self._is_blob)}")
-        values = [_picker(tuple(needed.index(column) for column in group)) for group in groups]
-        marks = [_picker(tuple(len(needed) + needed.index(column) for column in group)) for group in groups]
-        sums = [0] * len(groups)
-        for row in rows:
-            for place, (pick, mark) in enumerate(zip(values, marks, strict=True)):
-                if any(mark(row)):
-                    written = _write((pick(row), mark(row)), _FORMAT)
-                    sums[place] += xxh3_128_intdigest(written)
-        return sums
-
-
-def _sum_picked(rows: Iterator[Row], pickers: Sequence[Callable[[Row], Row]], formats: Iterator[int]) -> list[int]:
-    sums = [0] * len(pickers)
-    write, number = _write, xxh3_128_intdigest
-    places = tuple(enumerate(pickers))
-    for row, form in zip(rows, formats, strict=False):
-        for place, pick in places:
-            sums[place] += number(write(pick(row), form))
-    return sums
-
-
-def _picker(places: tuple[int, ...]) -> Callable[[Row], Row]:
-    if len(places) > 1:
-        return itemgetter(*places)
-    if not places:
-        return lambda _row: ()
-    only = places[0]
-    return lambda row: (row[only],)

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -45,8 +46,10 @@ def incoming(target: Path, fill: Filling, mode: int = 0o600) -> Iterator[Path]:
         remove_file(path)
         os.close(make_file(path))
         fill(path)
-        _settle(path, mode)
-        _check(path)
+        with ThreadPoolExecutor(1) as pool:
+            settled = pool.submit(_settle, path, mode)
+            _check(path)
+            settled.result()
         yield path
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

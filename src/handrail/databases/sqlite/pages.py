@@ -24,7 +24,7 @@ import os
 import sqlite3
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +93,15 @@ class Snapshot:
         if number in self.frames:
             return self._frame(number)
         return read_at(self.file, self.page_size, (number - 1) * self.page_size)
+
+    def heads(self, numbers: Iterable[int], length: int) -> Iterator[bytes]:
+        """The first bytes of pages; ValueError when there is none of a number."""
+        frames, file, size, read = self.frames, self.file, self.page_size, os.pread
+        for number in numbers:
+            if number in frames or not 0 < number <= self.page_count:
+                yield self.page(number)[:length]
+            else:
+                yield read(file, length, (number - 1) * size)
 
     def _frame(self, page: int) -> bytes:
         assert self.wal is not None  # noqa: S101 - frames are only known when there is a WAL

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from handrail.databases.sqlite.connection import begin_snapshot, connect
-from handrail.databases.sqlite.digest import Part, digest_part
+from handrail.databases.sqlite.rows import Part, Span, digest_part
 
 #: A writer may be waiting for the caller's lock to go, and lets nobody else in until then: no use to wait for it long.
 _PATIENCE_MS = 100
@@ -34,11 +35,14 @@ def serve(path: Path, ask: Callable[[], str], answer: Callable[[str], object]) -
             else:
                 found = digest_part(raw, _part(asked))
                 sums = [f"{total:x}" for total in found.sums]
-                answer(json.dumps({"rows": found.rows, "sums": sums, "seconds": found.seconds}) + "\n")
+                units = b64encode(found.units).decode()
+                told = {"rows": found.rows, "sums": sums, "seconds": found.seconds, "units": units}
+                answer(json.dumps(told) + "\n")
 
 
 def _part(asked: dict[str, Any]) -> Part:
-    return Part(asked["table"], tuple(map(tuple, asked["groups"])), asked["above"], asked["upto"])
+    spans = tuple(Span(above, upto, tuple(units)) for above, upto, units in asked["spans"])
+    return Part(asked["table"], tuple(map(tuple, asked["groups"])), spans)
 
 
 def _answer(line: str) -> None:

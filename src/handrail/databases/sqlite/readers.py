@@ -11,29 +11,26 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from functools import reduce
-from operator import add
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from handrail.databases.sqlite.catalog import storage, table_columns
-from handrail.databases.sqlite.digest import Digesting, Part, PartDigest, digest_part, one_by_one, rowid_name
+from handrail.databases.sqlite.digest import Digesting
+from handrail.databases.sqlite.inventory import Inventory, Known
 from handrail.databases.sqlite.pages import Snapshot, hold_snapshot
-from handrail.databases.sqlite.partition import cut
+from handrail.databases.sqlite.rows import Part, PartDigest, digest_part
+from handrail.databases.sqlite.units import ByUnits
 from handrail.errors import BackupError
-from handrail.facts import TableName
 
 #: Smaller files are read by the caller's own connection: starting processes takes a tenth of a second.
 SMALLEST = 96 << 20
 #: More processes would wait for the disk, not for a processor, and each takes some 10 MB.
 _MOST = 4
-#: Parts for each process, so that none waits long for the last one.
-_PARTS = 4
 _GRACE = 5.0
 _READER = "handrail.databases.sqlite.reader"
 
@@ -71,9 +68,11 @@ class _Reader:
         return answer
 
     def digest(self, part: Part) -> PartDigest:
-        self.tell({"do": "digest", **asdict(part)})
+        spans = [(one.above, one.upto, one.units) for one in part.spans]
+        self.tell({"do": "digest", "table": part.table, "groups": part.groups, "spans": spans})
         found = self.hear()
-        return PartDigest(found["rows"], tuple(int(total, 16) for total in found["sums"]), found["seconds"])
+        sums = tuple(int(total, 16) for total in found["sums"])
+        return PartDigest(found["rows"], sums, found["seconds"], b64decode(found["units"]))
 
     def kill(self) -> None:
         self._process.kill()
@@ -134,12 +133,12 @@ class Readers:
         except _ReaderGone:
             self.leave()
 
-    def digest(self, snapshot: Snapshot, tables: Sequence[Part]) -> Iterator[PartDigest]:
-        """The digests of whole tables, in their order, as they are done."""
+    def digest(self, snapshot: Snapshot, tables: Iterable[Iterable[Part]]) -> Iterator[Sequence[PartDigest]]:
+        """Of each table the digests of its parts, in their order, as they are done."""
+        raw = snapshot.raw
         if not self._readers:
-            yield from one_by_one(snapshot.raw, tables)
+            yield from ([digest_part(raw, part) for part in parts] for parts in tables)
             return
-        raw, roots = snapshot.raw, storage(snapshot.raw)
         idle: SimpleQueue[_Reader] = SimpleQueue()
         for one in self._readers:
             idle.put(one)
@@ -155,12 +154,10 @@ class Readers:
 
         with ThreadPoolExecutor(len(self._readers), "readers") as pool:
             asked: list[list[tuple[Part, Future[PartDigest | None]]]] = []
-            for table in tables:
-                count = _PARTS * len(self._readers) if rowid_name(table_columns(raw, table.table)) else 1
-                parts = cut(snapshot, table, roots[TableName(table.table)], count)
+            for parts in tables:
                 asked.append([(part, pool.submit(read, part)) for part in parts])
             for parts_of_table in asked:
-                yield reduce(add, [done.result() or self._alone(raw, part) for part, done in parts_of_table])
+                yield [done.result() or self._alone(raw, part) for part, done in parts_of_table]
 
     def _alone(self, raw: sqlite3.Connection, part: Part) -> PartDigest:
         if self._is_stopped:
@@ -177,7 +174,11 @@ class Joint:
 
     def digesting(self) -> Digesting:
         """For `digest.fingerprint`: with all of them."""
-        return lambda _raw, tables: self.readers.digest(self.snapshot, tables)
+        return ByUnits(self.snapshot, self.readers)
+
+    def keeping(self, before: Known | None = None, now: Inventory | None = None) -> ByUnits:
+        """The same; what is known of the units then is in its `found`."""
+        return ByUnits(self.snapshot, self.readers, keeps=True, before=before or Known(), now=now)
 
     def interrupt(self) -> None:
         """Make what another thread reads fail now."""

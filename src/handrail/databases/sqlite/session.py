@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from contextlib import suppress
 
-from handrail.databases.sqlite import catalog, digest
+from handrail.databases.sqlite import catalog, digest, rows
 from handrail.databases.sqlite.completeness import completeness
-from handrail.databases.sqlite.increment import Inventory
 from handrail.databases.sqlite.pages import committed_pages
+from handrail.databases.sqlite.unchanged import digests_of
 from handrail.errors import BackupError, HandrailError
 from handrail.facts import (
     AddedColumns,
@@ -38,7 +38,7 @@ class SqliteSessionGuard:
 
         Raises HandrailError inside a transaction, where SQLite silently ignores `PRAGMA foreign_keys`.
         """
-        cursor = digest.own_cursor(self._raw)
+        cursor = rows.own_cursor(self._raw)
         cursor.execute("PRAGMA foreign_keys=OFF")
         cursor.execute(f"PRAGMA busy_timeout={max(0, round(self._lock_timeout * 1000))}")
         if self._raw.in_transaction or cursor.execute("PRAGMA foreign_keys").fetchone() != (0,):
@@ -53,29 +53,26 @@ class SqliteSessionGuard:
 
     def content(self) -> str:
         """The digest that a dump of the same content has, without reading rows."""
-        digested = Inventory()
-        with digest.plain_rows(self._raw), suppress(OSError, BackupError, sqlite3.Error):
-            for _ in digested.through(committed_pages(self._raw).chunks()):
-                pass
-            return digested.hexdigest()
+        with rows.plain_rows(self._raw), suppress(OSError, BackupError, sqlite3.Error):
+            return digests_of(committed_pages(self._raw)).content
         return ""
 
     def facts(self) -> DatabaseFacts:
-        with digest.as_text(self._raw, str):
+        with rows.as_text(self._raw, str):
             return catalog.facts(self._raw, version_table=self._version_table)
 
     def state(self) -> SessionState:
-        with digest.as_text(self._raw, str):
+        with rows.as_text(self._raw, str):
             return SessionState(storage=catalog.storage(self._raw))
 
     def completeness(self, columns: AddedColumns) -> tuple[ColumnCompleteness, ...]:
         if not columns:
             return ()
-        with digest.as_text(self._raw, str):
+        with rows.as_text(self._raw, str):
             return completeness(self._raw, columns)
 
     def broken_references(self) -> tuple[BrokenReference, ...]:
-        with digest.as_text(self._raw, str):
+        with rows.as_text(self._raw, str):
             return catalog.broken_references(self._raw)
 
     def writes(self) -> tuple[RowWrites, ...]:

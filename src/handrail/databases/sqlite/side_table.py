@@ -10,7 +10,7 @@ from pathlib import Path
 from handrail.databases.database import SideTable
 from handrail.databases.sqlite.catalog import quoted
 from handrail.databases.sqlite.connection import connect, translated
-from handrail.databases.sqlite.digest import own_cursor
+from handrail.databases.sqlite.rows import own_cursor
 from handrail.errors import UsageError
 
 

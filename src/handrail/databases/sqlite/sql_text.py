@@ -20,9 +20,9 @@ from typing import BinaryIO
 from handrail.databases.lines import lines
 from handrail.databases.sqlite.catalog import literal, quoted
 from handrail.databases.sqlite.connection import connect, translate
-from handrail.databases.sqlite.digest import as_text, own_cursor
 from handrail.databases.sqlite.files import pieces
 from handrail.databases.sqlite.pages import CHUNK
+from handrail.databases.sqlite.rows import as_text, own_cursor
 from handrail.errors import BackupError
 
 #: Settings of the file itself, in the order in which they can be set; the first three only before the first table.
