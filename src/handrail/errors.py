@@ -9,7 +9,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What `handrail` returns to the shell. 0-11 and 130 are a contract; nothing else is ever returned."""
+    """What `handrail` returns to the shell. 0-11, 129, 130 and 143 are a contract; nothing else is ever returned."""
 
     DONE = 0
     UNEXPECTED = 1
@@ -23,7 +23,9 @@ class ExitCode(IntEnum):
     LOCK_NOT_OBTAINED = 9
     APPROVAL_MISSING = 10
     PARTLY_DONE = 11
+    HUNG_UP = 129
     CANCELLED = 130
+    TERMINATED = 143
 
 
 class HandrailError(Exception):
@@ -44,6 +46,17 @@ class HandrailError(Exception):
         self.hint = hint
         if code is not None:
             self.code = code
+
+
+class Interruption(KeyboardInterrupt):
+    """A signal asked this process to end. `what` became of the call, in words: "cancelled", "ended by SIGTERM".
+
+    It is no HandrailError: whoever handles failures lets it pass, as Python's own answer to Ctrl-C."""
+
+    def __init__(self, what: str, exit_code: ExitCode) -> None:
+        super().__init__(what)
+        self.what = what
+        self.exit_code = exit_code
 
 
 class UsageError(HandrailError):

@@ -36,6 +36,24 @@ def program(
             _end(child, grace)
 
 
+#: What a program gets that is asked to end.
+_GRACE = 5.0
+
+
+@contextmanager
+def ended_with(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """When the block fails, ask the program to end, and kill it when it takes long. Asked, those of PostgreSQL also
+    end the processes that they work with in parallel, and what the server does for them; killed, they leave both."""
+    try:
+        yield
+    except BaseException:
+        child.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_GRACE)
+        child.kill()
+        raise
+
+
 def _end(child: subprocess.Popen[bytes], grace: float) -> None:
     if grace:
         with suppress(ProcessLookupError):

@@ -42,6 +42,7 @@ class Project:
     def equipment(self, facts: ProjectFacts, identity: Path | None = None) -> Equipment:
         """The adapters for the database that env.py opened; `identity` is a file of private keys for this call."""
         from handrail.guard.plan import Policy
+        from handrail.interruptions import shielded
         from handrail.journal.file import FileJournal
         from handrail.wiring_rds import open_hosting
         from handrail.wiring_stores import open_keys, open_stores
@@ -84,6 +85,7 @@ class Project:
             maintenance=settings.maintenance,
             health=_health(self.config),
             hosting=open_hosting(self.config),
+            shield=shielded,
         )
 
     def limits(self) -> Limits:

@@ -368,16 +368,35 @@ def test_killed_within_a_command(on_file: Story, dying: str, result: str, detail
     assert on_file.revision() == (SECOND if result == "never applied" else THIRD)
 
 
-def test_cancelled_within_the_deploy_command(on_file: Story) -> None:
+@pytest.mark.parametrize(
+    ("number", "became"), [(signal.SIGINT, "cancelled"), (signal.SIGTERM, "ended by SIGTERM")], ids=["INT", "TERM"]
+)
+def test_cancelled_within_the_deploy_command(on_file: Story, number: signal.Signals, became: str) -> None:
     words = commands(on_file, "echo new > code; echo working; sleep 300")
     with on_file.start(*words, "--json") as process:
         assert process.stderr is not None
         while "working" not in process.stderr.readline():
             assert process.poll() is None
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, _ = process.communicate()
     error = json.loads(out)["error"]
-    assert (process.returncode, error["message"]) == (7, "the run was cancelled")
+    assert (process.returncode, error["message"]) == (7, f"the run was {became}")
+    assert state(on_file) == OLD
+
+
+def test_further_signals_while_the_code_is_taken_back(on_file: Story) -> None:
+    """What runners send that give a job up: SIGINT, and SIGTERM some seconds later."""
+    words = commands(on_file, "echo new > code; echo working; sleep 300", "echo undoing; sleep 1; echo old > code")
+    with on_file.start(*words, "--json") as process:
+        assert process.stderr is not None
+        for said, number in (("working", signal.SIGINT), ("undoing", signal.SIGTERM)):
+            while not process.stderr.readline().endswith(f" {said}\n"):
+                assert process.poll() is None
+            process.send_signal(number)
+        out, err = process.communicate()
+    error = json.loads(out)["error"]
+    assert (process.returncode, error["code"], error["message"]) == (7, "HR702", "the run was cancelled")
+    assert "! SIGTERM was heard: what is under way is brought to its end first" in err
     assert state(on_file) == OLD
 
 

@@ -49,9 +49,13 @@ class Terminal:
         self.stdout = ""
 
     def run(
-        self, environment: Mapping[str, str] | None = None, answer: Callable[[str], bytes] = lambda _sent: b""
+        self,
+        environment: Mapping[str, str] | None = None,
+        answer: Callable[[str], bytes] = lambda _sent: b"",
+        closes: Callable[[], bool] | None = None,
     ) -> int:
-        """Run to the end; `answer` sees all that was sent so far and says what is typed now. Returns the exit code."""
+        """Run to the end; `answer` sees all that was sent so far and says what is typed now. The terminal is closed as
+        soon as `closes` says so. Returns the exit code."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 40, self._columns, 0, 0))
         dropped = ("ENV", "NO_COLOR", "COLUMNS")
@@ -67,18 +71,24 @@ class Terminal:
         ) as process:
             os.close(theirs)
             try:
-                self._follow(ours, answer)
+                self._follow(ours, answer, closes)
             except BaseException:
                 process.kill()
                 raise
+            finally:
+                os.close(ours)
             self.stdout = process.stdout.read().decode() if process.stdout else ""
-        os.close(ours)
         return process.returncode
 
-    def _follow(self, ours: int, answer: Callable[[str], bytes]) -> None:
+    def _follow(self, ours: int, answer: Callable[[str], bytes], closes: Callable[[], bool] | None) -> None:
         data = b""
         while True:
-            if not select.select([ours], [], [], _SILENCE)[0]:
+            if closes is not None:
+                if closes():
+                    return
+                if not select.select([ours], [], [], 0.02)[0]:
+                    continue
+            elif not select.select([ours], [], [], _SILENCE)[0]:
                 pytest.fail(f"nothing was said for {_SILENCE} seconds after: {self.sent!r}")
             try:
                 more = os.read(ours, 65536)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handrail.errors import ApprovalMissing
+from handrail.interruptions import answerable
 
 if TYPE_CHECKING:
     from handrail.cli.output import Output
@@ -75,7 +76,8 @@ def asker(output: Output, yes: bool) -> Ask:
     def ask(question: str) -> bool:
         output.display.end()
         try:
-            return typer.confirm(question, err=True)
+            with answerable():
+                return typer.confirm(question, err=True)
         except typer.Abort:  # Ctrl-C or the end of input: whoever asked must not go on, and may have to clean up
             typer.echo(err=True)
             return False

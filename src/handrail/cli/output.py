@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -108,7 +109,12 @@ class Output:
         is_passing = event.state == "started" or (event.state == "detail" and event.step == self.display.step)
         if event.state in _SIGNS and not (is_passing and self.display.is_live):
             text = f"{_SIGNS[event.state]} {event.step:<12} {self._hanging(event.text, 15)}"
-            self._console().print(text, style=_STYLES[event.state], highlight=False, markup=False, soft_wrap=True)
+            self._say(text, style=_STYLES[event.state])
+
+    def at_once(self, text: str) -> None:
+        """A line on stderr from a signal handler, which may have come in the midst of any other line of ours."""
+        with suppress(OSError):
+            os.write(2, f"\n! {text}\n".encode())
 
     def _hanging(self, text: str, indent: int) -> str:
         """Wrapped for a terminal, every further line below the first; in a pipe as it is."""
@@ -126,11 +132,18 @@ class Output:
             failure = Failure(error.code, int(error.exit_code), error.message, error.why, error.hint)
             self._write({**self._result, "error": to_plain(failure)})
         self.display.end()
-        console = self._console()
-        console.print(f"{error.code} {error.message}", style="bold red", highlight=False, markup=False, soft_wrap=True)
+        self._say(f"{error.code} {error.message}", style="bold red")
         for label, text in (("why", error.why), ("next", error.hint)):
             if text:
-                console.print(f"  {label}: {text}", highlight=False, markup=False, soft_wrap=True)
+                self._say(f"  {label}: {text}")
+
+    def _say(self, text: str, style: str = "") -> None:
+        """Write to stderr. As `_print`, it does not fail when nobody reads it: a run that is being brought back must
+        not end for that. (Rich turns a broken pipe into SystemExit.)"""
+        try:
+            self._console().print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+        except (OSError, SystemExit):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
     def _console(self) -> Console:
         with self._making:  # the live line is drawn by a thread of its own

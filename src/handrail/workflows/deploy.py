@@ -110,7 +110,8 @@ def _through(run: Run, around: CodeAround) -> HealthResult | None:
         health = check_health(run) if run.equipment.health else None
         around.after_health(run)
     except (Exception, KeyboardInterrupt) as error:
-        raise around.after_trouble(run, _without_backup(run, around.path, cause_of(error))) from error
+        with run.equipment.shield():
+            raise around.after_trouble(run, _without_backup(run, around.path, cause_of(error))) from error
     return health
 
 
@@ -244,10 +245,7 @@ class CodeAround:
         """Run a command that takes back. The journal may fail here: what is undone matters more."""
         run.try_note(EventKind.STEP_STARTED, action.step)
         run.say(action.step, f"running `{redacted(command)}`", "started")
-        try:
-            result = self.code.runner.run(command, run.id, lambda line: run.say(action.step, line))
-        except KeyboardInterrupt:
-            result = CommandResult(False, f"`{redacted(command)}` was cancelled")
+        result = self.code.runner.run(command, run.id, lambda line: run.say(action.step, line))
         self.ran.append(Ran(action.step, result.detail, round(result.seconds, 3)))
         run.try_note(EventKind.STEP_DONE if result.is_well else EventKind.STEP_FAILED, action.step)
         run.say(action.step, result.detail, "done" if result.is_well else "failed")
@@ -261,10 +259,7 @@ _CODES = {StepKind.DEPLOY: "HR731", StepKind.RESTART: "HR732", StepKind.SMOKE: "
 
 def _asked_again(run: Run, health: HealthCheck) -> HealthResult:
     run.say("undo health", "asking the application whether it is well", "started")
-    try:
-        answer = health()
-    except KeyboardInterrupt:
-        answer = HealthResult(False, "asking was cancelled")
+    answer = health()
     run.try_note(EventKind.STEP_DONE if answer.is_well else EventKind.STEP_FAILED, "undo health")
     run.say("undo health", answer.detail, "done" if answer.is_well else "failed")
     return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -80,6 +80,8 @@ class Equipment:
     must_copy: bool = True
     #: The database that a restore is to make, by what a person calls it: a name beside the live one, or more.
     new_database: Callable[[Database, str], Database] = lambda live, name: live.sibling(name)
+    #: Entered while something is undone: a signal that asks to end changes nothing until it is left.
+    shield: Callable[[], AbstractContextManager[None]] = nullcontext
     #: The RDS instance that the database runs in, where the configuration names one.
     hosting: Hosting | None = None
 
@@ -142,9 +144,9 @@ class Run:
         """Journal a step before and after. What the block puts into the yielded mapping goes into the journal with
         the step's end; the key "text" of it is what watchers are told."""
         self.note(EventKind.STEP_STARTED, step, data)
-        self.say(step, text, "started")
         done: dict[str, str] = {}
         try:
+            self.say(step, text, "started")
             yield done
         except BaseException as error:
             what = str(error) or ("cancelled" if isinstance(error, KeyboardInterrupt) else type(error).__name__)

@@ -11,6 +11,7 @@ from handrail.errors import (
     BackupError,
     BroughtBack,
     HandrailError,
+    Interruption,
     LintRefused,
     PartlyDone,
     RehearsalFailed,
@@ -204,8 +205,9 @@ def _locked_run(run: Run, request: Request, plan: ApplyPlan) -> Outcome:
         health = check_health(run) if plan.step(StepKind.HEALTH) else None
         request.around.after_health(run)
     except (Exception, KeyboardInterrupt) as error:
-        ended = _taken_back(run, way, cause_of(error), request.ask)
-        raise request.around.after_trouble(run, ended) from error
+        with run.equipment.shield():
+            ended = _taken_back(run, way, cause_of(error), request.ask)
+            raise request.around.after_trouble(run, ended) from error
     return Outcome(request.path, backup=evidence.before, rehearsal=evidence.rehearsal, proof=proof, health=health)
 
 
@@ -231,7 +233,7 @@ def cause_of(error: BaseException) -> HandrailError:
     if isinstance(error, HandrailError):
         return error
     if isinstance(error, KeyboardInterrupt):
-        return HandrailError("the run was cancelled")
+        return HandrailError(f"the run was {error.what if isinstance(error, Interruption) else 'cancelled'}")
     return HandrailError(f"unexpected {type(error).__name__}: {error}", hint="HANDRAIL_DEBUG=1 shows where")
 
 

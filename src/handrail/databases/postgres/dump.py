@@ -30,6 +30,7 @@ from handrail.databases.postgres.quoting import Query, qualified
 from handrail.databases.postgres.reading import pin
 from handrail.errors import BackupError
 from handrail.facts import DatabaseAddress, DatabaseFacts, Fingerprint, FingerprintRequest, TableName
+from handrail.processes import ended_with
 
 if TYPE_CHECKING:
     import psycopg
@@ -174,7 +175,7 @@ def _pg_dump(source: Source, arguments: Sequence[str]) -> AbstractContextManager
 
 @contextmanager
 def running(source: Source, program: str, arguments: Sequence[str]) -> Iterator[Running]:
-    """A program of PostgreSQL's on this database, with what it says on stderr; killed when the block fails."""
+    """A program of PostgreSQL's on this database, with what it says on stderr; ended when the block fails."""
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
@@ -185,12 +186,9 @@ def running(source: Source, program: str, arguments: Sequence[str]) -> Iterator[
             env=tool_environment(source.address, source.application),
             bufsize=CHUNK,
         ) as process,
+        ended_with(process),
     ):
-        try:
-            yield process, errors
-        except BaseException:
-            process.kill()
-            raise
+        yield process, errors
 
 
 def copy(process: subprocess.Popen[bytes], out: BinaryIO, before_each: Callable[[], object] = lambda: None) -> None:

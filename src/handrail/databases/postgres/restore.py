@@ -20,6 +20,7 @@ from handrail.databases.postgres.connection import conninfo, tool_environment
 from handrail.databases.postgres.dump import CHUNK, said
 from handrail.errors import BackupError
 from handrail.facts import DatabaseAddress
+from handrail.processes import ended_with
 
 _MAGIC = b"PGDMP"
 #: Linux: opening an entry opens the file anew, also one that has no name.
@@ -102,13 +103,17 @@ def _pg_restore(
     arguments = ["--no-password", f"--dbname={conninfo(target.address)}", *more]
     arguments += [] if tolerated else ["--exit-on-error"]
     arguments += [] if target.keep_owners else ["--no-owner", "--no-privileges"]
-    with tempfile.TemporaryFile() as errors:
-        done = subprocess.run(
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
             [tools.pg_restore, *arguments, archive], pass_fds=descriptors,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=target.environment(), check=False,
-        )  # fmt: skip
-        if done.returncode and not _only(tolerated, errors):
-            raise target.failed(said(errors, target.address) or f"pg_restore ended with status {done.returncode}.")
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, env=target.environment(),
+        ) as process,
+        ended_with(process),
+    ):  # fmt: skip
+        status = process.wait()
+        if status and not _only(tolerated, errors):
+            raise target.failed(said(errors, target.address) or f"pg_restore ended with status {status}.")
 
 
 def _only(tolerated: Sequence[str], errors: IO[bytes]) -> bool:
@@ -132,17 +137,14 @@ def _run_sql(target: Target, source: BinaryIO, request: DumpRequest) -> None:
             [psql, *words, "--file=-"],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, env=target.environment(),
         ) as process,
+        ended_with(process),
     ):  # fmt: skip
         assert process.stdin is not None  # noqa: S101 - opened with a pipe
         end = b""
-        try:
-            with process.stdin as sink, suppress(BrokenPipeError):  # it has ended, and its status says why
-                for piece in _pieces(source) if request.is_whole else _without_keys(_pieces(source)):
-                    sink.write(piece)
-                    end = (end + piece)[-_END_BYTES:]
-        except BaseException:
-            process.kill()
-            raise
+        with process.stdin as sink, suppress(BrokenPipeError):  # it has ended, and its status says why
+            for piece in _pieces(source) if request.is_whole else _without_keys(_pieces(source)):
+                sink.write(piece)
+                end = (end + piece)[-_END_BYTES:]
         if process.wait():
             raise target.failed(said(errors, target.address) or f"psql ended with status {process.returncode}.")
         if _END not in end:
