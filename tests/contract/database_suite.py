@@ -382,6 +382,26 @@ class DatabaseSuite(ABC):
         assert filled.fingerprint() == before
         assert filled.sibling(aside).fingerprint() == failed
 
+    def test_replace_shows_the_new_content_before_it_takes_its_place(self, filled: Database) -> None:
+        source, then = self.dumped(filled).read(), filled.fingerprint()
+        self.execute(filled, ["DELETE FROM orders"])
+        now, seen = filled.fingerprint(), []
+
+        def look(new: Database) -> None:
+            seen.append((new.fingerprint(), filled.fingerprint()))
+
+        def refuse(new: Database) -> None:
+            look(new)
+            raise BackupError("other rows")
+
+        with pytest.raises(BackupError, match="^other rows$"):
+            filled.replace(io.BytesIO(source), aside="failed_run_12", check=refuse)
+        assert (seen, filled.fingerprint()) == ([(then, now)], now)
+        assert filled.end_leftovers("run_12") == ()
+        aside = filled.replace(io.BytesIO(source), aside="failed_run_12", check=look)
+        assert (seen[1:], filled.fingerprint()) == ([(then, now)], then)
+        assert filled.sibling(aside).fingerprint() == now
+
     @pytest.mark.parametrize("damage", ["nothing", "garbage", "half"])
     def test_replace_by_a_damaged_dump_changes_nothing(self, filled: Database, damage: str) -> None:
         whole, before = self.dumped(filled).read(), filled.fingerprint()

@@ -23,7 +23,9 @@ def test_another_server(tmp_path: Path, postgres_server: PostgresServer, replica
         assert handrail(tmp_path, "backup", "create", "--no-verify").code == 0
         said = handrail(tmp_path, "backup", "restore", "latest", "--into", "env:ELSEWHERE", ELSEWHERE=url)
         assert said.code == 0, said
-        assert said.out.endswith(f" into {there}\n")
+        placed, compared = said.out.splitlines()
+        assert placed.endswith(f" into {there}")
+        assert compared == "its rows were compared with the source's: they are the same"
         with replica_server.connect(there) as connection:
             assert connection.execute("SELECT id, topic FROM bookings ORDER BY id").fetchall() == ROWS
         said = handrail(tmp_path, "backup", "restore", "latest", "--into", "env:ELSEWHERE", ELSEWHERE=url)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.backups.verification import compare_restored, compare_revisions
+from handrail.backups.record import Verification
+from handrail.backups.verification import compare_restored, compare_revisions, is_to_compare
 from handrail.facts import (
     ColumnFacts,
     DatabaseFacts,
@@ -22,7 +24,9 @@ from handrail.facts import (
     TableFingerprint,
     TableName,
 )
+from unit.test_manifest import FAILED, PROOF, RECORD
 
+DAY = timedelta(days=1)
 BOOKINGS, USERS = TableName("bookings"), TableName("users", "app")
 
 
@@ -154,6 +158,17 @@ def test_differences_are_told_exactly_when_there_are_some(
     assert bool(found) == (source != restored)
     differing = {name for name in {*source, *restored} if source.get(name) != restored.get(name)}
     assert len(found) == len(differing)
+
+
+@pytest.mark.parametrize(
+    ("verifications", "unless_asked"),
+    [((), True), ((PROOF,), False), ((PROOF, FAILED), True), ((FAILED, replace(PROOF, at=FAILED.at + DAY)), False)],
+)
+def test_what_is_restored_is_compared_where_no_proof_stands(
+    verifications: tuple[Verification, ...], unless_asked: bool
+) -> None:
+    record = replace(RECORD, verifications=verifications)
+    assert [is_to_compare(record, asked) for asked in (None, True, False)] == [unless_asked, True, False]
 
 
 def test_many_tables_are_compared_in_one_pass() -> None:

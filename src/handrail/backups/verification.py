@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from handrail.backups.methods import WHOLE, DumpRequest
+from handrail.backups.record import BackupRecord
 from handrail.facts import DatabaseFacts, Fingerprint, ObjectKind, TableFingerprint
 from handrail.migrations.revision import named
 
@@ -46,6 +47,12 @@ def _content_differences(source: Fingerprint, restored: Fingerprint) -> tuple[st
     if then and now and are_of_one_kind and then != now:
         return ("what no table shows differs from the source: indexes, or settings of the database",)
     return ()
+
+
+def is_to_compare(record: BackupRecord, asked: bool | None) -> bool:
+    """Whether what is restored from a backup is compared with the source: as `asked`, else when no proof stands for it.
+    The bytes of a backup are read against their digest anyway; those that were proven once restore to the same."""
+    return not record.is_verified if asked is None else asked
 
 
 def compare_revisions(source: Iterable[str], restored: Iterable[str]) -> tuple[str, ...]:

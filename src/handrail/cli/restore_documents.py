@@ -53,13 +53,16 @@ class MomentDocument:
 class Restored:
     """Which backup was restored where; `aside` names what was there before, null for a new database. `side` is how the
     live table compares with the one restored beside it, where it was one table. With --to-time `backup` is "" and
-    `moment` tells what was found."""
+    `moment` tells what was found. `compared`: the restored rows were compared with the source's and are the same;
+    `proven_at`: when the backup had been proven before, null where it was not, or failed since."""
 
     backup: str
     into: str
     aside: str | None
     side: SideTable | None = None
     moment: MomentDocument | None = None
+    compared: bool = False
+    proven_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

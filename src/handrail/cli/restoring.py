@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from handrail.backups.record import BackupRecord
     from handrail.cli.output import Output
     from handrail.cli.restore_documents import MomentDocument
     from handrail.config import Config
@@ -51,6 +52,14 @@ def restore(  # noqa: PLR0913, PLR0917 - the options of a command
     files: Annotated[
         str, typer.Option("--files", help="With --to-time: the engine's own files, in a new place.", show_default=False)
     ] = "",
+    compare: Annotated[
+        bool | None,
+        typer.Option(
+            "--compare/--no-compare",
+            help="Compare the restored rows with the source's; else only where no proof stands.",
+            show_default=False,
+        ),
+    ] = None,
     yes: Yes = False,
     identity: IdentityFile = None,
     env: Env = None,
@@ -61,6 +70,9 @@ def restore(  # noqa: PLR0913, PLR0917 - the options of a command
     the live one. In place the live database is replaced, and kept aside."""
     with answering("backup restore", json) as output:
         _check_words(which, to_time, files)
+        if compare is not None and (to_time or table):
+            hint = "a moment that becomes a new database is always compared; handrail backup verify proves a backup"
+            raise UsageError("--compare goes with a whole backup", hint=hint)
         ways = [bool(files), in_place, bool(table)]
         if sum(ways) > 1 or (bool(into) == any(ways) and not table):
             hint = "--into NAME for a new database, --in-place, or --table NAME alone"
@@ -68,7 +80,8 @@ def restore(  # noqa: PLR0913, PLR0917 - the options of a command
         if to_time:
             _restore_moment(output, moment_of(to_time), _target(into, files, table), yes=yes, env=env, root=root)
         else:
-            _restore_backup(output, which, _target(into, "", table), yes=yes, identity=identity, env=env, root=root)
+            target = _target(into, "", table)
+            _restore_backup(output, which, target, yes=yes, compare=compare, identity=identity, env=env, root=root)
 
 
 def _check_words(which: str, to_time: str, files: str) -> None:
@@ -95,7 +108,15 @@ def _target(into: str, files: str, table: str) -> Target:
 
 
 def _restore_backup(
-    output: Output, which: str, target: Target, *, yes: bool, identity: Path | None, env: str | None, root: Path
+    output: Output,
+    which: str,
+    target: Target,
+    *,
+    yes: bool,
+    compare: bool | None,
+    identity: Path | None,
+    env: str | None,
+    root: Path,
 ) -> None:
     project, facts, kit = equipped(root, env, identity=identity)
     from handrail.cli.restore_documents import Restored
@@ -109,23 +130,55 @@ def _restore_backup(
         with locked_run(kit, output.progress, "backup restore") as run:
             found = restore_table(run, record, target.table, target.side)
         output.lines(*_compared(str(target.table), found, whose="the backup's"))
-        output.document(Restored(record.id, target.side, None, found))
+        output.document(Restored(record.id, target.side, None, found, proven_at=record.verified_at))
         return
+    is_compared = _is_to_compare(record, compare)
     if target.into:
         # Neither touched nor locked; the journal says which backup is read, so that no prune deletes it meanwhile.
         with reading_run(kit, output.progress, "backup restore", record.id, target.into) as run:
-            place = restore_new(run, record, target.into)
+            place, aside = restore_new(run, record, target.into, compare=is_compared), None
         output.lines(f"restored {record.id} into {place}")
-        output.document(Restored(record.id, place, None))
+    else:
+        question = f"replace {facts.address} by backup {record.id} of {record.created_at:%Y-%m-%d %H:%M}?"
+        confirmed(asker(output, yes), question)
+        with locked_run(kit, output.progress, "backup restore", {"backup": record.id}) as run:
+            aside, lost = restore_in_place(run, record, compare=is_compared)
+        place = str(facts.address)
+        output.lines(f"restored {record.id}; {lost}; the former database is kept as {aside}")
+        output.warnings(_not_archived(project.config, facts.address))
+    _tell_of_rows(output, record, is_compared=is_compared)
+    output.document(Restored(record.id, place, aside, compared=is_compared, proven_at=record.verified_at))
+
+
+def _is_to_compare(record: BackupRecord, asked: bool | None) -> bool:
+    """Whether the restored rows are. UsageError where that is asked for and cannot be done."""
+    from handrail.backups.verification import is_to_compare
+
+    if not (record.is_hosted or record.request.is_of_a_server):
+        return is_to_compare(record, asked)
+    if asked:
+        raise UsageError(
+            f"what is restored from backup {record.id} cannot be compared",
+            why="it becomes a new instance of RDS" if record.is_hosted else "it becomes files that no server runs on",
+            hint=f"handrail backup verify {record.id} proves it, in a place of its own",
+        )
+    return False
+
+
+def _tell_of_rows(output: Output, record: BackupRecord, *, is_compared: bool) -> None:
+    """What is known of the rows that were restored; of a snapshot RDS has said it."""
+    if record.is_hosted:
         return
-    confirmed(
-        asker(output, yes), f"replace {facts.address} by backup {record.id} of {record.created_at:%Y-%m-%d %H:%M}?"
-    )
-    with locked_run(kit, output.progress, "backup restore", {"backup": record.id}) as run:
-        kept, lost = restore_in_place(run, record)
-    output.lines(f"restored {record.id}; {lost}; the former database is kept as {kept}")
-    output.warnings(_not_archived(project.config, facts.address))
-    output.document(Restored(record.id, str(facts.address), kept))
+    if is_compared:
+        output.lines("its rows were compared with the source's: they are the same")
+    elif record.verified_at is not None:
+        output.lines(
+            f"its rows were proven on {record.verified_at:%Y-%m-%d %H:%M} UTC, and its bytes are the same since"
+        )
+    else:
+        output.warnings(
+            (f"its rows were not compared, and no proof stands for it: handrail backup verify {record.id}",)
+        )
 
 
 def _restore_moment(

@@ -18,7 +18,7 @@ An implementer promises:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,9 @@ from handrail.facts import (
     WriteActivity,
     unheard,
 )
+
+#: Looks at a database that was loaded, and raises when it must not be used.
+Check = Callable[["Database"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +117,12 @@ class Dumps(Protocol):
         *,
         aside: str,
         increments: Iterable[BinaryIO] = (),
+        check: Check | None = None,
     ) -> str:
         """Replace this database's content by a whole dump; the old content is kept under a name made from `aside`.
 
         Returns what the old content is called now. All or nothing. Other sessions are disconnected or made to wait.
+        `check` reads the new content before it takes the old one's place; when it raises, nothing is replaced.
         """
         ...
 

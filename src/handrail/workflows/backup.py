@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from handrail.amounts import count, size
@@ -139,9 +140,12 @@ def restored(run: Run, record: BackupRecord) -> Iterator[Database]:
         yield scratch
 
 
-def restore_new(run: Run, record: BackupRecord, into: str) -> str:
+def restore_new(run: Run, record: BackupRecord, into: str, *, compare: bool = False) -> str:
     """Restore into the new database that is called so, the files of a whole server into a new folder, a snapshot as a
-    new instance; returns the place. Nothing is made when the stored bytes are damaged, or cannot be opened here."""
+    new instance; returns the place. Nothing is made when the stored bytes are damaged, or cannot be opened here.
+
+    With `compare` a new database whose rows are not the source's is removed again (`require_same`); files and instances
+    are not compared."""
     kit = run.equipment
     identity_for(run, record)
     for one in lineage(run, record):
@@ -156,8 +160,29 @@ def restore_new(run: Run, record: BackupRecord, into: str) -> str:
     with made(kit.new_database(kit.database, into)) as target:
         _warn_of_age(run, record, target)
         run.say("restore", f"loading {record.id} into {target.address}", "started")
+        started = kit.clock()
         load(run, record, target, "restore")
+        if compare:
+            require_same(run, record, target, started)
     return str(target.address)
+
+
+def require_same(run: Run, record: BackupRecord, restored: Database, started: datetime) -> None:
+    """Compare what was restored with what the manifest says of the source. The proof is kept beside the backup, as one
+    of `verify`. A difference is a BackupError and not kept: it may be the place's (another release), and would keep a
+    sound backup from being used; `verify` tells which."""
+    kit = run.equipment
+    seconds = (kit.clock() - started).total_seconds()
+    with run.step("compare", "comparing what was restored with the source") as done:
+        if differences := _differences(run, record, restored, "compare"):
+            raise BackupError(
+                f"what was restored from backup {record.id} is not what the source was",
+                why=f"{'; '.join(differences[:5])}. What was restored was removed again",
+                hint=f"is it the backup: handrail backup verify {record.id}; to restore it all the same: --no-compare",
+                code="HR521",
+            )
+        _keep_proof(run, record, Verification(kit.clock(), run.id, seconds, ()))
+        done["text"] = f"equal to the source: {_extent(record)}{_apart(record)}"
 
 
 def _warn_of_age(run: Run, record: BackupRecord, target: Database) -> None:
@@ -184,15 +209,10 @@ def restore_table(run: Run, record: BackupRecord, table: TableName, into: str) -
 
 def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: float) -> Verification:
     """Compare the restored copy with what the manifest says of the source; the result is stored beside it."""
-    kit, record = run.equipment, unsealed(run, record)
     with run.step("verify", "comparing the restored copy with the source") as done:
-        found = scratch.fingerprint(on_table=rows_done(run, "verify", record.fingerprint.rows))
-        source, restored = (one.without(record.changed_meanwhile) for one in (record.fingerprint, found))
-        differences = compare_restored(source, restored, record.facts, scratch.facts(), record.request)
-        differences += () if record.schema_only else compare_revisions(record.revisions, scratch.revisions())
-        verification = Verification(kit.clock(), run.id, seconds, differences)
-        key = verification_key(kit.environment, record.id, run.id)
-        write_beside(run, record, key, write_verification(verification))
+        differences = _differences(run, record, scratch, "verify")
+        verification = Verification(run.equipment.clock(), run.id, seconds, differences)
+        _keep_proof(run, record, verification)
         if differences:
             raise BackupError(
                 f"backup {record.id} does not restore to what the source was",
@@ -202,6 +222,19 @@ def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: 
             )
         done["text"] = f"restored in {seconds:.1f} s and equal to the source: {_extent(record)}{_apart(record)}"
     return verification
+
+
+def _differences(run: Run, record: BackupRecord, restored: Database, step: str) -> tuple[str, ...]:
+    record = unsealed(run, record)
+    found = restored.fingerprint(on_table=rows_done(run, step, record.fingerprint.rows))
+    then, now = (one.without(record.changed_meanwhile) for one in (record.fingerprint, found))
+    differences = compare_restored(then, now, record.facts, restored.facts(), record.request)
+    return differences + (() if record.schema_only else compare_revisions(record.revisions, restored.revisions()))
+
+
+def _keep_proof(run: Run, record: BackupRecord, verification: Verification) -> None:
+    key = verification_key(run.equipment.environment, record.id, run.id)
+    write_beside(run, record, key, write_verification(verification))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from handrail.journal.journal import EventKind
 from handrail.migrations.revision import RevisionPath, named
 from handrail.migrator.migrator import MigrationFailed, ProjectFacts
 from handrail.snapshots.identifiers import instance_name
+from handrail.workflows.backup import require_same
 from handrail.workflows.contents import parts_of
 from handrail.workflows.hosted_backup import hosting_of, restore_instance, switch_steps
 from handrail.workflows.run import Run, stands_at
@@ -185,16 +186,19 @@ def may_restore(run: Run, undo: tuple[Undo, ...], backup: BackupRecord, ask: Ask
     return ask is not None and ask(f"Restore backup {backup.id} over {run.equipment.database.address}?")
 
 
-def restore_in_place(run: Run, backup: BackupRecord) -> tuple[str, str]:
-    """Replace the live content by the backup; returns the name of what was kept aside, and what was lost in words."""
+def restore_in_place(run: Run, backup: BackupRecord, *, compare: bool = False) -> tuple[str, str]:
+    """Replace the live content by the backup; returns the name of what was kept aside, and what was lost in words. With
+    `compare` it is replaced only by rows that are the source's (`require_same`)."""
     kit, request = run.equipment, backup.request
     require_replacement(request, backup.id)
     identity_for(run, backup)  # before anything is touched
     lost = written_since(backup.fingerprint, kit.database.fingerprint()) if kit.database.exists() else "nothing lost"
     run.note(EventKind.UNDO_STARTED, "restore", {"backup": backup.id})
     run.say("undo", f"restoring backup {backup.id}", "started")
+    started = kit.clock()
+    check = (lambda restored: require_same(run, backup, restored, started)) if compare else None
     with parts_of(run, backup, "undo") as (content, *increments):
-        kept = kit.database.replace(content, request, aside=f"failed_{run.id}", increments=increments)
+        kept = kit.database.replace(content, request, aside=f"failed_{run.id}", increments=increments, check=check)
     run.try_note(EventKind.UNDO_DONE, "restore", {"aside": kept})
     run.say("undo", f"restored backup {backup.id}; the failed database is kept as {kept}", "done")
     return kept, lost

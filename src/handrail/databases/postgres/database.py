@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from handrail.backups.methods import WHOLE, DumpRequest, Format, hosted_elsewhere
-from handrail.databases.database import Database, DumpReport, Probe, SideTable
+from handrail.databases.database import Check, Database, DumpReport, Probe, SideTable
 from handrail.databases.postgres import (
     base,
     catalog,
@@ -178,8 +178,13 @@ class PostgresDatabase:
         *,
         aside: str,
         increments: Iterable[BinaryIO] = (),
+        check: Check | None = None,
     ) -> str:
-        return swap.replace(self._target(keep_owners=True), source, request, aside=aside)
+        def look(address: DatabaseAddress) -> None:
+            if check is not None:
+                check(self._at(address, run_id=self._run_id))
+
+        return swap.replace(self._target(keep_owners=True), source, request, aside=aside, check=look)
 
     def _target(self, *, keep_owners: bool = False) -> restore.Target:
         with maintenance(self._address, self._application) as query:

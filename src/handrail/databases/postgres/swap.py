@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -21,9 +21,11 @@ from handrail.facts import DatabaseAddress
 _SECONDS_BETWEEN = 0.05
 
 
-def replace(target: Target, source: BinaryIO, request: DumpRequest, *, aside: str) -> str:
+def replace(
+    target: Target, source: BinaryIO, request: DumpRequest, *, aside: str, check: Callable[[DatabaseAddress], None]
+) -> str:
     """Replace the content of the target's database by a dump, with owners, rights and settings; returns what the old
-    content is called now.
+    content is called now. `check` is given the database that was loaded.
 
     Whatever happens before the last transaction leaves the database as it was; a database that was loaded but not
     put in its place is dropped, after a kill by `end_leftovers`."""
@@ -36,6 +38,7 @@ def replace(target: Target, source: BinaryIO, request: DumpRequest, *, aside: st
         lifecycle.create(query, new, locale=kept.locale, owner=kept.owner)
         try:
             load(dataclasses.replace(target, address=elsewhere(address, new)), source, request)
+            check(elsewhere(address, new))
             lifecycle.give(query, new, kept)
             return _swap(query, address, application, new=new, aside=aside)
         except BaseException:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from handrail.backups.methods import WHOLE, DumpRequest, require_replacement
-from handrail.databases.database import DumpReport, Probe
+from handrail.databases.database import Check, DumpReport, Probe
 from handrail.databases.hosting import Hosting
 from handrail.databases.postgres import base
 from handrail.databases.postgres.database import PostgresDatabase
@@ -107,11 +107,17 @@ class RdsDatabase(PostgresDatabase):
             instance.end()
 
     def replace(
-        self, source: BinaryIO, request: DumpRequest = WHOLE, *, aside: str, increments: Iterable[BinaryIO] = ()
+        self,
+        source: BinaryIO,
+        request: DumpRequest = WHOLE,
+        *,
+        aside: str,
+        increments: Iterable[BinaryIO] = (),
+        check: Check | None = None,
     ) -> str:
         if request.is_hosted:
             require_replacement(request, aside)
-        return super().replace(source, request, aside=aside, increments=increments)
+        return super().replace(source, request, aside=aside, increments=increments, check=check)
 
     def probe(self) -> tuple[Probe, ...]:
         now = datetime.fromtimestamp(time.time(), UTC)

@@ -135,9 +135,15 @@ def no_space(path: Path, reason: str) -> BackupError:
 def remove_file(path: Path) -> bool:
     """Remove a database and its companions; True when there was one."""
     there = path.exists()
-    for name in (str(path), *(f"{path}{suffix}" for suffix in COMPANIONS)):
-        Path(name).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    remove_companions(path)
     return there
+
+
+def remove_companions(path: Path) -> None:
+    """Remove what SQLite keeps beside a file that nobody has open; nothing was written that is only there."""
+    for suffix in COMPANIONS:
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def make_file(path: Path, mode: int = 0o600) -> int:

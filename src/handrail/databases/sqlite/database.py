@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from handrail.backups.methods import WHOLE, DumpRequest, Format
-from handrail.databases.database import Database, DumpReport, Probe, SideTable
+from handrail.databases.database import Check, Database, DumpReport, Probe, SideTable
 from handrail.databases.sqlite import catalog, digest, side_table
 from handrail.databases.sqlite.completeness import completeness
 from handrail.databases.sqlite.connection import (
@@ -25,6 +25,7 @@ from handrail.databases.sqlite.connection import (
     connect,
     make_file,
     reading,
+    remove_companions,
     remove_file,
     require_writable,
     translated,
@@ -34,6 +35,8 @@ from handrail.databases.sqlite.files import (
     INCOMING,
     Filling,
     incoming,
+    is_damage,
+    keep,
     overwrite,
     pieces,
     put_in_place,
@@ -252,6 +255,11 @@ class SqliteDatabase:
         with incoming(file, _filling(source, request, increments)) as new:
             put_in_place(new, file)
 
+    def _of_file(self, path: Path) -> SqliteDatabase:
+        """Another file, of which nothing is remembered."""
+        address = replace(self._address, database=str(path))
+        return SqliteDatabase(address, version_table=self._version_table, work_dir=self._work_dir, memory=Memory())
+
     def _is_empty(self) -> bool:
         with reading(self._file) as raw:
             return not raw.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
@@ -263,6 +271,7 @@ class SqliteDatabase:
         *,
         aside: str,
         increments: Iterable[BinaryIO] = (),
+        check: Check | None = None,
     ) -> str:
         """The old content goes to `<file>.<aside>`, the new one into the live file by SQLite's own transaction.
 
@@ -273,16 +282,19 @@ class SqliteDatabase:
         if kept.exists():
             raise BackupError(f"{kept} is there already.", hint="Move it away, or end the run with `handrail recover`.")
         with incoming(Path(f"{kept}.new"), _filling(source, request, increments)) as new:
+            if check is not None:
+                check(self._of_file(new))
+                remove_companions(new)
             if not file.exists():
                 put_in_place(new, file)
                 return ""
             try:
                 with translated(file), hold_snapshot(file) as snapshot:
-                    _keep(snapshot.chunks(), kept, file.stat().st_mode & 0o777)
+                    keep(snapshot.chunks(), kept, file.stat().st_mode & 0o777)
                 with translated(file):
                     overwrite(file, new)
             except DatabaseUnavailable as error:
-                if not _is_damage(error):
+                if not is_damage(error):
                     raise
                 kept.unlink(missing_ok=True)
                 swap_damaged(file, new, kept)
@@ -292,8 +304,7 @@ class SqliteDatabase:
     def scratch(self, run_id: str, request: DumpRequest = WHOLE, *, server: str = "") -> Iterator[SqliteDatabase]:
         self._work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._work_dir.resolve() / f"handrail-scratch.{_safe(run_id)}.{secrets.token_hex(4)}.sqlite"
-        address = replace(self._address, database=str(path))
-        scratch = SqliteDatabase(address, version_table=self._version_table, work_dir=self._work_dir, memory=Memory())
+        scratch = self._of_file(path)
         try:
             scratch.create()
             yield scratch
@@ -367,17 +378,6 @@ def _filling(source: BinaryIO, request: DumpRequest, increments: Iterable[Binary
         apply(path, increments)
 
     return fill
-
-
-def _keep(content: Iterable[bytes], kept: Path, mode: int) -> None:
-    with incoming(kept, lambda path: write_pages(path, content), mode) as copy:
-        put_in_place(copy, kept)
-
-
-def _is_damage(error: DatabaseUnavailable) -> bool:
-    cause = error.__cause__
-    code = cause.sqlite_errorcode & 0xFF if isinstance(cause, sqlite3.Error) else 0
-    return code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 def _safe(run_id: str) -> str:

@@ -24,7 +24,7 @@ from handrail.databases.sqlite.connection import (
     translate,
 )
 from handrail.databases.sqlite.pages import CHUNK
-from handrail.errors import BackupError, LockNotObtained
+from handrail.errors import BackupError, DatabaseUnavailable, LockNotObtained
 
 INCOMING = ".incoming"
 #: Writes a database into a new, empty file.
@@ -122,6 +122,19 @@ def write_pages(path: Path, content: Iterable[bytes]) -> None:
             view = memoryview(piece)
             while view:
                 view = view[file.write(view) :]
+
+
+def keep(content: Iterable[bytes], kept: Path, mode: int) -> None:
+    """Make a file of the pages of a live database."""
+    with incoming(kept, lambda path: write_pages(path, content), mode) as copy:
+        put_in_place(copy, kept)
+
+
+def is_damage(error: DatabaseUnavailable) -> bool:
+    """Whether it says that a file is there and no database any more."""
+    cause = error.__cause__
+    code = cause.sqlite_errorcode & 0xFF if isinstance(cause, sqlite3.Error) else 0
+    return code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 def _settle(path: Path, mode: int) -> None:
