@@ -18,7 +18,7 @@ SERVER = "postgres_server"
 _NEED_SERVERS = (SERVER, "laboratory")
 
 
-#: "every": no module is spared; "older": what `make test` leaves out, and nothing else.
+#: "every": no module is spared; "older": what `make test` leaves out, and nothing else. Both take more servers.
 SERVERS = os.environ.get("HANDRAIL_SERVERS", "")
 
 
@@ -27,13 +27,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if any(one in getattr(item, "fixturenames", ()) for one in _NEED_SERVERS):
             item.add_marker("postgres")
     if SERVERS == "older":
-        left = [
-            one
-            for one in items
-            if not (one.get_closest_marker("postgres") and _is_spared(one.getparent(pytest.Module)))
-        ]
+        left = [one for one in items if not _is_left_out_by_others(one)]
         config.hook.pytest_deselected(items=left)
         items[:] = [one for one in items if one not in set(left)]
+
+
+def _is_left_out_by_others(item: pytest.Item) -> bool:
+    """Whether `make test` does not run it, for its server's sake."""
+    from support.postgres import MORE
+
+    server = getattr(getattr(item, "callspec", None), "params", {}).get(SERVER)
+    if getattr(server, "version", 0) in MORE:
+        return True
+    return bool(item.get_closest_marker("postgres")) and _is_spared(item.getparent(pytest.Module))
 
 
 def _is_spared(module: object) -> bool:
@@ -41,14 +47,18 @@ def _is_spared(module: object) -> bool:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test that uses a server runs on each one that can be had; with none it fails and says how to get one. A
-    module with ONLY_NEWEST_SERVER runs on the newest, and on the others in `make test-servers`."""
+    """Every test that uses a server runs on each one that can be had (on 17 only the long ones, and all in `make
+    test-servers`); with none it fails and says how to get one. A module with ONLY_NEWEST_SERVER runs on the newest, and
+    on the others in `make test-servers`; one with NEWEST_SERVER_ALONE never runs on others."""
     if SERVER not in metafunc.fixturenames:
         return
     from support.postgres import obtain_server_binaries
 
-    binaries = sorted(obtain_server_binaries(), key=lambda one: one.version)
-    if _is_spared(metafunc.module) and SERVERS != "every":
+    more = bool(SERVERS) or metafunc.definition.get_closest_marker("long") is not None
+    binaries = sorted(obtain_server_binaries(more=more), key=lambda one: one.version)
+    if getattr(metafunc.module, "NEWEST_SERVER_ALONE", False):
+        binaries = binaries[-1:]
+    elif _is_spared(metafunc.module) and SERVERS != "every":
         binaries = binaries[:-1] if SERVERS == "older" else binaries[-1:]
     servers = [pytest.param(one, id=f"pg{one.version}") for one in binaries]
     metafunc.parametrize(SERVER, servers or [pytest.param(None, id="no-server")], indirect=True, scope="session")

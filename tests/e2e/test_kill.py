@@ -64,7 +64,7 @@ def test_random_moments_on_sqlite(tmp_path: Path) -> None:
 
 def test_random_moments_on_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
     """So many in all, shared by the servers."""
-    share = math.ceil(MOMENTS / len(obtain_server_binaries()))
+    share = math.ceil(MOMENTS / len(obtain_server_binaries(more=True)))
     moments(postgres_ground(tmp_path, postgres_server), share, SEED + postgres_server.version)
 
 

