@@ -16,7 +16,7 @@ from handrail.backups.catalog import manifest_key
 from handrail.backups.manifest import write_manifest
 from handrail.backups.record import BackupRecord
 from handrail.wiring import open_project
-from handrail.workflows.catalog import find
+from handrail.workflows.catalog import find_whole
 from support.calling import ROWS, Said, assert_postgres_at_b2, at_b2, handrail, postgres_at_b2
 from support.postgres import PostgresServer
 
@@ -38,7 +38,7 @@ class Place:
 
     def record(self) -> BackupRecord:
         project = open_project(self.folder, None)
-        return find(project.equipment(project.migrator.describe()), "latest")[0]
+        return find_whole(project.equipment(project.migrator.describe()), "latest")
 
     def forge(self) -> BackupRecord:
         """Have the manifest, sealed as it should be, tell of other rows than the backup holds."""
@@ -55,7 +55,7 @@ class Place:
     def first(self) -> BackupRecord:
         project = open_project(self.folder, None)
         kit = project.equipment(project.migrator.describe())
-        return find(kit, min(path.name for path in (self.folder / ".handrail" / "store" / "development").iterdir()))[0]
+        return find_whole(kit, min(one.name for one in (self.folder / ".handrail" / "store" / "development").iterdir()))
 
     def steps(self) -> list[str]:
         """Those that the last run has begun."""

@@ -41,7 +41,7 @@ from handrail.stores.store import Store
 from handrail.wiring import open_project
 from handrail.workflows.backup import make_backup, restore_new, verified_copy
 from handrail.workflows.bring_back import restore_in_place
-from handrail.workflows.catalog import read_catalog
+from handrail.workflows.catalog import find_whole, read_catalog, whole
 from handrail.workflows.copies import copy_backup, whole_store
 from handrail.workflows.due import run_due
 from handrail.workflows.prune import judge, prune
@@ -196,7 +196,8 @@ class Ground:
         project = open_project(self.base, None)
         self.facts = project.migrator.describe()
         self.kit = project.equipment(self.facts)
-        self.records = read_catalog(self.kit).records
+        catalog = read_catalog(self.kit)
+        self.records = [whole(self.kit, one, catalog.places[one.id]) for one in catalog.records]
         self._change(CHANGE)
         shutil.rmtree(self.base / ".handrail")
 
@@ -519,7 +520,7 @@ def go_on(place: Place, operation: Operation, into: str = "") -> None:
         place.story.run(*place.words(operation, into))
         return
     kit, name = place.kit, operation.name
-    record = read_catalog(kit).records[0]
+    record = find_whole(kit, "latest")
     if operation is COPY:
         time.sleep(2 * place.is_large)  # until a dead writer's claim is old enough
         run = run_of(kit, record.run_id, quiet)

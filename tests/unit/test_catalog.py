@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handrail.backups.catalog import Catalog, artifact_key, choose, manifest_key, union, verification_key
-from handrail.backups.record import BackupRecord, Verification
+from handrail.backups.record import ListedBackup, Verification
 from handrail.errors import BackupError
 from unit.test_manifest import FAILED, PROOF, RECORD
 
 
-def backup(id_: str, hours: int, *verifications: Verification) -> BackupRecord:
+def backup(id_: str, hours: int, *verifications: Verification) -> ListedBackup:
     created = RECORD.created_at + timedelta(hours=hours)
-    return replace(RECORD, id=id_, created_at=created, verifications=verifications)
+    record = replace(RECORD, id=id_, created_at=created, verifications=verifications)
+    return record.listed(f"seal of {id_}")
 
 
 OLD = backup("20260101_a1", 1, PROOF)
@@ -38,7 +39,7 @@ ALL = (MIDDLE, NEW, OLD)
         ("20260102_b2", MIDDLE),  # a whole id, although another begins with it
     ],
 )
-def test_one_is_chosen(wanted: str, expected: BackupRecord) -> None:
+def test_one_is_chosen(wanted: str, expected: ListedBackup) -> None:
     assert choose(ALL, wanted) == expected
 
 
@@ -68,7 +69,7 @@ def test_one_is_chosen(wanted: str, expected: BackupRecord) -> None:
     ids=["none yet", "unknown", "empty", "ambiguous", "unverified"],
 )
 def test_a_refusal_says_what_to_type(
-    records: tuple[BackupRecord, ...], wanted: str, code: str, message: str, why: str, hint: str
+    records: tuple[ListedBackup, ...], wanted: str, code: str, message: str, why: str, hint: str
 ) -> None:
     with pytest.raises(BackupError) as caught:
         choose(records, wanted)
@@ -99,7 +100,7 @@ def test_keys_lie_together() -> None:
     assert verification_key("production", "1", "r2") == "production/1/verified-r2.json"
 
 
-def shelves(*held: tuple[BackupRecord, ...]) -> list[tuple[str, Catalog]]:
+def shelves(*held: tuple[ListedBackup, ...]) -> list[tuple[str, Catalog]]:
     return [(f"place {number}", Catalog(records)) for number, records in enumerate(held)]
 
 

@@ -23,7 +23,7 @@ from blake3 import blake3
 from handrail.backups.catalog import manifest_key
 from handrail.backups.manifest import _write, write_manifest
 from handrail.backups.methods import DumpRequest, Format
-from handrail.backups.record import BackupRecord
+from handrail.backups.record import BackupRecord, ListedBackup
 from handrail.errors import BackupError, HandrailError
 from handrail.facts import DatabaseAddress
 from handrail.journal.memory import MemoryJournal
@@ -33,7 +33,7 @@ from handrail.stores.store import Store
 from handrail.wiring import open_project
 from handrail.workflows.backup import make_backup, restore_new, verified_copy
 from handrail.workflows.bring_back import restore_in_place
-from handrail.workflows.catalog import read_catalog
+from handrail.workflows.catalog import read_catalog, whole
 from handrail.workflows.drill import DrillChecks, drill, read_drills
 from handrail.workflows.marking import pin
 from handrail.workflows.run import Equipment, Run, run_of
@@ -99,7 +99,7 @@ class Bench:
         catalog = read_catalog(self.kit)
         found = [one for one in catalog.records if one.id == backup_id]
         if found:
-            return found[0]
+            return whole(self.kit, found[0], catalog.places[backup_id])
         raise BackupError("the catalog tells of it", why=str(catalog.unreadable), code="HR530")
 
 
@@ -383,7 +383,7 @@ def harm_base(target: Target, chance: random.Random, number: int, tally: Tally) 
 class Documents:
     """What is known of two backups and a drill by their documents, and what is told of those that cannot be read."""
 
-    records: tuple[BackupRecord, ...]
+    records: tuple[ListedBackup, ...]
     drills: tuple[object, ...]
     told: tuple[object, ...]
 
@@ -406,7 +406,7 @@ def documents_bench(folder: Path) -> Bench:
     return one
 
 
-def without(record: BackupRecord, key: str) -> BackupRecord:
+def without(record: ListedBackup, key: str) -> ListedBackup:
     """As it would be known if one document beside it were not there."""
     return replace(
         record,

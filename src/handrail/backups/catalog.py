@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from handrail.backups.record import BackupRecord
+from handrail.backups.record import AnyBackup, ListedBackup
 from handrail.errors import BackupError
 
 #: The folder of an environment's drills, among those of its backups.
@@ -26,7 +26,7 @@ class Catalog:
     places, in the order of the configuration).
     """
 
-    records: tuple[BackupRecord, ...]
+    records: tuple[ListedBackup, ...]
     unreadable: tuple[tuple[str, str], ...] = ()
     not_understood: tuple[tuple[str, str], ...] = ()
     deleted: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ def union(shelves: Sequence[tuple[str, Catalog]], failed: tuple[tuple[str, str],
     read. A backup is what the first store says it is; what any store knows of its verifications and marks counts, and
     a deletion that has begun in one is one of the backup. A store whose manifest says something else is told, and does
     not count as one that holds the backup."""
-    records: dict[str, BackupRecord] = {}
+    records: dict[str, ListedBackup] = {}
     places: dict[str, tuple[str, ...]] = {}
     deleted = {one for _, shelf in shelves for one in shelf.deleted}
     unreadable = list(failed)
@@ -65,12 +65,12 @@ def union(shelves: Sequence[tuple[str, Catalog]], failed: tuple[tuple[str, str],
     )
 
 
-def _bare(record: BackupRecord) -> BackupRecord:
+def _bare(record: ListedBackup) -> ListedBackup:
     """Without what other documents say."""
     return replace(record, verifications=(), marks=())
 
 
-def _with_all(first: BackupRecord, other: BackupRecord) -> BackupRecord:
+def _with_all(first: ListedBackup, other: ListedBackup) -> ListedBackup:
     verifications = {one.run_id: one for one in (*other.verifications, *first.verifications)}
     marks = {one.id: one for one in (*other.marks, *first.marks)}
     return replace(
@@ -112,7 +112,7 @@ def drill_key(environment: str, run_id: str) -> str:
     return f"{environment}/{DRILLS}/{run_id}.json"
 
 
-def choose(records: Sequence[BackupRecord], wanted: str) -> BackupRecord:
+def choose(records: Sequence[AnyBackup], wanted: str) -> AnyBackup:
     """The backup that `wanted` names: "latest", "verified" (the newest verified one), an id or a unique prefix."""
     if not records:
         raise BackupError("there is no backup yet", hint="make one: handrail backup create", code="HR501")
@@ -135,7 +135,7 @@ def choose(records: Sequence[BackupRecord], wanted: str) -> BackupRecord:
     )
 
 
-def _newest_verified(newest_first: Sequence[BackupRecord]) -> BackupRecord:
+def _newest_verified(newest_first: Sequence[AnyBackup]) -> AnyBackup:
     for record in newest_first:
         if record.is_verified:
             return record

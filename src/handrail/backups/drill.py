@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from handrail.amounts import span
 from handrail.backups.catalog import choose
-from handrail.backups.record import BackupRecord
+from handrail.backups.record import AnyBackup, Headline
 
 
 class CheckResult(StrEnum):
@@ -74,7 +74,7 @@ class Drill:
         )
 
 
-def choose_for_drill(records: Sequence[BackupRecord], wanted: str) -> BackupRecord:
+def choose_for_drill(records: Sequence[AnyBackup], wanted: str) -> AnyBackup:
     """The backup that `wanted` names; with "" the newest whole one that was proven to restore, else the newest."""
     if wanted:
         return choose(records, wanted)
@@ -82,7 +82,7 @@ def choose_for_drill(records: Sequence[BackupRecord], wanted: str) -> BackupReco
     return choose(whole, "verified" if any(record.is_verified for record in whole) else "latest")
 
 
-def gap_before(record: BackupRecord, records: Sequence[BackupRecord]) -> float | None:
+def gap_before(record: Headline, records: Sequence[Headline]) -> float | None:
     """How many seconds older the backup before this one is, of the same database and whole; None without one."""
     older = [
         (record.created_at - one.created_at).total_seconds()
@@ -101,7 +101,7 @@ class AgeLimits:
 
 
 def overdue(
-    records: Sequence[BackupRecord], drills: Sequence[Drill], limits: AgeLimits, database: str, now: datetime
+    records: Sequence[Headline], drills: Sequence[Drill], limits: AgeLimits, database: str, now: datetime
 ) -> Iterator[str]:
     """What is too old, and a last drill that failed, each with what to type; of one database. A backup or drill from
     the future counts for nothing."""

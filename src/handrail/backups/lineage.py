@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from handrail.amounts import span
 from handrail.backups.methods import Method
-from handrail.backups.record import BackupRecord
+from handrail.backups.record import Headline
 from handrail.errors import BackupError
 
 
-def lineage_of(record: BackupRecord, records: Iterable[BackupRecord]) -> tuple[BackupRecord, ...]:
+def lineage_of(record: Headline, records: Iterable[Headline]) -> tuple[Headline, ...]:
     """What this backup is restored from, the whole one first and itself last. BackupError when one of them is gone."""
     known = {one.id: one for one in records}
     line = [record]
@@ -29,12 +29,12 @@ def lineage_of(record: BackupRecord, records: Iterable[BackupRecord]) -> tuple[B
     return tuple(reversed(line))
 
 
-def needs(records: Iterable[BackupRecord]) -> Mapping[str, tuple[str, ...]]:
+def needs(records: Iterable[Headline]) -> Mapping[str, tuple[str, ...]]:
     """Of each backup that builds on another: which one."""
     return {one.id: (one.parent,) for one in records if one.parent}
 
 
-def to_build_on(records: Iterable[BackupRecord], database: str, whole: Method) -> BackupRecord:
+def to_build_on(records: Iterable[Headline], database: str, whole: Method) -> Headline:
     """The newest backup of this database that an increment can be built on: not one that has failed to restore
     since, nor one whose own parents are gone.
     BackupError when there is none; `whole` is how the first one is made."""
@@ -72,7 +72,7 @@ class Chains:
 
 
 def increment_or_whole(
-    records: Iterable[BackupRecord], database: str, whole: Method, chains: Chains, now: datetime
+    records: Iterable[Headline], database: str, whole: Method, chains: Chains, now: datetime
 ) -> Chosen:
     """Whether the next backup is an increment, or a whole one (`whole`) that the following ones build on."""
     every = tuple(records)

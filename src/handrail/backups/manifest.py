@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, overload
 
@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from handrail.backups.drill import Drill
-from handrail.backups.record import BackupRecord, Deletion, Mark, Verification
+from handrail.backups.record import BackupRecord, Deletion, ListedBackup, Mark, Verification
 from handrail.errors import BackupError
 from handrail.facts import SchemaObject, TableFacts, TableFingerprint
 
@@ -26,9 +26,11 @@ from handrail.facts import SchemaObject, TableFacts, TableFingerprint
 #: artifact for a damaged one, would prune what an increment builds on, and would leave behind the snapshot of which the
 #: artifact only tells.
 _PLAIN, _ENCRYPTED, _INCREMENT, _HOSTED = 1, 2, 3, 4
-#: Beyond so many characters (some thousand tables) a manifest stands on one line: json indents in Python, not in C, and
-#: took longer for 20,000 tables than all the rest of a backup.
-_INDENTED = 4 << 20
+#: The versions of a backup's manifest that are understood.
+VERSIONS = (_PLAIN, _ENCRYPTED, _INCREMENT, _HOSTED)
+#: Beyond so many characters (a thousand tables) a manifest stands on one line: json indents in Python, not in C, and
+#: took longer for 20,000 tables than all the rest of a backup; and only such a line can be skimmed.
+_INDENTED = 1 << 20
 _Document = TypeVar("_Document", BackupRecord, Verification, Mark, Deletion, Drill)
 _T = TypeVar("_T")
 _adapters: dict[type, TypeAdapter[Any]] = {}
@@ -74,7 +76,7 @@ class _Items(Sequence[Any]):
 
     def __init__(self, values: Sequence[Any], kind: type) -> None:
         self._values = values
-        self._dump: Callable[..., Any] = _adapter(kind).dump_python
+        self._dump: Callable[..., Any] = adapter(kind).dump_python
 
     def __len__(self) -> int:
         return len(self._values)
@@ -91,7 +93,17 @@ class _Items(Sequence[Any]):
 
 def read_manifest(data: bytes, *, name: str) -> BackupRecord:
     """The record of a manifest; `name` is for messages. Raises ManifestError."""
+    return read_sealed(data, name=name)[0]
+
+
+def read_sealed(data: bytes, *, name: str) -> tuple[BackupRecord, str]:
+    """The record, and the seal of its manifest. Raises ManifestError."""
     return _read(data, "backup", _record, name)
+
+
+def listed_of(body: dict[str, Any], rows: int, seal: str) -> ListedBackup:
+    """What the catalog knows of a body whose `LISTS` were taken out. ValidationError."""
+    return replace(adapter(BackupRecord).validate_python(body).listed(seal), rows=rows)
 
 
 def write_verification(verification: Verification) -> bytes:
@@ -99,7 +111,7 @@ def write_verification(verification: Verification) -> bytes:
 
 
 def read_verification(data: bytes, *, name: str) -> Verification:
-    return _read(data, "verification", _adapter(Verification).validate_python, name)
+    return _read(data, "verification", adapter(Verification).validate_python, name)[0]
 
 
 def write_mark(mark: Mark) -> bytes:
@@ -107,7 +119,7 @@ def write_mark(mark: Mark) -> bytes:
 
 
 def read_mark(data: bytes, *, name: str) -> Mark:
-    return _read(data, "mark", _adapter(Mark).validate_python, name)
+    return _read(data, "mark", adapter(Mark).validate_python, name)[0]
 
 
 def write_deletion(deletion: Deletion) -> bytes:
@@ -115,7 +127,7 @@ def write_deletion(deletion: Deletion) -> bytes:
 
 
 def read_deletion(data: bytes, *, name: str) -> Deletion:
-    return _read(data, "deletion", _adapter(Deletion).validate_python, name)
+    return _read(data, "deletion", adapter(Deletion).validate_python, name)[0]
 
 
 def write_drill(drill: Drill) -> bytes:
@@ -123,18 +135,18 @@ def write_drill(drill: Drill) -> bytes:
 
 
 def read_drill(data: bytes, *, name: str) -> Drill:
-    return _read(data, "drill", _adapter(Drill).validate_python, name)
+    return _read(data, "drill", adapter(Drill).validate_python, name)[0]
 
 
-def _adapter(kind: type[_T]) -> TypeAdapter[_T]:
-    """Made once: making one takes tens of milliseconds, reading a manifest one or two."""
+def adapter(kind: type[_T]) -> TypeAdapter[_T]:
+    """Checks values of this kind. Made once: that takes tens of milliseconds, reading a manifest one or two."""
     if kind not in _adapters:
         _adapters[kind] = TypeAdapter(kind)
     return _adapters[kind]
 
 
 def _plain(value: _Document, kind: type[_Document]) -> dict[str, Any]:
-    plain = _adapter(kind).dump_python(value, mode="json")
+    plain = adapter(kind).dump_python(value, mode="json")
     assert isinstance(plain, dict)  # noqa: S101 - a dataclass is always written as an object
     return plain
 
@@ -184,14 +196,14 @@ def _write(kind: str, body: dict[str, Any], version: int = _PLAIN) -> bytes:
     return out.getvalue()
 
 
-def _read(data: bytes, kind: str, make: Callable[[Any], _Document], name: str) -> _Document:
+def _read(data: bytes, kind: str, make: Callable[[Any], _Document], name: str) -> tuple[_Document, str]:
     hint = "this backup cannot be trusted: choose another one (handrail backup list)"
     try:
         document = from_json(data, cache_strings="all")  # thousands of tables say "integer" and "id"
         version, body, seal = document["version"], document[kind], document["seal"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ManifestError(f"{name} is not a {kind} manifest", why=f"{error!r}", hint=hint) from error
-    known = (_PLAIN, _ENCRYPTED, _INCREMENT, _HOSTED) if kind == "backup" else (_PLAIN,)
+    known = VERSIONS if kind == "backup" else (_PLAIN,)
     if version not in known:
         raise ManifestError(
             f"{name} was written by another handrail",
@@ -202,27 +214,28 @@ def _read(data: bytes, kind: str, make: Callable[[Any], _Document], name: str) -
         raise ManifestError(f"{name} was altered", why="its seal does not match its content", hint=hint)
     del document
     try:
-        return make(body)
+        return make(body), seal
     except ValidationError as error:
         raise ManifestError(f"{name} cannot be read", why=str(error.errors()[0]["msg"]), hint=hint) from error
 
 
-_LISTS = (
-    ("facts", "tables", TableFacts),
-    ("facts", "objects", SchemaObject),
-    ("fingerprint", "tables", TableFingerprint),
-)
+#: What there may be 100,000 of in a body: where, and values of which kind.
+LISTS: Mapping[tuple[str, str], type] = {
+    ("facts", "tables"): TableFacts,
+    ("facts", "objects"): SchemaObject,
+    ("fingerprint", "tables"): TableFingerprint,
+}
 
 
 def _record(body: Any) -> BackupRecord:
     """The record; what was read of each table is let go when its value is made. ValidationError."""
     found: dict[tuple[str, str], tuple[Any, ...]] = {}
-    for place, name, kind in _LISTS:
+    for (place, name), kind in LISTS.items():
         holder = body.get(place) if isinstance(body, dict) else None
         if isinstance(holder, dict) and isinstance(holder.get(name), list):
             waiting, holder[name] = holder[name][::-1], []
-            validate = _adapter(kind).validate_python
+            validate: Callable[[Any], Any] = adapter(kind).validate_python
             found[place, name] = tuple(validate(waiting.pop()) for _ in range(len(waiting)))
-    record = _adapter(BackupRecord).validate_python(body)
+    record = adapter(BackupRecord).validate_python(body)
     facts = replace(record.facts, tables=found["facts", "tables"], objects=found["facts", "objects"])
     return replace(record, facts=facts, fingerprint=replace(record.fingerprint, tables=found["fingerprint", "tables"]))

@@ -1,10 +1,11 @@
-"""What is known about one backup: the record, its artifact, and when it was verified."""
+"""What is known about one backup: its headline, its artifact, when it was verified, and all that its manifest says."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
 
 from handrail.backups.methods import HOSTED, DumpRequest, known_format
 from handrail.facts import DatabaseFacts, Fingerprint, TableName
@@ -77,8 +78,9 @@ class Deletion:
 
 
 @dataclass(frozen=True, slots=True)
-class BackupRecord:
-    """One backup. Everything about the database is of the dump's own snapshot; `created_at` is aware UTC.
+class Headline:
+    """One backup but for its tables, of which there may be 100,000: whatever looks at many backups works with these.
+    Everything about the database is of the dump's own snapshot; `created_at` is aware UTC.
 
     `database` is the address without password. `reason` says what it was made for ("upgrade to c3a1…", "by hand").
     """
@@ -94,8 +96,6 @@ class BackupRecord:
     server_version: str
     revisions: tuple[str, ...]
     artifact: StoredArtifact
-    fingerprint: Fingerprint
-    facts: DatabaseFacts
     seconds: float
     reason: str
     git_commit: str
@@ -111,8 +111,6 @@ class BackupRecord:
     #: Of an increment: the backup that it builds on, without which it cannot be restored.
     parent: str = ""
     marks: tuple[Mark, ...] = ()
-    #: Of an encrypted backup that was read from its manifest: the digests that `fingerprint` lacks, encrypted by age.
-    sealed_digests: str = ""
     #: Of a snapshot: the most bytes that the host keeps for it; the artifact only tells of it.
     hosted_size: int | None = None
 
@@ -165,3 +163,30 @@ class BackupRecord:
     @property
     def milestones(self) -> frozenset[str]:
         return frozenset(mark.milestone for mark in self.marks if mark.milestone)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedBackup(Headline):
+    """A backup as the catalog has it: `rows` of all its tables, and the `seal` of its manifest, which is the same only
+    where the whole manifest is."""
+
+    rows: int = field(kw_only=True)
+    seal: str = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class BackupRecord(Headline):
+    """One backup with what is known of each of its tables."""
+
+    fingerprint: Fingerprint = field(kw_only=True)
+    facts: DatabaseFacts = field(kw_only=True)
+    #: Of an encrypted backup that was read from its manifest: the digests that `fingerprint` lacks, encrypted by age.
+    sealed_digests: str = ""
+
+    def listed(self, seal: str) -> ListedBackup:
+        """As the catalog has it, with the seal of its manifest."""
+        headline = {one.name: getattr(self, one.name) for one in fields(Headline)}
+        return ListedBackup(**headline, rows=self.fingerprint.rows, seal=seal)
+
+
+AnyBackup = TypeVar("AnyBackup", bound=Headline)

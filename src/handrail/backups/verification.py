@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from handrail.backups.methods import WHOLE, DumpRequest
-from handrail.backups.record import BackupRecord
+from handrail.backups.record import Headline
 from handrail.facts import DatabaseFacts, Fingerprint, ObjectKind, TableFingerprint
 from handrail.migrations.revision import named
 
@@ -49,7 +49,7 @@ def _content_differences(source: Fingerprint, restored: Fingerprint) -> tuple[st
     return ()
 
 
-def is_to_compare(record: BackupRecord, asked: bool | None) -> bool:
+def is_to_compare(record: Headline, asked: bool | None) -> bool:
     """Whether what is restored from a backup is compared with the source: as `asked`, else when no proof stands for it.
     The bytes of a backup are read against their digest anyway; those that were proven once restore to the same."""
     return not record.is_verified if asked is None else asked

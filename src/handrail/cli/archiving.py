@@ -17,7 +17,7 @@ from handrail.stores.objects.classes import StorageClass
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from handrail.backups.record import BackupRecord
+    from handrail.backups.record import Headline
     from handrail.cli.output import Output
     from handrail.cli.rds_restoring import Here
     from handrail.config import Config
@@ -75,7 +75,7 @@ def archive(  # noqa: PLR0913, PLR0917 - the options of a command
 
 def _of_live(
     output: Output, words: _Words, identity: Path | None, root: Path, env: str | None
-) -> tuple[BackupRecord, Store]:
+) -> tuple[Headline, Store]:
     project, facts, kit = equipped(root, env, identity=identity)
     from handrail.wiring_stores import open_store
     from handrail.workflows.archiving import COMMAND, archive_live
@@ -90,7 +90,7 @@ def _of_live(
         return archive_live(run, wanted), target
 
 
-def _of_snapshot(output: Output, words: _Words, root: Path, env: str | None) -> tuple[BackupRecord, Store]:
+def _of_snapshot(output: Output, words: _Words, root: Path, env: str | None) -> tuple[Headline, Store]:
     from handrail.cli.rds_restoring import here
     from handrail.snapshots.archiving import require_replaceable
     from handrail.wiring_stores import open_store
@@ -144,7 +144,7 @@ def _cooling(storage_class: StorageClass | None, target: Store) -> Callable[[str
     return lambda key: target.move_to(key, storage_class)
 
 
-def _told(record: BackupRecord, target: Store, storage_class: StorageClass | None) -> Iterator[str]:
+def _told(record: Headline, target: Store, storage_class: StorageClass | None) -> Iterator[str]:
     yield f"{record.id} is in {target.place}: {size(record.artifact.size)}, {record.reason}"
     yield "  proven by a restore: read back whole, its digest right, loaded, and equal to the source in every row"
     if storage_class is not None:
@@ -154,7 +154,7 @@ def _told(record: BackupRecord, target: Store, storage_class: StorageClass | Non
     yield f"  no policy prunes it there; to see it, name {target.place} in `copies` or `store`"
 
 
-def _document(output: Output, words: _Words, record: BackupRecord, target: Store) -> None:
+def _document(output: Output, words: _Words, record: Headline, target: Store) -> None:
     from handrail.cli.rds_documents import ArchivedDocument
 
     output.document(

@@ -21,23 +21,19 @@ from handrail.stores.keys import KeyUnusable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handrail.backups.record import BackupRecord
+    from handrail.backups.record import Headline, ListedBackup
     from handrail.workflows.run import Equipment
 
 app = typer.Typer(help="Make, verify, restore, keep and prune backups.", no_args_is_help=True, rich_markup_mode=None)
 
 
-def _chosen(kit: Equipment, which: str) -> BackupRecord:
-    return _found(kit, which)[0]
-
-
-def _found(kit: Equipment, which: str) -> tuple[BackupRecord, tuple[str, ...]]:
+def _found(kit: Equipment, which: str) -> tuple[ListedBackup, tuple[str, ...]]:
     from handrail.workflows.catalog import find
 
     return find(kit, which)
 
 
-def _marks(record: BackupRecord) -> list[str]:
+def _marks(record: Headline) -> list[str]:
     """Pins and milestones in words."""
     pins = [
         f"pinned{f' ({pin.text})' if pin.text else ''}{f' until {pin.until:%Y-%m-%d}' if pin.until else ''}"
@@ -46,7 +42,7 @@ def _marks(record: BackupRecord) -> list[str]:
     return [*pins, *(f"milestone {name}" for name in sorted(record.milestones))]
 
 
-def _since(record: BackupRecord) -> str:
+def _since(record: Headline) -> str:
     return f"what changed since {record.parent}" if record.parent else ""
 
 
@@ -96,7 +92,7 @@ def _other_way(request: DumpRequest) -> Iterator[None]:
         raise
 
 
-def _made(record: BackupRecord, verified: bool) -> str:
+def _made(record: Headline, verified: bool) -> str:
     if not record.artifact.is_encrypted:
         return f"{record.id}{', proven to restore' if verified else ''}"
     if verified:
@@ -167,9 +163,11 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
     with answering("backup show", json) as output:
         _, _, kit = equipped(root, env)
         from handrail.cli.drill_documents import ShownBackup
+        from handrail.workflows.catalog import whole
         from handrail.workflows.drill import read_drills
 
-        record, places = _found(kit, which)
+        listed, places = _found(kit, which)
+        record = whole(kit, listed, places)
         output.lines(
             f"id         {record.id}",
             f"made       {record.created_at:%Y-%m-%d %H:%M:%S} UTC, in {record.seconds:.1f} s, {record.reason}",
@@ -213,8 +211,9 @@ def sheet(
         _, _, kit = equipped(root, env)
         from handrail.cli.restore_documents import Sheet
         from handrail.workflows.backup import sheet_of
+        from handrail.workflows.catalog import find_whole
 
-        record = _chosen(kit, which)
+        record = find_whole(kit, which)
         text = sheet_of(kit, record)
         if output_file is None:
             output.lines(*text.splitlines())
@@ -246,9 +245,10 @@ def verify(
         _, _, kit = equipped(root, env, identity=identity)
         from handrail.cli.documents import BackupSummary
         from handrail.workflows.backup import verified_copy
+        from handrail.workflows.catalog import find_whole
         from handrail.workflows.run import locked_run
 
-        record = _chosen(kit, which)
+        record = find_whole(kit, which)
         using = {"backup": record.id}
         with locked_run(kit, output.progress, "backup verify", using) as run, verified_copy(run, record):
             pass
@@ -281,7 +281,7 @@ def copy(
                 why=f"the environment {kit.environment} has one store",
                 hint="add --to FOLDER or --to URL, or name other stores in `copies`",
             )
-        record = _chosen(kit, which)
+        record, _ = _found(kit, which)
         run = Run(record.run_id, kit, output.progress)
         source = whole_store(run, record)
         done = {}

@@ -25,11 +25,12 @@ def diff(
         _, _, kit = equipped(root, env, identity=identity)
         from handrail.backups.catalog import choose
         from handrail.backups.difference import compare_backups
-        from handrail.workflows.catalog import read_catalog
+        from handrail.workflows.catalog import read_catalog, whole
         from handrail.workflows.sealing import unsealed_here
 
-        records = read_catalog(kit).records
-        old, new = (unsealed_here(kit, choose(records, which)) for which in (first, second))
+        catalog = read_catalog(kit)
+        chosen = [choose(catalog.records, which) for which in (first, second)]
+        old, new = (unsealed_here(kit, whole(kit, one, catalog.places[one.id])) for one in chosen)
         found = compare_backups(old, new)
         output.lines(
             f"from {old.id} ({old.created_at:%Y-%m-%d %H:%M} UTC) to {new.id} ({new.created_at:%Y-%m-%d %H:%M} UTC):",

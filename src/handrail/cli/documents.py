@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from handrail.backups.methods import Method, Way
-from handrail.backups.record import BackupRecord
+from handrail.backups.record import ListedBackup
 from handrail.databases.database import Probe
 from handrail.enums.listing import EnumColumn
 from handrail.enums.words import Drift, DriftKind
@@ -204,7 +204,7 @@ class BackupSummary:
     parent: str
 
     @classmethod
-    def of(cls, record: BackupRecord, stores: tuple[str, ...]) -> BackupSummary:
+    def of(cls, record: ListedBackup, stores: tuple[str, ...]) -> BackupSummary:
         return cls(
             record.id,
             record.created_at,
@@ -212,7 +212,7 @@ class BackupSummary:
             record.database,
             record.revisions,
             record.size,
-            record.fingerprint.rows,
+            record.rows,
             record.verified_at,
             record.reason,
             record.format,

@@ -69,14 +69,15 @@ def drill(
 def _of_backup(output: Output, which: str, project: Project, facts: ProjectFacts, kit: Equipment) -> Drill:
     from handrail.backups.drill import choose_for_drill
     from handrail.wiring_unattended import drill_checks
-    from handrail.workflows.catalog import read_catalog
+    from handrail.workflows.catalog import read_catalog, whole
     from handrail.workflows.drill import drill as make_drill
     from handrail.workflows.run import locked_run
 
-    records = read_catalog(kit).records
-    record = choose_for_drill(records, which)
+    catalog = read_catalog(kit)
+    listed = choose_for_drill(catalog.records, which)
+    record = whole(kit, listed, catalog.places[listed.id])
     with locked_run(kit, output.progress, "drill", {"backup": record.id}) as run:
-        return make_drill(run, record, records, facts, drill_checks(project.config))
+        return make_drill(run, record, catalog.records, facts, drill_checks(project.config))
 
 
 def _of_moment(output: Output, to_time: str, project: Project, facts: ProjectFacts, kit: Equipment) -> Drill:

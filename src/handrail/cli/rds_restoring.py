@@ -99,15 +99,17 @@ def _record_of(kit: Equipment, which: str) -> BackupRecord | None:
     """The backup by snapshot of this id, or of the snapshot of this name, as far as the run ids in the tags tell."""
     from handrail.backups.methods import Format
     from handrail.databases.snapshots import NotThere
-    from handrail.workflows.catalog import read_catalog
+    from handrail.workflows.catalog import read_catalog, whole
 
-    records = [one for one in read_catalog(kit).records if one.format == Format.RDS_SNAPSHOT]
+    catalog = read_catalog(kit)
+    records = [one for one in catalog.records if one.format == Format.RDS_SNAPSHOT]
     wanted = {which}
     if kit.hosting is not None:
         with suppress(NotThere):
             label = kit.hosting.snapshots.snapshot(which).label
             wanted |= {label.run_id} if label else set()
-    return next((one for one in records if one.id in wanted), None)
+    found = next((one for one in records if one.id in wanted), None)
+    return None if found is None else whole(kit, found, catalog.places[found.id])
 
 
 def restore(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from handrail.backups.record import BackupRecord
+    from handrail.backups.record import Headline
     from handrail.cli.output import Output
     from handrail.cli.restore_documents import MomentDocument
     from handrail.config import Config
@@ -122,10 +122,10 @@ def _restore_backup(
     from handrail.cli.restore_documents import Restored
     from handrail.workflows.backup import restore_new, restore_table
     from handrail.workflows.bring_back import restore_in_place
-    from handrail.workflows.catalog import find
+    from handrail.workflows.catalog import find, whole
     from handrail.workflows.run import locked_run, reading_run
 
-    record = find(kit, which)[0]
+    record, places = find(kit, which)
     if target.table is not None:
         with locked_run(kit, output.progress, "backup restore") as run:
             found = restore_table(run, record, target.table, target.side)
@@ -134,15 +134,16 @@ def _restore_backup(
         return
     is_compared = _is_to_compare(record, compare)
     if target.into:
+        compared = whole(kit, record, places) if is_compared else None
         # Neither touched nor locked; the journal says which backup is read, so that no prune deletes it meanwhile.
         with reading_run(kit, output.progress, "backup restore", record.id, target.into) as run:
-            place, aside = restore_new(run, record, target.into, compare=is_compared), None
+            place, aside = restore_new(run, record, target.into, compare=compared), None
         output.lines(f"restored {record.id} into {place}")
     else:
         question = f"replace {facts.address} by backup {record.id} of {record.created_at:%Y-%m-%d %H:%M}?"
         confirmed(asker(output, yes), question)
         with locked_run(kit, output.progress, "backup restore", {"backup": record.id}) as run:
-            aside, lost = restore_in_place(run, record, compare=is_compared)
+            aside, lost = restore_in_place(run, whole(kit, record, places), compare=is_compared)
         place = str(facts.address)
         output.lines(f"restored {record.id}; {lost}; the former database is kept as {aside}")
         output.warnings(_not_archived(project.config, facts.address))
@@ -150,7 +151,7 @@ def _restore_backup(
     output.document(Restored(record.id, place, aside, compared=is_compared, proven_at=record.verified_at))
 
 
-def _is_to_compare(record: BackupRecord, asked: bool | None) -> bool:
+def _is_to_compare(record: Headline, asked: bool | None) -> bool:
     """Whether the restored rows are. UsageError where that is asked for and cannot be done."""
     from handrail.backups.verification import is_to_compare
 
@@ -165,7 +166,7 @@ def _is_to_compare(record: BackupRecord, asked: bool | None) -> bool:
     return False
 
 
-def _tell_of_rows(output: Output, record: BackupRecord, *, is_compared: bool) -> None:
+def _tell_of_rows(output: Output, record: Headline, *, is_compared: bool) -> None:
     """What is known of the rows that were restored; of a snapshot RDS has said it."""
     if record.is_hosted:
         return

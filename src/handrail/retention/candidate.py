@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from handrail.backups.methods import HOSTED, OF_A_SERVER, part_of
-from handrail.backups.record import BackupRecord
+from handrail.backups.record import Headline
 
 #: Its files need a server of the same version of their own: no such backup takes the place of a database's.
 SERVER = "the files of a whole server"
@@ -39,7 +39,7 @@ class Candidate:
     part: str = ""
 
 
-def candidate_of(record: BackupRecord) -> Candidate:
+def candidate_of(record: Headline) -> Candidate:
     """The view of a record."""
     return Candidate(
         id=record.id,

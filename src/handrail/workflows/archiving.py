@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from handrail.backups.methods import DumpRequest, Format
-from handrail.backups.record import BackupRecord
+from handrail.backups.record import Headline
 from handrail.databases.hosting import Hosting
 from handrail.databases.snapshots import NotThere, WrongState
 from handrail.snapshots.archiving import archive_reason
@@ -39,15 +39,13 @@ class Archiving:
     cool: Callable[[str], None] | None = None
 
 
-def archive_live(run: Run, wanted: Archiving) -> BackupRecord:
+def archive_live(run: Run, wanted: Archiving) -> Headline:
     """An archive of the live database, proven by restoring it. What fails leaves no backup in the store."""
     end_dead_runs(run)
     return _archived(run, wanted, None)
 
 
-def archive_snapshot(
-    run: Run, wanted: Archiving, hosting: Hosting, snapshot: Snapshot, open_at: OpenAt
-) -> BackupRecord:
+def archive_snapshot(run: Run, wanted: Archiving, hosting: Hosting, snapshot: Snapshot, open_at: OpenAt) -> Headline:
     """The same of a snapshot. It is restored as a temporary instance, dumped and proven there, so that the live one
     notices nothing; the instance is dropped in any case."""
     with _temporary(run, hosting, snapshot) as instance:
@@ -55,7 +53,7 @@ def archive_snapshot(
         return _archived(replace(run, equipment=kit), wanted, snapshot)
 
 
-def _archived(run: Run, wanted: Archiving, snapshot: Snapshot | None) -> BackupRecord:
+def _archived(run: Run, wanted: Archiving, snapshot: Snapshot | None) -> Headline:
     # Nothing but this store: `copies` are the environment's, with a policy of their own.
     inner = replace(run, equipment=replace(run.equipment, store=wanted.target, copies=()))
     record = make_backup(inner, archive_reason(snapshot), DumpRequest(wanted.format))
@@ -94,7 +92,7 @@ def _drop(run: Run, hosting: Hosting, name: str) -> None:
         hosting.snapshots.drop_instance(name)
 
 
-def delete_archived(run: Run, hosting: Hosting, snapshot: Snapshot, record: BackupRecord) -> None:
+def delete_archived(run: Run, hosting: Hosting, snapshot: Snapshot, record: Headline) -> None:
     """Delete a snapshot that this archive, which was proven, stands in for."""
     with run.step("delete", f"deleting the snapshot {snapshot.id}, which {record.id} stands in for") as done:
         hosting.snapshots.delete(snapshot.id)

@@ -11,7 +11,7 @@ from handrail.amounts import count, size
 from handrail.backups.catalog import INVENTORY, artifact_key, manifest_key, sheet_key, verification_key
 from handrail.backups.manifest import write_manifest, write_verification
 from handrail.backups.methods import WHOLE, DumpRequest
-from handrail.backups.record import BackupRecord, StoredArtifact, Verification
+from handrail.backups.record import BackupRecord, Headline, StoredArtifact, Verification
 from handrail.backups.sheet import Whereabouts, recovery_sheet
 from handrail.backups.verification import compare_restored, compare_revisions
 from handrail.databases.database import Database, SideTable
@@ -111,7 +111,7 @@ def _extent(record: BackupRecord) -> str:
     return f"{count(len(record.fingerprint.tables), 'table')}, {count(record.fingerprint.rows, 'row')}"
 
 
-def _apart(record: BackupRecord) -> str:
+def _apart(record: Headline) -> str:
     """What was not compared, in words."""
     apart = ", ".join(map(str, record.changed_meanwhile))
     return f"; not compared, since others wrote to it meanwhile: {apart}" if apart else ""
@@ -131,7 +131,7 @@ def _check_room(kit: Equipment, needed: int) -> None:
 
 
 @contextmanager
-def restored(run: Run, record: BackupRecord) -> Iterator[Database]:
+def restored(run: Run, record: Headline) -> Iterator[Database]:
     """A scratch database that holds the backup's content, dropped at exit."""
     kit = run.equipment
     identity_for(run, record)  # before anything is made
@@ -140,12 +140,12 @@ def restored(run: Run, record: BackupRecord) -> Iterator[Database]:
         yield scratch
 
 
-def restore_new(run: Run, record: BackupRecord, into: str, *, compare: bool = False) -> str:
+def restore_new(run: Run, record: Headline, into: str, *, compare: BackupRecord | None = None) -> str:
     """Restore into the new database that is called so, the files of a whole server into a new folder, a snapshot as a
     new instance; returns the place. Nothing is made when the stored bytes are damaged, or cannot be opened here.
 
-    With `compare` a new database whose rows are not the source's is removed again (`require_same`); files and instances
-    are not compared."""
+    With `compare`, the same backup with its tables, a new database whose rows are not the source's is removed again
+    (`require_same`); files and instances are not compared."""
     kit = run.equipment
     identity_for(run, record)
     for one in lineage(run, record):
@@ -162,8 +162,8 @@ def restore_new(run: Run, record: BackupRecord, into: str, *, compare: bool = Fa
         run.say("restore", f"loading {record.id} into {target.address}", "started")
         started = kit.clock()
         load(run, record, target, "restore")
-        if compare:
-            require_same(run, record, target, started)
+        if compare is not None:
+            require_same(run, compare, target, started)
     return str(target.address)
 
 
@@ -185,7 +185,7 @@ def require_same(run: Run, record: BackupRecord, restored: Database, started: da
         done["text"] = f"equal to the source: {_extent(record)}{_apart(record)}"
 
 
-def _warn_of_age(run: Run, record: BackupRecord, target: Database) -> None:
+def _warn_of_age(run: Run, record: Headline, target: Database) -> None:
     """Dumps are made for the same version and newer ones; an older server refuses what it does not know."""
     there = target.facts().version
     if record.engine == "postgresql" and int(there.partition(".")[0]) < int(record.server_version.partition(".")[0]):
@@ -196,7 +196,7 @@ def _warn_of_age(run: Run, record: BackupRecord, target: Database) -> None:
         )
 
 
-def restore_table(run: Run, record: BackupRecord, table: TableName, into: str) -> SideTable:
+def restore_table(run: Run, record: Headline, table: TableName, into: str) -> SideTable:
     """Bring one table of a backup beside the live one, under the name `into`, by way of a restored copy."""
     said = {"backup": record.id}  # so that no prune takes it meanwhile
     with run.step("restore table", f"restoring {record.id} into a scratch database", said) as done:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Protocol
 
 from handrail.backups.catalog import (
@@ -20,8 +21,10 @@ from handrail.backups.catalog import (
     verification_key,
 )
 from handrail.backups.lineage import lineage_of
-from handrail.backups.manifest import ManifestError, read_manifest, read_mark, read_verification
-from handrail.backups.record import BackupRecord, Mark, Verification
+from handrail.backups.manifest import ManifestError, read_mark, read_sealed, read_verification
+from handrail.backups.record import BackupRecord, Headline, ListedBackup, Mark, Verification
+from handrail.backups.skimming import skim
+from handrail.errors import BackupError
 from handrail.stores.store import MissingObject, Store, StoreError
 from handrail.workflows.run import Run
 
@@ -41,7 +44,7 @@ class Shelves(Protocol):
 
 @dataclass(slots=True)
 class _Found:
-    records: list[BackupRecord] = field(default_factory=list)
+    records: list[ListedBackup] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     not_understood: list[tuple[str, str]] = field(default_factory=list)
 
@@ -61,7 +64,7 @@ def read_catalog(kit: Shelves) -> Catalog:
 
 
 #: A backup, and the places in which it lies.
-Found = tuple[BackupRecord, tuple[str, ...]]
+Found = tuple[ListedBackup, tuple[str, ...]]
 
 
 def find(kit: Shelves, wanted: str) -> Found:
@@ -71,7 +74,29 @@ def find(kit: Shelves, wanted: str) -> Found:
     return record, catalog.places[record.id]
 
 
-def lineage(run: Run, record: BackupRecord) -> tuple[BackupRecord, ...]:
+def find_whole(kit: Shelves, wanted: str) -> BackupRecord:
+    """The same, with its tables."""
+    return whole(kit, *find(kit, wanted))
+
+
+def whole(kit: Shelves, listed: ListedBackup, places: Sequence[str]) -> BackupRecord:
+    """A backup of the catalog with its tables: its manifest is read once more, from the first of these places that has
+    it as it was listed. ManifestError or StoreError when none has."""
+    key, failed = manifest_key(listed.environment, listed.id), list[BackupError]()
+    for store in (one for one in kit.stores if one.place in places):
+        try:
+            with store.open_read(key) as source:
+                record, seal = read_sealed(source.read(), name=key)
+        except BackupError as error:
+            failed.append(error)
+            continue
+        if seal == listed.seal:
+            return replace(record, verifications=listed.verifications, marks=listed.marks)
+        failed.append(ManifestError(f"{key} was altered", why=f"it is not what {store.place} had a moment ago"))
+    raise failed[0]
+
+
+def lineage(run: Run, record: Headline) -> tuple[Headline, ...]:
     """The backup and all that it builds on, oldest first; the catalog is read once a run. BackupError when one is
     gone."""
     if not record.parent:
@@ -88,10 +113,34 @@ class _Documents:
     environment: str
     store: Store
     texts: dict[str, bytes | StoreError] = field(default_factory=dict)
+    manifests: dict[str, ListedBackup | BackupError] = field(default_factory=dict)
+    _one_whole: Lock = field(default_factory=Lock)
 
-    def fetch(self, keys: Sequence[str]) -> None:
+    def fetch(self, keys: Sequence[str], manifests: Sequence[str]) -> None:
         with ThreadPoolExecutor(_READERS, "catalog") as pool:
+            listed = pool.map(self._listed, manifests)
             self.texts = dict(zip(keys, pool.map(self._fetched, keys), strict=True))
+            self.manifests = dict(zip(manifests, listed, strict=True))
+
+    def _listed(self, key: str) -> ListedBackup | BackupError:
+        """What the catalog keeps of a manifest. Those that must be read whole are, one after the other: each may be
+        large."""
+        try:
+            with self.store.open_read(key) as source:
+                listed = skim(source)
+            if listed is not None:
+                return listed
+            with self._one_whole, self.store.open_read(key) as source:
+                record, seal = read_sealed(source.read(), name=key)
+                return record.listed(seal)
+        except BackupError as error:
+            return error
+
+    def listed(self, key: str) -> ListedBackup:
+        found = self.manifests[key]
+        if isinstance(found, BackupError):
+            raise found
+        return found
 
     def _fetched(self, key: str) -> bytes | StoreError:
         try:
@@ -101,7 +150,7 @@ class _Documents:
             return error
 
     def read(self, key: str) -> bytes:
-        text = self.texts.pop(key, None)  # each is read once, and a large manifest let go then
+        text = self.texts.get(key)
         if text is None:
             text = self._fetched(key)
         if isinstance(text, StoreError):
@@ -117,7 +166,10 @@ def _shelf(kit: _Documents) -> Catalog:
         if backup_id != DRILLS:
             folders[backup_id].append(name.rstrip("/"))
     whole = {id_: names for id_, names in folders.items() if _MANIFEST in names and _DELETED not in names}
-    kit.fetch([f"{kit.environment}/{id_}/{name}" for id_, names in whole.items() for name in names if _is_read(name)])
+    kit.fetch(
+        [f"{kit.environment}/{id_}/{name}" for id_, names in whole.items() for name in names if _is_read(name)],
+        [manifest_key(kit.environment, id_) for id_ in whole],
+    )
     found = _Found()
     for backup_id, names in whole.items():
         _read_backup(kit, backup_id, names, found)
@@ -131,13 +183,13 @@ def _shelf(kit: _Documents) -> Catalog:
 
 
 def _is_read(name: str) -> bool:
-    return name == _MANIFEST or name.startswith((_PROOF, "mark-"))
+    return name.startswith((_PROOF, "mark-"))
 
 
 def _read_backup(kit: _Documents, backup_id: str, names: Sequence[str], found: _Found) -> None:
     key = f"{kit.environment}/{backup_id}/{_MANIFEST}"
     try:
-        record = read_manifest(kit.read(key), name=key)
+        record = kit.listed(key)
         require_place(key, manifest_key(kit.environment, record.id), f"the manifest of {record.id}")
     except MissingObject:
         return  # it was pruned since it was listed

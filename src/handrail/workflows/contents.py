@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from handrail.backups.lineage import to_build_on
 from handrail.backups.methods import INCREMENTS, DumpRequest, first_method
-from handrail.backups.record import BackupRecord, StoredArtifact
+from handrail.backups.record import Headline, StoredArtifact
 from handrail.databases.database import Database
 from handrail.errors import BackupError, HandrailError
 from handrail.stores.encoding import reading
@@ -22,7 +22,7 @@ from handrail.workflows.waiting import telling
 
 
 @contextmanager
-def content_of(run: Run, record: BackupRecord, step: str) -> Iterator[BinaryIO]:
+def content_of(run: Run, record: Headline, step: str) -> Iterator[BinaryIO]:
     """What the backup holds, as the database's dump wrote it; who watches `step` hears how much has been read.
     BackupError when the stored bytes are not what was written, KeyUnusable when what opens them is not here."""
     artifact, identity = record.artifact, identity_for(run, record)
@@ -34,13 +34,13 @@ def content_of(run: Run, record: BackupRecord, step: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def parts_of(run: Run, record: BackupRecord, step: str) -> Iterator[tuple[BinaryIO, ...]]:
+def parts_of(run: Run, record: Headline, step: str) -> Iterator[tuple[BinaryIO, ...]]:
     """What the backup is restored from: its content, or that of all that it builds on, oldest first."""
     with ExitStack() as stack:
         yield tuple(stack.enter_context(content_of(run, one, step)) for one in lineage(run, record))
 
 
-def load(run: Run, record: BackupRecord, target: Database, step: str) -> None:
+def load(run: Run, record: Headline, target: Database, step: str) -> None:
     """Fill an empty database from a backup."""
     request = replace(record.request, heard=telling(run, step))
     with parts_of(run, record, step) as (content, *increments):
@@ -70,7 +70,7 @@ def built_on(run: Run, request: DumpRequest) -> tuple[DumpRequest, str]:
     return replace(request, since=_document(run, parent, parent.inventory)), parent.id
 
 
-def _document(run: Run, record: BackupRecord, stored: StoredArtifact) -> bytes:
+def _document(run: Run, record: Headline, stored: StoredArtifact) -> bytes:
     """A small file of the backup, from the first store that has it whole."""
     identity, failed = identity_for(run, record), list[BackupError]()
     for store in run.equipment.stores:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from handrail.amounts import size
 from handrail.backups.catalog import DRILLS, manifest_key
-from handrail.backups.record import BackupRecord
+from handrail.backups.record import Headline
 from handrail.errors import BackupError
 from handrail.stores.encoding import CHUNK, check, damaged
 from handrail.stores.store import MissingObject, Store, StoreError
@@ -25,7 +25,7 @@ class Copied:
     written: bool
 
 
-def copy_to_others(run: Run, record: BackupRecord) -> None:
+def copy_to_others(run: Run, record: Headline) -> None:
     """Bring a backup that was just made into the environment's other stores. One that fails stops the run, or is a
     warning, as the environment says; the backup in the first store is whole either way."""
     kit = run.equipment
@@ -49,7 +49,7 @@ def copy_to_others(run: Run, record: BackupRecord) -> None:
             ) from error
 
 
-def copy_with_parents(run: Run, record: BackupRecord, source: Store, target: Store) -> Copied:
+def copy_with_parents(run: Run, record: Headline, source: Store, target: Store) -> Copied:
     """Copy a backup, and before it what it builds on where the target does not list that yet; and the drills that only
     the source knows."""
     kit = run.equipment
@@ -69,7 +69,7 @@ def _copy_drills(kit: Equipment, source: Store, target: Store) -> None:
         _copy_document(source, target, key, is_there=False)
 
 
-def copy_backup(run: Run, record: BackupRecord, source: Store, target: Store) -> Copied:
+def copy_backup(run: Run, record: Headline, source: Store, target: Store) -> Copied:
     """Copy a backup with what was written about it; its artifact is read back from the target before the manifest is
     written there. Can be repeated: what is whole is left alone, what is damaged or half there is replaced."""
     artifact = record.artifact
@@ -101,7 +101,7 @@ def _copy_document(source: Store, target: Store, key: str, is_there: bool) -> No
         out.write(data)
 
 
-def _remove_damaged(run: Run, record: BackupRecord, target: Store) -> bool:
+def _remove_damaged(run: Run, record: Headline, target: Store) -> bool:
     """Whether the artifact that lies there was damaged; then it is gone."""
     try:
         _read_back(run, record, target)
@@ -113,12 +113,12 @@ def _remove_damaged(run: Run, record: BackupRecord, target: Store) -> bool:
     return False
 
 
-def _read_back(run: Run, record: BackupRecord, store: Store) -> None:
+def _read_back(run: Run, record: Headline, store: Store) -> None:
     with store.open_read(record.artifact.key) as stored:
         check(counted(run, _STEP, stored, record.artifact.size), record.artifact)
 
 
-def whole_store(run: Run, record: BackupRecord) -> Store:
+def whole_store(run: Run, record: Headline) -> Store:
     """The first store that has the backup's artifact whole: read to its end, once a run. A store that has it damaged,
     or not at all, is told; when none has it whole, the first one's error is raised."""
     known = run.whole.get(record.id)
@@ -138,18 +138,18 @@ def whole_store(run: Run, record: BackupRecord) -> Store:
     raise next((error for _, error in failed if not isinstance(error, MissingObject)), failed[0][1])
 
 
-def _tell(run: Run, record: BackupRecord, failed: list[tuple[Store, BackupError]], store: Store) -> None:
+def _tell(run: Run, record: Headline, failed: list[tuple[Store, BackupError]], store: Store) -> None:
     for one, error in failed:
         why = f" ({error.why})" if error.why else ""
         run.warn(_STEP, f"{one.place}: {error.message}{why}; {record.id} is read from {store.place}")
 
 
-def readable_store(run: Run, record: BackupRecord) -> Store:
+def readable_store(run: Run, record: Headline) -> Store:
     """Where a backup is read from. With one store it is that one, unread: whoever reads it checks what he reads."""
     return whole_store(run, record) if run.equipment.copies else run.equipment.store
 
 
-def write_beside(run: Run, record: BackupRecord, key: str, data: bytes) -> None:
+def write_beside(run: Run, record: Headline, key: str, data: bytes) -> None:
     """Write a document beside a backup, wherever it lies; only the first of these places must take it."""
     kit = run.equipment
     stores = holders(kit, record) if kit.copies else (kit.store,)
@@ -163,7 +163,7 @@ def write_beside(run: Run, record: BackupRecord, key: str, data: bytes) -> None:
             run.warn(_STEP, f"{store.place} did not take what was written about {record.id}: {error.message}")
 
 
-def holders(kit: Equipment, record: BackupRecord) -> tuple[Store, ...]:
+def holders(kit: Equipment, record: Headline) -> tuple[Store, ...]:
     """The stores that list the backup. Those that cannot be reached are left out, unless none can."""
     key = manifest_key(kit.environment, record.id)
     found, failed = [], []

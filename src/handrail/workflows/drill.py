@@ -10,7 +10,7 @@ from handrail.amounts import count
 from handrail.backups.catalog import DRILLS, drill_key
 from handrail.backups.drill import CheckResult, Drill, DrillCheck, gap_before
 from handrail.backups.manifest import ManifestError, read_drill, write_drill
-from handrail.backups.record import BackupRecord
+from handrail.backups.record import BackupRecord, Headline
 from handrail.databases.database import Database, Probe
 from handrail.errors import BackupError, HandrailError, NoModels, ProjectError
 from handrail.facts import DatabaseAddress
@@ -46,7 +46,7 @@ class Restored:
 
 
 def drill(
-    run: Run, record: BackupRecord, records: Sequence[BackupRecord], project: ProjectFacts, checks: DrillChecks
+    run: Run, record: BackupRecord, records: Sequence[Headline], project: ProjectFacts, checks: DrillChecks
 ) -> Drill:
     """Do it and store what came of it, also when it fails; a copy that cannot be made or is not the source is a failed
     check. Errors of writing the document pass through."""

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from handrail.backups.methods import DumpRequest, Format, hosted_elsewhere
-from handrail.backups.record import BackupRecord
+from handrail.backups.record import BackupRecord, Headline
 from handrail.databases.database import Database
 from handrail.databases.hosting import Hosting
 from handrail.databases.snapshots import QuotaReached, RightMissing, SnapshotError, require_single
@@ -101,7 +101,7 @@ def check_quota(run: Run) -> None:
         run.warn("backup", f"{used}; handrail backup prune deletes by policy")
 
 
-def descriptor_of(run: Run, record: BackupRecord) -> Descriptor:
+def descriptor_of(run: Run, record: Headline) -> Descriptor:
     """What a backup's artifact says of its snapshot."""
     with content_of(run, record, "restore") as content:
         return read_descriptor(content.read())
@@ -115,7 +115,7 @@ class NewInstance:
     settled: tuple[str, ...]
 
 
-def restore_instance(run: Run, record: BackupRecord, name: str, step: str = "restore") -> NewInstance:
+def restore_instance(run: Run, record: Headline, name: str, step: str = "restore") -> NewInstance:
     """A new instance of that name, of the backup's snapshot, available and with the settings that were saved.
 
     When it fails what was made stays: the same call takes it up."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from handrail.backups.catalog import mark_key
 from handrail.backups.manifest import write_mark
-from handrail.backups.record import BackupRecord, Mark, MarkKind
+from handrail.backups.record import Headline, Mark, MarkKind
 from handrail.errors import BackupError, UsageError
 from handrail.workflows.catalog import Found, find
 from handrail.workflows.copies import write_beside
@@ -40,7 +40,7 @@ def note(run: Run, wanted: str, text: str, milestone: str) -> Found:
     return _marked(run, record, Mark(run.id, run.equipment.clock(), MarkKind.NOTE, text, milestone=milestone))
 
 
-def _marked(run: Run, record: BackupRecord, mark: Mark) -> Found:
+def _marked(run: Run, record: Headline, mark: Mark) -> Found:
     kit = run.equipment
     write_beside(run, record, mark_key(kit.environment, record.id, mark.id), write_mark(mark))
     return find(kit, record.id)

@@ -21,7 +21,7 @@ from handrail.workflows.bring_back import (
     restore_in_place,
     what_remains,
 )
-from handrail.workflows.catalog import read_catalog
+from handrail.workflows.catalog import read_catalog, whole
 from handrail.workflows.hosted_backup import drop_unfinished
 from handrail.workflows.run import Equipment, Listener, Run, run_of, stands_at
 
@@ -171,7 +171,9 @@ def _own(run: Run) -> BackupRecord | None:
 
 
 def _backups(run: Run) -> list[BackupRecord]:
-    return [record for record in read_catalog(run.equipment).records if record.run_id == run.id]
+    catalog = read_catalog(run.equipment)
+    own = [one for one in catalog.records if one.run_id == run.id]
+    return [whole(run.equipment, one, catalog.places[one.id]) for one in own]
 
 
 def _decide_withheld(run: Run, journalled: JournalledRun, decision: Decision) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from handrail.backups.record import BackupRecord
+from handrail.backups.record import BackupRecord, Headline
 from handrail.backups.sheet import ByHand
 from handrail.databases.database import Database
 from handrail.databases.hosting import Hosting
@@ -102,7 +102,7 @@ class Run:
     #: Where a backup, by its id, has been found whole by this run.
     whole: dict[str, Store] = field(default_factory=dict)
     #: What a backup, by its id, is restored from, as this run has found it.
-    lines: dict[str, tuple[BackupRecord, ...]] = field(default_factory=dict)
+    lines: dict[str, tuple[Headline, ...]] = field(default_factory=dict)
 
     def note(self, kind: EventKind, step: str = "", data: Mapping[str, str] | None = None) -> None:
         """Append to the journal; returns when it is on the disk."""

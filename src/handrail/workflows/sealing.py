@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from handrail.backups.digests import joined, without_digests, written
-from handrail.backups.record import BackupRecord
+from handrail.backups.record import BackupRecord, Headline
 from handrail.stores.keys import Identity, KeyUnusable
 from handrail.workflows.run import Equipment, Run
 
@@ -23,7 +23,7 @@ def require_identity(run: Run, recipients: Sequence[str]) -> None:
     _warn(run, identity)
 
 
-def identity_for(run: Run, record: BackupRecord) -> Identity | None:
+def identity_for(run: Run, record: Headline) -> Identity | None:
     """What opens this backup; None when it is not encrypted. KeyUnusable when that is not here; nothing is read."""
     if not record.artifact.is_encrypted:
         return None
