@@ -12,7 +12,6 @@ pg_combinebackup makes whole files of both again, and these are compared with th
 
 from __future__ import annotations
 
-import io
 import shutil
 import subprocess
 import tarfile
@@ -22,14 +21,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, BinaryIO, TypeVar, cast
+from typing import IO, BinaryIO, TypeVar
 
 from handrail.backups.methods import Format
+from handrail.databases.ahead import tar_ahead
 from handrail.databases.database import DumpReport
 from handrail.databases.postgres import catalog, digest
 from handrail.databases.postgres.binaries import ServerBinaries, extract, find_server_binaries, major
 from handrail.databases.postgres.connection import asker, begin_reading, connect, reading, translated
-from handrail.databases.postgres.dump import CHUNK, Source, running, said, written
+from handrail.databases.postgres.dump import Source, running, said
+from handrail.databases.postgres.passing import Beside, pass_on
 from handrail.databases.postgres.quoting import Query
 from handrail.databases.postgres.reading import pin
 from handrail.databases.postgres.revived import RevivedCluster
@@ -44,8 +45,6 @@ INCREMENTS_SINCE = 17
 #: The first version whose pg_combinebackup need not copy files that are taken over as they are.
 _LINKS_SINCE = 18
 _MANIFEST = "backup_manifest"
-#: tarfile copies what is left of its buffer at every read: with one of 1 MiB it copied thirty times what it read.
-_TAR_BUFFER = 1 << 14
 _FORMAT = ("--format=tar", "--pgdata=-", "--wal-method=fetch", "--checkpoint=fast")
 
 
@@ -114,6 +113,7 @@ def _write_beside_digests(source: Source, out: BinaryIO, since: bytes) -> tuple[
             query = asker(connection)
             begin_reading(query)
             schema, oldest = pin(query), horizon(query)
+            total = _readable_bytes(query)
             with ThreadPoolExecutor(1) as thread:
 
                 def see() -> _Seen:
@@ -121,10 +121,10 @@ def _write_beside_digests(source: Source, out: BinaryIO, since: bytes) -> tuple[
                     query("ROLLBACK")
                     return found
 
-                seeing = thread.submit(see)
+                beside = Beside(thread, see, 0 if since else total)
                 try:
-                    manifest = _write(source, out, since, lambda: seeing.result() if seeing.done() else None)
-                    before = seeing.result()
+                    manifest = _write(source, out, since, beside.passing)
+                    before = beside.result()
                 except BaseException:
                     with suppress(Exception):
                         connection.cancel()
@@ -134,7 +134,16 @@ def _write_beside_digests(source: Source, out: BinaryIO, since: bytes) -> tuple[
             connection.close()
 
 
-def _write(source: Source, out: BinaryIO, since: bytes, before_each: Callable[[], object]) -> bytes:
+def _readable_bytes(query: Query) -> int:
+    """What the databases of the server hold that this role may connect to."""
+    rows = query(
+        "SELECT coalesce(sum(pg_database_size(oid)), 0)::bigint FROM pg_database"
+        " WHERE has_database_privilege(oid, 'CONNECT')"
+    )
+    return int(rows[0][0])
+
+
+def _write(source: Source, out: BinaryIO, since: bytes, heard: Callable[[int], object]) -> bytes:
     """Let pg_basebackup write; the manifest that the server made of it."""
     arguments = list(_FORMAT)
     with tempfile.NamedTemporaryFile(prefix="handrail-manifest-") as file:
@@ -143,41 +152,11 @@ def _write(source: Source, out: BinaryIO, since: bytes, before_each: Callable[[]
             file.flush()
             arguments.append(f"--incremental={file.name}")
         with running(source, source.tools.beside("pg_basebackup"), arguments) as (process, errors):
-            manifest = _passed_on(_Passing(process, out, before_each))
+            manifest = pass_on(process, out, _MANIFEST, heard)
             if process.wait():
                 raise _failed(errors, source.address)
     if not manifest:
         raise BackupError(f"pg_basebackup of {source.address} wrote no manifest.", hint="Run `handrail doctor`.")
-    return manifest
-
-
-class _Passing(io.RawIOBase):
-    """Reads what a program writes, and writes it on; what makes `before_each` fail ends it."""
-
-    def __init__(self, process: subprocess.Popen[bytes], out: BinaryIO, before_each: Callable[[], object]) -> None:
-        assert process.stdout is not None  # noqa: S101 - opened with a pipe
-        self._source, self._out, self._before_each = process.stdout, out, before_each
-
-    def read(self, size: int = -1, /) -> bytes:
-        self._before_each()
-        data = self._source.read(CHUNK if size < 0 else size)
-        with written():
-            self._out.write(data)
-        return data
-
-
-def _passed_on(passing: _Passing) -> bytes:
-    """Write the tar on and pick the manifest from it, which comes last; b"" when it holds none."""
-    manifest = b""
-    try:
-        with tarfile.open(fileobj=passing, mode="r|", bufsize=CHUNK) as tar:
-            for entry in tar:
-                content = tar.extractfile(entry) if entry.name == _MANIFEST else None
-                manifest = content.read() if content else manifest
-    except tarfile.TarError:  # the program failed, and says why
-        manifest = b""
-    while passing.read(CHUNK):
-        pass
     return manifest
 
 
@@ -260,24 +239,10 @@ def damage(folder: Path, binaries: ServerBinaries, *options: str) -> str:
     return _run(binaries, "pg_verifybackup", *options, str(folder))
 
 
-@contextmanager
-def _in_large_pieces(source: BinaryIO) -> Iterator[BinaryIO]:
-    """A buffer between a tar that is read in small pieces and a source for which these are slow."""
-    buffer = io.BufferedReader(cast("io.RawIOBase", source), CHUNK)
-    try:
-        yield buffer
-    finally:
-        buffer.detach()  # else it closes the source
-
-
 def unpack(source: BinaryIO, folder: Path, binaries: ServerBinaries) -> None:
     """Make a server's data folder from a base backup, every file compared with its manifest. BackupError."""
     try:
-        with (
-            _in_large_pieces(source) as pieces,
-            tarfile.open(fileobj=pieces, mode="r|", bufsize=_TAR_BUFFER) as tar,
-        ):
-            tar.copybufsize = 8 * _TAR_BUFFER  # type: ignore[attr-defined]  # typeshed does not have it
+        with tar_ahead(source) as tar:
             extract(tar, str(folder))
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise BackupError("This is not a whole base backup.", why=str(error), hint=_HINT) from error
@@ -285,8 +250,6 @@ def unpack(source: BinaryIO, folder: Path, binaries: ServerBinaries) -> None:
         raise BackupError(
             f"The base backup could not be unpacked into {folder}.", why=str(error), hint="Make room or rights there."
         ) from error
-    while source.read(CHUNK):  # only at its end is it known that the stored bytes are whole
-        pass
     _verify(folder, binaries)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from handrail.backups.methods import DumpRequest, Format
+from handrail.databases.ahead import ahead, tar_ahead
 from handrail.databases.lines import lines
 from handrail.databases.postgres.binaries import TIMEOUT_SINCE, Tools, major, tools_for
 from handrail.databases.postgres.connection import conninfo, tool_environment
@@ -194,7 +195,7 @@ def _unpacking() -> Iterator[None]:
 
 def _unpack(source: BinaryIO, folder: Path) -> None:
     """Only plain files of the folder itself are taken: what a tar says of places is not believed."""
-    with tarfile.open(fileobj=source, mode="r|", bufsize=CHUNK) as tar:
+    with tar_ahead(source) as tar:
         for entry in tar:
             if not entry.isfile() or not _FOLDER_FILE.fullmatch(entry.name):
                 raise BackupError(
@@ -206,8 +207,6 @@ def _unpack(source: BinaryIO, folder: Path) -> None:
                 shutil.copyfileobj(content, file, CHUNK)
     if not (folder / "toc.dat").is_file():
         raise BackupError("This is not a dump of pg_dump's directory format.", why="It has no toc.dat.", hint=_HINT)
-    while source.read(CHUNK):  # the padding: only at its end is it known that the stored bytes are whole
-        pass
 
 
 def _spool_file() -> IO[bytes]:
@@ -224,9 +223,10 @@ def _name_of(spool: IO[bytes]) -> str:
 def _spool(source: BinaryIO, spool: IO[bytes]) -> int:
     size = 0
     try:
-        while chunk := source.read(CHUNK):
-            spool.write(chunk)
-            size += len(chunk)
+        with ahead(source) as content:
+            while chunk := content.read(CHUNK):
+                spool.write(chunk)
+                size += len(chunk)
         spool.flush()
     except OSError as error:
         raise BackupError(
