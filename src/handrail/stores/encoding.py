@@ -125,7 +125,8 @@ class _CheckingReader(io.RawIOBase):
         return len(data)
 
     def drain_and_check(self) -> None:
-        while self.read(CHUNK):
+        piece = bytearray(CHUNK)  # one for all: read() makes two for each piece
+        while self.readinto(piece):
             pass
         artifact = self._artifact
         if (self._size, self._digest.hexdigest()) != (artifact.size, artifact.digest):
