@@ -35,6 +35,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="smaller databases, under 3 minutes on an idle machine")
     parser.add_argument("--large", action="store_true", help="the guarded upgrade of 1 GB too, growth to 10 GB")
+    parser.add_argument("--engine", choices=("sqlite", "postgres"), help="backups of this one only")
     parser.add_argument("--rounds", type=int, help="measured rounds (default 3; 1 of backups and growth)")
     chosen = parser.parse_args()
     if unknown := set(chosen.parts) - set(PARTS):
@@ -74,7 +75,7 @@ def figures(chosen: argparse.Namespace, work: Path) -> Iterator[Figure | Table]:
     if "enums" in parts:
         yield from measure_enums()
     if "backups" in parts:
-        yield from measure_backups(work, (50 if chosen.quick else 1000) * MB, chosen.rounds or 1)
+        yield from measure_backups(work, (50 if chosen.quick else 1000) * MB, chosen.rounds or 1, chosen.engine)
     if "growth" in parts:
         sizes = (10, 50) if chosen.quick else (100, 1000, 10_000) if chosen.large else (100, 1000)
         yield from measure_growth(work, [size * MB for size in sizes], chosen.rounds or 1)
@@ -153,7 +154,7 @@ def main() -> None:
             print(f"{name:<78} {value:>24} {ratio:>6} {target:>8} {verdict}", flush=True)
     notes = remarks(chosen)
     print("", *notes, sep="\n")
-    write_results(found, tables, notes, time.monotonic() - started, chosen.parts)
+    write_results(found, tables, notes, time.monotonic() - started, [*chosen.parts, *filter(None, [chosen.engine])])
 
 
 if __name__ == "__main__":
