@@ -25,7 +25,7 @@ import pyrage
 import zstandard
 
 from handrail.backups.catalog import manifest_key
-from handrail.backups.manifest import write_manifest
+from handrail.backups.manifest import manifest_text
 from handrail.backups.methods import WHOLE, Method, request_of, way_to
 from handrail.backups.record import BackupRecord
 from handrail.databases.sqlite.database import SqliteDatabase
@@ -336,7 +336,7 @@ def put_backups(records: Sequence[BackupRecord], source: Path, place: Place, ago
             key, data = f"development/{record.id}/{path.name}", path.read_bytes()
             if key == manifest_key("development", record.id):
                 address, made = str(place.kit.database.address), record.created_at - ago
-                data = write_manifest(replace(record, database=address, created_at=made))
+                data = manifest_text(replace(record, database=address, created_at=made))
             with place.kit.store.open_write(key) as out:
                 out.write(data)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from handrail.backups.catalog import artifact_key, manifest_key, verification_key
-from handrail.backups.manifest import write_manifest, write_verification
+from handrail.backups.manifest import manifest_text, write_verification
 from handrail.backups.methods import Format
 from handrail.backups.record import StoredArtifact, Verification
 from handrail.facts import TableName
@@ -53,7 +53,7 @@ def backup(
         reason=reason,
     )
     put(store, artifact.key, b"x" * min(size, 1000))
-    put(store, manifest_key(environment, id_), write_manifest(record))
+    put(store, manifest_key(environment, id_), manifest_text(record))
     if verified:
         proof = Verification(made + timedelta(minutes=5), id_, 0.5)
         put(store, verification_key(environment, id_, id_), write_verification(proof))

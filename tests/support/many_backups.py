@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from handrail.backups.manifest import read_manifest, write_manifest
+from handrail.backups.manifest import manifest_text, read_manifest
 
 
 def many_sqlite_tables(path: Path, tables: int) -> None:
@@ -37,5 +37,5 @@ def copied_backups(environment: Path, number: int) -> None:
         made = record.created_at - timedelta(hours=count)
         other = replace(record, id=id_, run_id=id_, created_at=made, artifact=artifact)
         (folder / "manifest.json").unlink()
-        (folder / "manifest.json").write_bytes(write_manifest(other))
+        (folder / "manifest.json").write_bytes(manifest_text(other))
         (folder / "manifest.json").chmod(0o600)

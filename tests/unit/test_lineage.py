@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handrail.backups.lineage import Chains, Chosen, increment_or_whole, lineage_of, needs, to_build_on
-from handrail.backups.manifest import read_manifest, write_manifest
+from handrail.backups.manifest import manifest_text, read_manifest
 from handrail.backups.methods import Format, Method
 from handrail.backups.record import BackupRecord
 from handrail.errors import BackupError
@@ -36,10 +36,10 @@ def said(error: pytest.ExceptionInfo[BackupError]) -> tuple[str, str, str]:
 
 def test_a_manifest_keeps_what_a_chain_needs() -> None:
     record = backup(2, 1)
-    text = write_manifest(record)
+    text = manifest_text(record)
     assert b'"version": 3,' in text
     assert read_manifest(text, name="m") == record
-    assert b'"version": 1,' in write_manifest(backup(1))
+    assert b'"version": 1,' in manifest_text(backup(1))
 
 
 @given(st.lists(st.integers(0, 100), max_size=8), st.randoms())

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from handrail.backups import manifest
 from handrail.backups.manifest import (
     ManifestError,
+    manifest_text,
     read_deletion,
     read_manifest,
     read_mark,
     read_verification,
     write_deletion,
-    write_manifest,
     write_mark,
     write_verification,
 )
@@ -88,16 +88,16 @@ FAILED = Verification(datetime(2026, 2, 18, 3, 6, tzinfo=UTC), "r3", 2.0, ("tabl
 
 
 def test_a_record_is_read_as_it_was_written() -> None:
-    read = read_manifest(write_manifest(RECORD), name="m")
+    read = read_manifest(manifest_text(RECORD), name="m")
     assert read == RECORD
     assert read.created_at.tzinfo is not None
     assert read.fingerprint.tables[0].seconds == 0.25
 
 
 def test_a_large_manifest_says_the_same_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = write_manifest(RECORD)
+    small = manifest_text(RECORD)
     monkeypatch.setattr(manifest, "_INDENTED", 0)
-    large = write_manifest(RECORD)
+    large = manifest_text(RECORD)
     assert large.count(b"\n") == 1
     assert json.loads(large) == json.loads(small)
     assert list(json.loads(large)) == ["handrail", "version", "seal", "backup"]
@@ -138,16 +138,16 @@ def test_a_pin_holds_until_a_mark_takes_it_back_by_name() -> None:
 
 
 def test_verifications_and_marks_are_documents_of_their_own() -> None:
-    assert read_manifest(write_manifest(replace(RECORD, verifications=(PROOF,), marks=(PIN,))), name="m") == RECORD
+    assert read_manifest(manifest_text(replace(RECORD, verifications=(PROOF,), marks=(PIN,))), name="m") == RECORD
 
 
 def test_marks_change_nothing_in_the_manifest() -> None:
     """So that one is read by the handrail that was before marks, and one of it is read here."""
-    assert "marks" not in json.loads(write_manifest(replace(RECORD, marks=(PIN,))))["backup"]
+    assert "marks" not in json.loads(manifest_text(replace(RECORD, marks=(PIN,))))["backup"]
 
 
 def test_the_manifest_is_versioned_json() -> None:
-    document = json.loads(write_manifest(RECORD))
+    document = json.loads(manifest_text(RECORD))
     assert list(document) == ["handrail", "version", "seal", "backup"]
     assert (document["handrail"], document["version"]) == ("backup", 1)
     assert document["backup"]["artifact"] == {
@@ -163,8 +163,8 @@ def test_the_manifest_is_versioned_json() -> None:
 def test_an_encrypted_artifact_has_a_version_that_an_older_handrail_does_not_read() -> None:
     artifact = replace(RECORD.artifact, encryption="age", recipients=("age1x", "ssh-ed25519 AAAA"))
     record = replace(RECORD, artifact=artifact, sealed_digests="-----BEGIN AGE ENCRYPTED FILE-----\n")
-    assert json.loads(write_manifest(record))["version"] == 2
-    assert read_manifest(write_manifest(record), name="m") == record
+    assert json.loads(manifest_text(record))["version"] == 2
+    assert read_manifest(manifest_text(record), name="m") == record
 
 
 def test_only_a_backup_has_that_version() -> None:
@@ -175,7 +175,7 @@ def test_only_a_backup_has_that_version() -> None:
 
 
 def test_a_manifest_from_before_encryption_is_read() -> None:
-    body = json.loads(write_manifest(RECORD))["backup"]
+    body = json.loads(manifest_text(RECORD))["backup"]
     del body["artifact"]["encryption"], body["artifact"]["recipients"], body["sealed_digests"]
     text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     assert read_manifest(altered(backup=body, seal=hashlib.sha256(text.encode()).hexdigest()), name="m") == RECORD
@@ -183,7 +183,7 @@ def test_a_manifest_from_before_encryption_is_read() -> None:
 
 @pytest.mark.parametrize("flip", [0x01, 0x10, 0x80])
 def test_no_altered_byte_gives_another_record(flip: int) -> None:
-    data = write_manifest(replace(RECORD, facts=replace(FACTS, tables=FACTS.tables[:1])))
+    data = manifest_text(replace(RECORD, facts=replace(FACTS, tables=FACTS.tables[:1])))
     whole = read_manifest(data, name="m")
     refused = 0
     for offset in range(len(data)):
@@ -198,21 +198,21 @@ def test_no_altered_byte_gives_another_record(flip: int) -> None:
 
 
 def test_every_cut_is_refused() -> None:
-    data = write_manifest(RECORD).rstrip()
+    data = manifest_text(RECORD).rstrip()
     for length in range(len(data)):
         with pytest.raises(ManifestError, match="m is not a backup manifest"):
             read_manifest(data[:length], name="m")
 
 
 def altered(**changes: object) -> bytes:
-    return json.dumps(json.loads(write_manifest(RECORD)) | changes).encode()
+    return json.dumps(json.loads(manifest_text(RECORD)) | changes).encode()
 
 
 NEVER = "this backup cannot be trusted: choose another one (handrail backup list)"
 
 
 def test_an_altered_manifest_says_so() -> None:
-    body = json.loads(write_manifest(RECORD))["backup"] | {"revisions": []}
+    body = json.loads(manifest_text(RECORD))["backup"] | {"revisions": []}
     with pytest.raises(ManifestError) as caught:
         read_manifest(altered(backup=body), name="production/1/manifest.json")
     error = caught.value
@@ -225,7 +225,7 @@ def test_an_altered_manifest_says_so() -> None:
 
 def test_a_snapshot_s_manifest_is_for_those_who_know_snapshots() -> None:
     record = replace(RECORD, format=Format.RDS_SNAPSHOT, hosted_size=3 << 30)
-    written = write_manifest(record)
+    written = manifest_text(record)
     assert json.loads(written)["version"] == 4
     assert read_manifest(written, name="m") == record
     assert record.size == 4711 + (3 << 30)
@@ -284,11 +284,11 @@ def test_any_record_survives(
     table = TableFingerprint(TableName(name), rows, tuple(GroupDigest(*one) for one in digests))
     fingerprint = Fingerprint("a", (table,), sequences)
     record = replace(RECORD, fingerprint=fingerprint, created_at=at, seconds=seconds, reason=name)
-    assert read_manifest(write_manifest(record), name="m") == record
+    assert read_manifest(manifest_text(record), name="m") == record
 
 
 def test_a_large_manifest_stands_on_one_line_and_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "_INDENTED", 100)
-    text = write_manifest(RECORD)
+    text = manifest_text(RECORD)
     assert text.count(b"\n") == 1
     assert read_manifest(text, name="m") == replace(RECORD, verifications=(), marks=())

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handrail.backups import manifest, skimming
-from handrail.backups.manifest import ManifestError, read_sealed, write_manifest
+from handrail.backups.manifest import ManifestError, manifest_text, read_sealed, write_manifest
 from handrail.backups.record import BackupRecord
-from handrail.backups.skimming import skim
+from handrail.backups.skimming import read_stream, skim
 from handrail.facts import Fingerprint, TableFingerprint, TableName
 from unit.test_manifest import FACTS, FINGERPRINT, RECORD
 
@@ -48,7 +48,7 @@ def assert_as_read(data: bytes) -> None:
     ids=["small", "many tables", "no table", "encrypted", "an increment"],
 )
 def test_it_lists_what_reading_whole_would(record: BackupRecord) -> None:
-    assert_as_read(write_manifest(record))
+    assert_as_read(manifest_text(record))
 
 
 @given(reason=st.text(), rows=st.integers(0, 2**63), window=st.integers(1, 200))
@@ -57,11 +57,11 @@ def test_wherever_the_window_ends(reason: str, rows: int, window: int) -> None:
         patch.setattr(manifest, "_INDENTED", 0)
         patch.setattr(skimming, "_CHUNK", window)
         one = TableFingerprint(TableName(reason), rows, ())
-        assert_as_read(write_manifest(replace(RECORD, reason=reason, fingerprint=Fingerprint(reason, (one, one)))))
+        assert_as_read(manifest_text(replace(RECORD, reason=reason, fingerprint=Fingerprint(reason, (one, one)))))
 
 
 def test_no_altered_byte_and_no_cut_gives_another_listing() -> None:
-    data = write_manifest(replace(RECORD, facts=replace(FACTS, tables=FACTS.tables[:1])))
+    data = manifest_text(replace(RECORD, facts=replace(FACTS, tables=FACTS.tables[:1])))
     assert_as_read(data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(skimming, "_CHUNK", 500)
@@ -81,7 +81,7 @@ def sealed(body: dict[str, Any], **head: object) -> bytes:
 
 
 def test_what_cannot_be_read_is_left_to_who_tells_why() -> None:
-    body = json.loads(write_manifest(RECORD))["backup"]
+    body = json.loads(manifest_text(RECORD))["backup"]
     assert_as_read(sealed(body))
     broken = [sealed(body, version=9), sealed(body, handrail="mark"), sealed(body, seal="0"), sealed(body, seal=None)]
     for place, names in {"facts": ("tables", "objects"), "fingerprint": ("tables",), "": ("facts", "artifact")}.items():
@@ -99,6 +99,36 @@ def test_what_cannot_be_read_is_left_to_who_tells_why() -> None:
 def test_small_manifests_and_other_documents_are_none_of_its() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest, "_INDENTED", 1 << 20)
-        assert skim(io.BytesIO(write_manifest(RECORD))) is None
+        assert skim(io.BytesIO(manifest_text(RECORD))) is None
     for data in (b"", b"\0", b"null", b'{"handrail": "', b'{"handrail": "backup", "version": ' + b"[" * 200_000):
         assert skim(io.BytesIO(data)) is None
+
+
+def test_a_stream_is_read_to_the_same_record() -> None:
+    alike = tuple(replace(FACTS.tables[0], name=TableName(f"표 {n}")) for n in range(9))
+    other = replace(alike[0].columns[0], carries=("its comment",))  # equal, and yet not the same
+    facts = replace(FACTS, tables=(*alike, replace(alike[0], columns=(other, *alike[0].columns[1:]))))
+    for record in (RECORD, replace(RECORD, facts=facts, fingerprint=MANY)):
+        data = manifest_text(record)
+        found = read_stream(io.BytesIO(data))
+        assert found == read_sealed(data, name="m")
+        assert found is not None
+        assert repr(found[0].facts.tables) == repr(record.facts.tables), "what is not compared, too"
+        assert read_stream(io.BytesIO(data[:-9])) is None
+        if record is not RECORD:
+            assert found[0].facts.tables[0].columns is found[0].facts.tables[8].columns
+
+
+def test_a_large_manifest_is_written_in_pieces() -> None:
+    class Out(io.BytesIO):
+        longest = 0
+
+        def write(self, data: Any) -> int:
+            self.longest = max(self.longest, len(data))
+            return super().write(data)
+
+    many = Fingerprint("a", tuple(TableFingerprint(TableName(f"표 {n}"), n, ()) for n in range(9999)))
+    record, out = replace(RECORD, fingerprint=many), Out()
+    write_manifest(record, out)
+    assert read_stream(io.BytesIO(out.getvalue())) == read_sealed(out.getvalue(), name="m")
+    assert out.longest < len(out.getvalue()) / 20

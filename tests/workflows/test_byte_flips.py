@@ -21,7 +21,7 @@ import pytest
 from blake3 import blake3
 
 from handrail.backups.catalog import manifest_key
-from handrail.backups.manifest import _write, write_manifest
+from handrail.backups.manifest import _pieces, manifest_text
 from handrail.backups.methods import DumpRequest, Format
 from handrail.backups.record import BackupRecord, ListedBackup
 from handrail.errors import BackupError, HandrailError
@@ -202,7 +202,7 @@ class Target:
         self._write(self.record)
 
     def _write(self, record: BackupRecord) -> None:
-        self.bench.path(manifest_key(record.environment, record.id)).write_bytes(write_manifest(record))
+        self.bench.path(manifest_key(record.environment, record.id)).write_bytes(manifest_text(record))
 
 
 def targets(
@@ -502,7 +502,7 @@ def test_manifests_that_say_something_else(tmp_path: Path, count: int) -> None:
         for name in place[:-1]:
             below = below[name]
         below[place[-1]] = changed(chance, below[place[-1]])
-        path.write_bytes(_write("backup", body, json.loads(whole)["version"]))
+        path.write_bytes(b"".join(_pieces("backup", body, json.loads(whole)["version"])))
         try:
             verify(one.run(), one.read(path.parent.name))
         except HandrailError as error:

@@ -15,7 +15,7 @@ import pytest
 from blake3 import blake3
 
 from handrail.backups.catalog import manifest_key
-from handrail.backups.manifest import write_manifest
+from handrail.backups.manifest import manifest_text
 from handrail.backups.methods import DumpRequest, Format
 from handrail.backups.record import BackupRecord, StoredArtifact
 from handrail.errors import BackupError, HandrailError
@@ -86,7 +86,7 @@ class Lineage:
                 proof.unlink()
 
     def _write(self, record: BackupRecord) -> None:
-        self.bench.path(manifest_key(record.environment, record.id)).write_bytes(write_manifest(record))
+        self.bench.path(manifest_key(record.environment, record.id)).write_bytes(manifest_text(record))
 
     def _folder(self, record: BackupRecord) -> Path:
         return self.bench.path(manifest_key(record.environment, record.id)).parent
@@ -124,7 +124,7 @@ def of_the_lineage(line: Lineage, others: Sequence[Lineage]) -> None:
         for record in one.records:
             path = line.bench.path(manifest_key(record.environment, record.id))
             if one is line:
-                path.write_bytes(write_manifest(record))
+                path.write_bytes(manifest_text(record))
             else:
                 path.unlink(missing_ok=True)
 

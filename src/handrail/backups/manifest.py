@@ -12,7 +12,8 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, overload
+from itertools import islice
+from typing import Any, BinaryIO, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -34,6 +35,8 @@ _INDENTED = 1 << 20
 _Document = TypeVar("_Document", BackupRecord, Verification, Mark, Deletion, Drill)
 _T = TypeVar("_T")
 _adapters: dict[type, TypeAdapter[Any]] = {}
+#: So many words and items of a large document are written at once.
+_JOINED = 400
 #: So deep in a document its lists are taken item by item.
 _DEPTH = 3
 
@@ -44,8 +47,8 @@ class ManifestError(BackupError):
     code = "HR530"
 
 
-def write_manifest(record: BackupRecord) -> bytes:
-    """The record as manifest text, without its verifications and marks (they have documents of their own)."""
+def write_manifest(record: BackupRecord, out: BinaryIO) -> None:
+    """Write the record as manifest text, without its verifications and marks (they have documents of their own)."""
     facts, fingerprint = record.facts, record.fingerprint
     bare = replace(
         record,
@@ -60,7 +63,15 @@ def write_manifest(record: BackupRecord) -> bytes:
     plain["facts"]["tables"] = _Items(facts.tables, TableFacts)
     plain["facts"]["objects"] = _Items(facts.objects, SchemaObject)
     plain["fingerprint"]["tables"] = _Items(fingerprint.tables, TableFingerprint)
-    return _write("backup", plain, _version(record))
+    for piece in _pieces("backup", plain, _version(record)):
+        out.write(piece)
+
+
+def manifest_text(record: BackupRecord) -> bytes:
+    """What `write_manifest` writes."""
+    out = io.BytesIO()
+    write_manifest(record, out)
+    return out.getvalue()
 
 
 def _version(record: BackupRecord) -> int:
@@ -183,17 +194,22 @@ def _seal(body: Any) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _write(kind: str, body: dict[str, Any], version: int = _PLAIN) -> bytes:
+def _write(kind: str, body: dict[str, Any]) -> bytes:
+    return b"".join(_pieces(kind, body, _PLAIN))
+
+
+def _pieces(kind: str, body: dict[str, Any], version: int) -> Iterator[bytes]:
+    """The text of a document, a large one in pieces: it may be 100 MB."""
     seal, size = _seal(body)
     head = {"handrail": kind, "version": version, "seal": seal}
     if size < _INDENTED:
-        return (json.dumps(head | {kind: body}, indent=1, ensure_ascii=False, default=list) + "\n").encode()
-    out = io.BytesIO()
-    out.write(f"{json.dumps(head)[:-1]}, {json.dumps(kind)}: ".encode())
-    for piece in _canonical(body):
-        out.write(piece.encode())
-    out.write(b"}\n")
-    return out.getvalue()
+        yield (json.dumps(head | {kind: body}, indent=1, ensure_ascii=False, default=list) + "\n").encode()
+        return
+    yield f"{json.dumps(head)[:-1]}, {json.dumps(kind)}: ".encode()
+    canonical = _canonical(body)
+    while piece := "".join(islice(canonical, _JOINED)):
+        yield piece.encode()
+    yield b"}\n"
 
 
 def _read(data: bytes, kind: str, make: Callable[[Any], _Document], name: str) -> tuple[_Document, str]:
@@ -236,6 +252,11 @@ def _record(body: Any) -> BackupRecord:
             waiting, holder[name] = holder[name][::-1], []
             validate: Callable[[Any], Any] = adapter(kind).validate_python
             found[place, name] = tuple(validate(waiting.pop()) for _ in range(len(waiting)))
+    return record_of(body, found)
+
+
+def record_of(body: dict[str, Any], found: Mapping[tuple[str, str], tuple[Any, ...]]) -> BackupRecord:
+    """The record of a body whose `LISTS` were taken out, and what they held. ValidationError."""
     record = adapter(BackupRecord).validate_python(body)
     facts = replace(record.facts, tables=found["facts", "tables"], objects=found["facts", "objects"])
     return replace(record, facts=facts, fingerprint=replace(record.fingerprint, tables=found["fingerprint", "tables"]))

@@ -6,14 +6,28 @@ from a database or a configuration is told in comments on one line each, or as d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from handrail.amounts import count, size
 from handrail.backups.methods import part_of
 from handrail.backups.record import BackupRecord, StoredArtifact
+from handrail.facts import TableFingerprint
 
 FORMAT_UNKNOWN = "this handrail does not know how a dump of the format {} is restored by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class TableLines:
+    """Lines of which each table has one, made whenever they are gone through: there may be 100,000 tables."""
+
+    first: tuple[str, ...]
+    tables: Sequence[TableFingerprint]
+    line: Callable[[TableFingerprint], str]
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self.first, map(self.line, self.tables))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +44,8 @@ class ByHand:
     target: str
     restore: tuple[str, ...]
     ask: str
-    queries: tuple[str, ...]
-    expected: tuple[str, ...]
+    queries: Iterable[str]
+    expected: Iterable[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +58,20 @@ class Whereabouts:
 
 def recovery_sheet(record: BackupRecord, by_hand: ByHand | None, where: Whereabouts) -> str:
     """The sheet of a backup; `by_hand` is None for a format whose restore nobody has written down."""
-    lines = [
-        *_comments(_head(record)),
-        "",
-        *_comments(_what(record)),
-        "",
-        *_comments(_at_hand(record, by_hand, where)),
-        "",
-        *_preparation(record),
-        *_opening(record.artifact),
-        *(_restoring(by_hand) if by_hand else _comments(["", FORMAT_UNKNOWN.format(record.format)])),
-    ]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{line}\n" for line in sheet_lines(record, by_hand, where))
+
+
+def sheet_lines(record: BackupRecord, by_hand: ByHand | None, where: Whereabouts) -> Iterator[str]:
+    """The same line by line, without their ends."""
+    yield from _comments(_head(record))
+    yield ""
+    yield from _comments(_what(record))
+    yield ""
+    yield from _comments(_at_hand(record, by_hand, where))
+    yield ""
+    yield from _preparation(record)
+    yield from _opening(record.artifact)
+    yield from _restoring(by_hand) if by_hand else _comments(["", FORMAT_UNKNOWN.format(record.format)])
 
 
 def _one_line(text: str) -> str:
@@ -63,8 +79,8 @@ def _one_line(text: str) -> str:
     return "".join(one if one.isprintable() else "?" for one in text)
 
 
-def _comments(lines: Iterable[str]) -> list[str]:
-    return [f"# {_one_line(line)}".rstrip() for line in lines]
+def _comments(lines: Iterable[str]) -> Iterator[str]:
+    return (f"# {_one_line(line)}".rstrip() for line in lines)
 
 
 def _head(record: BackupRecord) -> list[str]:
@@ -162,35 +178,35 @@ def _other_checks(artifact: StoredArtifact) -> list[str]:
     return [f"# (Where b3sum cannot be had, leave this out: {' and '.join(finds)} find damage too.)"] if finds else []
 
 
-def _restoring(by_hand: ByHand) -> list[str]:
-    return [
-        "",
-        *_comments(["3. Restore it into a new database.", *by_hand.remarks]),
-        f"TARGET=${{TARGET:-{by_hand.target}}}",
-        *by_hand.restore,
-        "",
-        *_comparing(by_hand),
-    ]
+def _restoring(by_hand: ByHand) -> Iterator[str]:
+    yield ""
+    yield from _comments(["3. Restore it into a new database.", *by_hand.remarks])
+    yield f"TARGET=${{TARGET:-{by_hand.target}}}"
+    yield from by_hand.restore
+    yield ""
+    yield from _comparing(by_hand)
 
 
-def _comparing(by_hand: ByHand) -> list[str]:
+def _comparing(by_hand: ByHand) -> Iterator[str]:
     if not by_hand.ask:
-        told = ["4. Compare: revision and number of rows of each table when the backup was made.", *by_hand.expected]
-        return [*_comments(told), 'echo "restored into $TARGET: compare it with the numbers in RECOVERY.txt"']
-    return [
-        "# 4. Compare: revision and number of rows of each table, as they were when the backup was made.",
-        *_given(f'{by_hand.ask} > "$WORK/found"', by_hand.queries),
-        *_given('cat > "$WORK/expected"', by_hand.expected),
-        'diff "$WORK/expected" "$WORK/found"',
-        'echo "restored into $TARGET: revision and numbers of rows are those of the backup"',
-    ]
+        yield from _comments(["4. Compare: revision and number of rows of each table when the backup was made."])
+        yield from _comments(by_hand.expected)
+        yield 'echo "restored into $TARGET: compare it with the numbers in RECOVERY.txt"'
+        return
+    yield "# 4. Compare: revision and number of rows of each table, as they were when the backup was made."
+    yield from _given(f'{by_hand.ask} > "$WORK/found"', by_hand.queries)
+    yield from _given('cat > "$WORK/expected"', by_hand.expected)
+    yield 'diff "$WORK/expected" "$WORK/found"'
+    yield 'echo "restored into $TARGET: revision and numbers of rows are those of the backup"'
 
 
-def _given(command: str, lines: tuple[str, ...]) -> list[str]:
+def _given(command: str, lines: Iterable[str]) -> Iterator[str]:
     """A command that is given lines as they are: the shell looks at nothing in them but for the word that ends them,
     and that is one that no line of theirs is, whatever a table is called."""
-    text = "\n".join(lines).split("\n") if lines else []
     word = "END"
-    while word in text:
+    taken = {one for line in lines for one in line.split("\n") if one.startswith(word)}
+    while word in taken:
         word += "_"
-    return [f"{command} <<'{word}'", *text, word]
+    yield f"{command} <<'{word}'"
+    yield from lines
+    yield word

@@ -1,4 +1,4 @@
-"""The headline of a large manifest, read from a stream item by item: its tables are checked and counted, never held."""
+"""Large manifests, read from a stream table by table: for the catalog they are checked and counted, never held."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from handrail.backups.manifest import LISTS, VERSIONS, adapter, listed_of
-from handrail.backups.record import ListedBackup
-from handrail.facts import TableFingerprint
+from handrail.backups.manifest import LISTS, VERSIONS, adapter, listed_of, record_of
+from handrail.backups.record import BackupRecord, ListedBackup
+from handrail.facts import SchemaObject, Sharing, TableFacts, TableFingerprint
 
 _CHUNK = 1 << 16
 _DECODE = json.JSONDecoder().raw_decode
@@ -30,65 +30,75 @@ def skim(source: BinaryIO) -> ListedBackup | None:
 
     None where it is not a whole manifest on one line, as large ones are written: a small one, a damaged one, or one of
     another handrail. Only `read_manifest` can say which, and why."""
+    rows = 0
+
+    def count(place: str, _name: str, item: Any) -> None:
+        nonlocal rows
+        rows += item.rows if place == "fingerprint" else 0
+
     try:
-        return _skimmed(_Text(source))
-    except (ValueError, RecursionError):  # what json, the decoder and pydantic raise
+        body, seal = _taken(_Text(source), count)
+        return listed_of(body, rows, seal)
+    except _WRONG:
         return None
 
 
-def _skimmed(text: _Text) -> ListedBackup:
+def read_stream(source: BinaryIO) -> tuple[BackupRecord, str] | None:
+    """The record of such a manifest and its seal, in not much more memory than the record; None as above."""
+    shared = Sharing()
+    share: dict[type, Callable[[Any], Any]] = {
+        TableFacts: shared.table,
+        SchemaObject: shared.object,
+        TableFingerprint: shared.fingerprint,
+    }
+    found: dict[tuple[str, str], list[Any]] = {place: [] for place in LISTS}
+
+    def keep(place: str, name: str, item: Any) -> None:
+        found[place, name].append(share[type(item)](item))
+
+    try:
+        body, seal = _taken(_Text(source), keep)
+        return record_of(body, {place: tuple(items) for place, items in found.items()}), seal
+    except _WRONG:
+        return None
+
+
+#: Hears of each item of a long list: where it was, and the checked value.
+_Hear = Callable[[str, str, Any], None]
+#: What json, the decoder and pydantic raise.
+_WRONG = (ValueError, RecursionError)
+
+
+def _taken(text: _Text, hear: _Hear) -> tuple[dict[str, Any], str]:
+    """The body with its long lists left empty, and its seal, which fits."""
     text.take('{"handrail": "backup", "version": ')
     version = text.value()
     text.take(', "seal": ')
     seal = text.value()
     text.take(', "backup": ')
     text.begin_digest()
-    rows = _Rows()
-    body = _members(text, "", rows)
+    body = _members(text, "", hear)
     if version not in VERSIONS or text.digest() != seal:
         raise _NotOurs
     text.take("}\n")
     text.end()
-    return listed_of(body, rows.seen, seal)
+    return body, seal
 
 
-class _Rows:
-    """How many rows the tables have that it was shown."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-
-    def see(self, table: TableFingerprint) -> None:
-        self.seen += table.rows
-
-
-def _members(text: _Text, place: str, rows: _Rows) -> dict[str, Any]:
+def _members(text: _Text, place: str, hear: _Hear) -> dict[str, Any]:
     """The body, or the object at this place of it, with its long lists left empty."""
     found: dict[str, Any] = {}
     for key in text.members():
         if (place, key) in LISTS:
-            heard = rows.see if place == "fingerprint" else _unheard
-            _each(text, adapter(LISTS[place, key]).validate_python, heard)
+            check: Callable[[Any], Any] = adapter(LISTS[place, key]).validate_python
+            for item in text.items():
+                hear(place, key, check(item))
             found[key] = []
         elif not place and key in _PLACES:
-            found[key] = _members(text, key, rows)
+            found[key] = _members(text, key, hear)
         else:
             found[key] = text.value()
     return found
-
-
-def _unheard(_: Any) -> None:
-    """Checked, and nothing more."""
-
-
-def _each(text: _Text, check: Callable[[Any], Any], heard: Callable[[Any], None]) -> None:
-    text.take("[")
-    if text.took("]"):
-        return
-    heard(check(text.value()))
-    while text.took(","):
-        heard(check(text.value()))
-    text.take("]")
 
 
 class _Text:
@@ -168,3 +178,13 @@ class _Text:
             if not self.took(","):
                 break
         self.take("}")
+
+    def items(self) -> Iterator[Any]:
+        """The items of the list that comes next."""
+        self.take("[")
+        if self.took("]"):
+            return
+        yield self.value()
+        while self.took(","):
+            yield self.value()
+        self.take("]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from handrail.amounts import count, size
@@ -12,7 +13,7 @@ from handrail.backups.catalog import INVENTORY, artifact_key, manifest_key, shee
 from handrail.backups.manifest import write_manifest, write_verification
 from handrail.backups.methods import WHOLE, DumpRequest
 from handrail.backups.record import BackupRecord, Headline, StoredArtifact, Verification
-from handrail.backups.sheet import Whereabouts, recovery_sheet
+from handrail.backups.sheet import Whereabouts, recovery_sheet, sheet_lines
 from handrail.backups.verification import compare_restored, compare_revisions
 from handrail.databases.database import Database, SideTable
 from handrail.errors import BackupError
@@ -28,6 +29,8 @@ from handrail.workflows.run import Equipment, Run
 from handrail.workflows.sealing import identity_for, require_identity, sealed, unsealed
 
 _DUMP_ROOM = 1.1
+#: Lines of the recovery sheet that are written at once.
+_LINES = 1000
 
 
 def make_backup(
@@ -79,9 +82,11 @@ def make_backup(
             hosted_size=report.hosted_size,
         )
         with kit.store.open_write(sheet_key(kit.environment, backup_id)) as out:
-            out.write(sheet_of(kit, record).encode())
+            lines = sheet_lines(record, kit.by_hand(record), _whereabouts(kit))
+            while piece := "".join(f"{line}\n" for line in islice(lines, _LINES)):
+                out.write(piece.encode())
         with kit.store.open_write(manifest_key(kit.environment, backup_id)) as out:
-            out.write(write_manifest(sealed(record)))
+            write_manifest(sealed(record), out)
         done["backup"] = record.id
         what = f"snapshot {request.name}" if request.is_hosted else size(artifact.size)
         done["text"] = f"backup {record.id}: {what} in {record.seconds:.1f} s, {_extent(record)}"
@@ -104,7 +109,11 @@ def _store_inventory(run: Run, text: bytes, recipients: Sequence[str]) -> Stored
 
 def sheet_of(kit: Equipment, record: BackupRecord) -> str:
     """How to restore this backup without handrail."""
-    return recovery_sheet(record, kit.by_hand(record), Whereabouts(kit.store.place, kit.keys.note))
+    return recovery_sheet(record, kit.by_hand(record), _whereabouts(kit))
+
+
+def _whereabouts(kit: Equipment) -> Whereabouts:
+    return Whereabouts(kit.store.place, kit.keys.note)
 
 
 def _extent(record: BackupRecord) -> str:

@@ -23,7 +23,7 @@ from handrail.backups.catalog import (
 from handrail.backups.lineage import lineage_of
 from handrail.backups.manifest import ManifestError, read_mark, read_sealed, read_verification
 from handrail.backups.record import BackupRecord, Headline, ListedBackup, Mark, Verification
-from handrail.backups.skimming import skim
+from handrail.backups.skimming import read_stream, skim
 from handrail.errors import BackupError
 from handrail.stores.store import MissingObject, Store, StoreError
 from handrail.workflows.run import Run
@@ -85,8 +85,7 @@ def whole(kit: Shelves, listed: ListedBackup, places: Sequence[str]) -> BackupRe
     key, failed = manifest_key(listed.environment, listed.id), list[BackupError]()
     for store in (one for one in kit.stores if one.place in places):
         try:
-            with store.open_read(key) as source:
-                record, seal = read_sealed(source.read(), name=key)
+            record, seal = _read_whole(store, key)
         except BackupError as error:
             failed.append(error)
             continue
@@ -104,6 +103,15 @@ def lineage(run: Run, record: Headline) -> tuple[Headline, ...]:
     if record.id not in run.lines:
         run.lines[record.id] = lineage_of(record, read_catalog(run.equipment).records)
     return run.lines[record.id]
+
+
+def _read_whole(store: Store, key: str) -> tuple[BackupRecord, str]:
+    with store.open_read(key) as source:
+        found = read_stream(source)
+    if found is not None:
+        return found
+    with store.open_read(key) as source:
+        return read_sealed(source.read(), name=key)
 
 
 @dataclass(slots=True)

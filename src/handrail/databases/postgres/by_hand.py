@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from handrail.backups.methods import Format
 from handrail.backups.record import BackupRecord
-from handrail.backups.sheet import ByHand
+from handrail.backups.sheet import ByHand, TableLines
 from handrail.databases.postgres.binaries import TIMEOUT_SINCE, major
 from handrail.databases.postgres.quoting import identifier, literal
-from handrail.facts import TableName
+from handrail.facts import TableFingerprint, TableName
 
 _WITHOUT_TIMEOUT = "sed '1,50{/^SET transaction_timeout = 0;$/d;}'"
 _PSQL = 'psql --no-psqlrc --quiet --dbname="$TARGET"'
@@ -44,10 +44,8 @@ def _database(
     server = major(record.server_version)
     needed = max(major(record.tool), server)
     tables = record.fingerprint.tables
-    queries = [f"SELECT {literal(f'{one.table}|')} || count(*) FROM ONLY {_name(one.table)};" for one in tables]
     revisions = () if record.schema_only else record.revisions
-    if revisions:
-        queries.insert(0, f"SELECT 'revision|' || version_num FROM {_name(version_table)} ORDER BY 1;")
+    asked = (f"SELECT 'revision|' || version_num FROM {_name(version_table)} ORDER BY 1;",) if revisions else ()
     return ByHand(
         programs=(
             f"a PostgreSQL server, version {server} or newer, where you may make databases",
@@ -57,9 +55,17 @@ def _database(
         target="handrail_restored",
         restore=('createdb --template=template0 --encoding=UTF8 "$TARGET"', *load),
         ask=f"{_PSQL} --no-align --tuples-only --set=ON_ERROR_STOP=1 --file=-",
-        queries=tuple(queries),
-        expected=(*(f"revision|{one}" for one in revisions), *(f"{one.table}|{one.rows}" for one in tables)),
+        queries=TableLines(asked, tables, _query),
+        expected=_expected(revisions, tables),
     )
+
+
+def _query(one: TableFingerprint) -> str:
+    return f"SELECT {literal(f'{one.table}|')} || count(*) FROM ONLY {_name(one.table)};"
+
+
+def _expected(revisions: tuple[str, ...], tables: tuple[TableFingerprint, ...]) -> TableLines:
+    return TableLines(tuple(f"revision|{one}" for one in revisions), tables, lambda one: f"{one.table}|{one.rows}")
 
 
 def _archive(record: BackupRecord, archive: str) -> tuple[str, ...]:
@@ -131,7 +137,7 @@ def _base(record: BackupRecord, remarks: tuple[str, ...], restore: tuple[str, ..
         ),
         ask="",
         queries=(),
-        expected=(*(f"revision|{one}" for one in record.revisions), *(f"{one.table}|{one.rows}" for one in counted)),
+        expected=_expected(record.revisions, counted),
     )
 
 

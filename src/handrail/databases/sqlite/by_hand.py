@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from handrail.backups.methods import Format
 from handrail.backups.record import BackupRecord
-from handrail.backups.sheet import ByHand
+from handrail.backups.sheet import ByHand, TableLines
 from handrail.databases.sqlite.catalog import literal, quoted
+from handrail.facts import TableFingerprint
 
 _MADE = {
     Format.SQLITE_PAGES: ('cp "$DUMP" "$TARGET"',),
@@ -34,10 +35,8 @@ def by_hand(record: BackupRecord, version_table: str) -> ByHand | None:
     made = _MADE.get(record.request.format or Format.SQLITE_PAGES)
     if made is None:
         return None
-    tables = [(table.table.name, table.rows) for table in record.fingerprint.tables]
-    queries = [f"SELECT {literal(name + '|')} || count(*) FROM {quoted(name)};" for name, _ in tables]  # noqa: S608
-    if record.revisions:
-        queries.insert(0, f"SELECT 'revision|' || version_num FROM {quoted(version_table)} ORDER BY 1;")  # noqa: S608
+    tables, revisions = record.fingerprint.tables, record.revisions
+    asked = f"SELECT 'revision|' || version_num FROM {quoted(version_table)} ORDER BY 1;"  # noqa: S608 - quoted
     return ByHand(
         programs=(f"sqlite3 (Debian: the package sqlite3), {record.server_version} or newer",),
         remarks=(
@@ -51,12 +50,16 @@ def by_hand(record: BackupRecord, version_table: str) -> ByHand | None:
             'test "$(sqlite3 -batch "$TARGET" \'PRAGMA integrity_check\')" = ok',
         ),
         ask='sqlite3 -batch "$TARGET"',
-        queries=tuple(queries),
-        expected=(
-            *(f"revision|{revision}" for revision in record.revisions),
-            *(f"{name}|{rows}" for name, rows in tables),
+        queries=TableLines((asked,) if revisions else (), tables, _query),
+        expected=TableLines(
+            tuple(f"revision|{one}" for one in revisions), tables, lambda one: f"{one.table.name}|{one.rows}"
         ),
     )
+
+
+def _query(one: TableFingerprint) -> str:
+    name = one.table.name
+    return f"SELECT {literal(name + '|')} || count(*) FROM {quoted(name)};"  # noqa: S608 - quoted
 
 
 def _on_parent(record: BackupRecord) -> tuple[str, ...]:
