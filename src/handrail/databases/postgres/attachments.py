@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from handrail.databases.postgres.digest import USER_TABLES, named
-from handrail.databases.postgres.quoting import Query
+from handrail.databases.postgres.quoting import Rows
 
 _TABLES: Final = "JOIN pg_namespace n ON n.oid = c.relnamespace"
 _IS_USERS: Final = f"c.relkind IN ('r', 'p') AND {USER_TABLES}"
@@ -60,7 +60,7 @@ ORDER BY 2
 """
 
 
-def attachments(query: Query, default_schema: str) -> dict[tuple[int, int], tuple[str, ...]]:
+def attachments(query: Rows, default_schema: str) -> dict[tuple[int, int], tuple[str, ...]]:
     """For each column, by its table's oid and its number, what hangs on it, in words; number 0 is every column."""
     found: dict[tuple[int, int], list[str]] = {}
     for oid, number, schema, view, what in query(_DEPENDING):

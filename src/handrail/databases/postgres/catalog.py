@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 from handrail.databases.postgres.attachments import attachments
 from handrail.databases.postgres.digest import USER_TABLES, named
-from handrail.databases.postgres.quoting import Query, literal, qualified
+from handrail.databases.postgres.quoting import Query, Rows, literal, qualified
 from handrail.facts import (
     Capability,
     ColumnFacts,
@@ -19,6 +22,7 @@ from handrail.facts import (
     ObjectKind,
     SchemaObject,
     SessionState,
+    Sharing,
     TableFacts,
     TableName,
     WriteActivity,
@@ -35,10 +39,12 @@ _NOT_SYSTEM = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT sta
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What names mean in one reading: the schema that goes without saying, and the table to leave out."""
+    """What names mean in one reading: the schema that goes without saying, and the table to leave out; and what its
+    values share."""
 
     default_schema: str
     version_table: TableName
+    shared: Sharing = field(default_factory=Sharing)
 
     def table(self, schema: str, name: str) -> TableName:
         return named(schema, name, self.default_schema)
@@ -58,15 +64,16 @@ def size_bytes(query: Query) -> int:
     return int(query("SELECT pg_database_size(current_database())")[0][0])
 
 
-def facts(query: Query, *, default_schema: str, version_table: TableName) -> DatabaseFacts:
-    """Read the catalog. The caller has set `reading.SETTINGS`, so definitions name schemas."""
-    scope = Scope(default_schema, version_table)
+def facts(query: Query, *, default_schema: str, version_table: TableName, rows: Rows | None = None) -> DatabaseFacts:
+    """Read the catalog, by `rows` where there may be many. The caller has set `reading.SETTINGS`, so definitions name
+    schemas."""
+    scope, rows = Scope(default_schema, version_table), rows or query
     return DatabaseFacts(
         engine="postgresql",
         version=server_version(query),
         capabilities=CAPABILITIES,
-        tables=_tables(query, scope),
-        objects=tuple(sorted(set(_objects(query, scope)), key=_order)),
+        tables=_tables(rows, scope),
+        objects=tuple(sorted(set(map(scope.shared.object, _objects(rows, scope))), key=_order)),
         size_bytes=size_bytes(query),
     )
 
@@ -75,7 +82,7 @@ def _order(thing: SchemaObject) -> tuple[str, str, str, str]:
     return thing.kind, str(thing.table or ""), thing.name, thing.definition
 
 
-def _tables(query: Query, scope: Scope) -> tuple[TableFacts, ...]:
+def _tables(query: Rows, scope: Scope) -> tuple[TableFacts, ...]:
     columns = _columns(query, scope)
     rows = query(
         "SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.reltuples::float8,"
@@ -86,21 +93,23 @@ def _tables(query: Query, scope: Scope) -> tuple[TableFacts, ...]:
         " WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts ORDER BY k.place)"
         f" FROM {_CLASSES} WHERE c.relkind IN ('r', 'p') AND {USER_TABLES}"
     )
-    tables = [
-        TableFacts(
-            name=scope.table(schema, name),
-            columns=tuple(columns.get(oid, ())),
-            primary_key=tuple(key),
-            rows_estimate=None if estimate < 0 else int(estimate),
-            size_bytes=size,
+    tables = (
+        scope.shared.table(
+            TableFacts(
+                name=scope.table(schema, name),
+                columns=columns.pop(oid, ()),
+                primary_key=tuple(key),
+                rows_estimate=None if estimate < 0 else int(estimate),
+                size_bytes=size,
+            )
         )
         for oid, schema, name, estimate, size, key in rows
-    ]
+    )
     kept = (table for table in tables if not scope.is_version_table(table.name))
     return tuple(sorted(kept, key=lambda table: (table.name.name, table.name.schema or "")))
 
 
-def _columns(query: Query, scope: Scope) -> dict[int, list[ColumnFacts]]:
+def _columns(query: Rows, scope: Scope) -> dict[int, tuple[ColumnFacts, ...]]:
     """Columns by the table's oid. `default` also holds a generated column's expression and says what an identity is."""
     rows = query(
         "SELECT a.attrelid::bigint, a.attname::text, format_type(a.atttypid, a.atttypmod),"
@@ -119,17 +128,19 @@ def _columns(query: Query, scope: Scope) -> dict[int, list[ColumnFacts]]:
         " ORDER BY a.attrelid, a.attnum"
     )
     hanging = attachments(query, scope.default_schema)
-    columns: dict[int, list[ColumnFacts]] = {}
-    for oid, name, type_, nullable, default, generated, collation, unchecked, number in rows:
+
+    def column(row: Sequence[Any]) -> ColumnFacts:
+        oid, name, type_, nullable, default, generated, collation, unchecked, number = row
         read = None if default is None else normalised(str(default))
         carries = (*hanging.get((oid, number), ()), *hanging.get((oid, 0), ()))
-        columns.setdefault(oid, []).append(
-            ColumnFacts(name, type_, nullable, read, generated, collation, unchecked, carries)
-        )
-    return columns
+        return ColumnFacts(name, type_, nullable, read, generated, collation, unchecked, carries)
+
+    return {
+        int(oid): scope.shared.columns(tuple(map(column, of_one))) for oid, of_one in groupby(rows, key=itemgetter(0))
+    }
 
 
-def _objects(query: Query, scope: Scope) -> Iterator[SchemaObject]:
+def _objects(query: Rows, scope: Scope) -> Iterator[SchemaObject]:
     for kind, sql in _ON_TABLES.items():
         for schema, table, name, definition, is_valid in query(sql):
             where = scope.table(schema, table)
@@ -184,7 +195,7 @@ _ALONE = {
 }
 
 
-def _sequences(query: Query, scope: Scope) -> Iterator[SchemaObject]:
+def _sequences(query: Rows, scope: Scope) -> Iterator[SchemaObject]:
     """Sequences, each with the table whose column owns it."""
     rows = query(
         "SELECT n.nspname::text, c.relname::text, format_type(s.seqtypid, NULL) || ' start ' || s.seqstart"

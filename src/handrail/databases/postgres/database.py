@@ -29,6 +29,7 @@ from handrail.databases.postgres.counting import count_rows
 from handrail.databases.postgres.integrity import integrity
 from handrail.databases.postgres.probes import probe
 from handrail.databases.postgres.quoting import Query
+from handrail.databases.postgres.reading import streamed
 from handrail.databases.postgres.sessions import application_name
 from handrail.errors import BackupError, DatabaseUnavailable
 from handrail.facts import (
@@ -98,7 +99,8 @@ class PostgresDatabase:
 
     def facts(self) -> DatabaseFacts:
         with reading(self._address, self._application) as (query, schema):
-            return catalog.facts(query, default_schema=schema, version_table=self._version_table)
+            rows = streamed(query)
+            return catalog.facts(query, default_schema=schema, version_table=self._version_table, rows=rows)
 
     def size_bytes(self) -> int:
         with opened(self._address, self._application) as query:
@@ -107,7 +109,12 @@ class PostgresDatabase:
     def fingerprint(self, request: FingerprintRequest | None = None, *, on_table: OnTable = unheard) -> Fingerprint:
         with reading(self._address, self._application) as (query, schema):
             return digest.fingerprint(
-                query, request, default_schema=schema, version_table=self._version_table, on_table=on_table
+                query,
+                request,
+                default_schema=schema,
+                version_table=self._version_table,
+                on_table=on_table,
+                rows=streamed(query),
             )
 
     def revisions(self) -> tuple[str, ...]:

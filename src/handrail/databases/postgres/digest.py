@@ -30,13 +30,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from handrail.databases.postgres.quoting import Query, identifiers, qualified
+from handrail.databases.postgres.quoting import Query, Rows, identifiers, qualified
 from handrail.facts import (
     ColumnGroup,
     Fingerprint,
     FingerprintRequest,
     GroupDigest,
     OnTable,
+    Sharing,
     TableFingerprint,
     TableName,
     unheard,
@@ -80,18 +81,21 @@ def fingerprint(
     named_only: bool = False,
     known: Known = unknown,
     on_table: OnTable = unheard,
+    rows: Rows | None = None,
 ) -> Fingerprint:
-    """Fingerprint what this session sees. The caller holds the snapshot and has set `reading.SETTINGS`. `named_only`:
-    tables that the request does not name are left out. `known` is asked only of those that it does not name."""
-    wanted = request or {}
+    """Fingerprint what this session sees; `rows` reads the list of its tables. The caller holds the snapshot and has
+    set `reading.SETTINGS`. `named_only`: tables that the request does not name are left out. `known` is asked only of
+    those that it does not name."""
+    wanted, shared = request or {}, Sharing()
     tables = []
-    all_tables = digestible(query, default_schema, version_table)
+    all_tables = digestible(rows or query, default_schema, version_table)
     for batch in [all_tables[start : start + _BATCH] for start in range(0, len(all_tables), _BATCH)]:
         with _locks_released(query, is_needed=len(all_tables) > _BATCH and not named_only):
             for found in batch:
                 if not named_only or found.table in wanted:
                     before = None if found.table in wanted else known(found.table)
-                    tables.append(before or _digest_table(query, found, wanted.get(found.table), default_schema))
+                    made = before or _digest_table(query, found, wanted.get(found.table), default_schema)
+                    tables.append(shared.fingerprint(made))
                     on_table(tables[-1])
     large = int(query("SELECT count(*) FROM pg_largeobject_metadata")[0][0])
     if large:
@@ -113,8 +117,9 @@ def _locks_released(query: Query, *, is_needed: bool) -> Iterator[None]:
     query("RELEASE SAVEPOINT handrail_batch")
 
 
-def digestible(query: Query, default_schema: str, version_table: TableName) -> tuple[Digestible, ...]:
+def digestible(query: Rows, default_schema: str, version_table: TableName) -> tuple[Digestible, ...]:
     """The tables that a fingerprint speaks of."""
+    shared = Sharing()
     rows = query(
         "SELECT n.nspname::text, c.relname::text,"
         " ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0"
@@ -122,7 +127,9 @@ def digestible(query: Query, default_schema: str, version_table: TableName) -> t
         f" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND {USER_TABLES}"
     )
     skipped = named(version_table.schema or default_schema, version_table.name, default_schema)
-    found = (Digestible(named(schema, name, default_schema), tuple(columns)) for schema, name, columns in rows)
+    found = (
+        Digestible(named(schema, name, default_schema), shared.group(tuple(columns))) for schema, name, columns in rows
+    )
     return tuple(entry for entry in found if entry.table != skipped)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
@@ -28,7 +29,7 @@ from handrail.databases.postgres.connection import (
     translated,
 )
 from handrail.databases.postgres.quoting import Query, qualified
-from handrail.databases.postgres.reading import pin
+from handrail.databases.postgres.reading import pin, streamed
 from handrail.errors import BackupError
 from handrail.facts import DatabaseAddress, DatabaseFacts, Fingerprint, FingerprintRequest, TableName
 from handrail.processes import ended_with
@@ -85,9 +86,9 @@ def hold_snapshot(address: DatabaseAddress, application: str, version_table: Tab
             begin_reading(query)
             exported = str(query("SELECT pg_export_snapshot()")[0][0])
             schema = pin(query)
-            tables = [qualified(found.table, schema) for found in digest.digestible(query, schema, version_table)]
-            for start in range(0, len(tables), _BATCH):
-                query(f"LOCK TABLE ONLY {', ONLY '.join(tables[start : start + _BATCH])} IN ACCESS SHARE MODE")
+            tables = iter(digest.digestible(streamed(query), schema, version_table))
+            while batch := [qualified(found.table, schema) for found in islice(tables, _BATCH)]:
+                query(f"LOCK TABLE ONLY {', ONLY '.join(batch)} IN ACCESS SHARE MODE")
             yield Snapshot(connection, query, exported, schema, digest.sequences(query, schema))
         finally:
             connection.close()
@@ -98,12 +99,13 @@ def read_beside(
 ) -> Seen:
     """Facts, fingerprint and revisions of the snapshot. `named_only`: the fingerprint speaks of what is asked only."""
     query, schema = snapshot.query, snapshot.default_schema
+    rows = streamed(query)
     fingerprint = digest.fingerprint(
-        query, request, default_schema=schema, version_table=version_table, named_only=named_only
+        query, request, default_schema=schema, version_table=version_table, named_only=named_only, rows=rows
     )
     tables = tuple(one for one in fingerprint.tables if not named_only or one.table in (request or {}))
     return Seen(
-        catalog.facts(query, default_schema=schema, version_table=version_table),
+        catalog.facts(query, default_schema=schema, version_table=version_table, rows=rows),
         replace(fingerprint, tables=tables, sequences=snapshot.sequences),
         catalog.revisions(query, default_schema=schema, version_table=version_table),
     )

@@ -5,7 +5,7 @@ The texts never hold a percent sign: drivers with %-style parameters read it eve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from handrail.facts import TableName
@@ -15,6 +15,10 @@ class Query(Protocol):
     """Run one SQL text without parameters on one connection and return its rows (() when it has none)."""
 
     def __call__(self, sql: str, /) -> Sequence[Sequence[Any]]: ...
+
+
+#: The same for many rows, which come one after the other; a Query is one.
+Rows = Callable[[str], Iterable[Sequence[Any]]]
 
 
 def identifier(name: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from handrail.databases.postgres.quoting import Query, literal
+from handrail.databases.postgres.quoting import Query, Rows, literal
 
 #: Everything that a value's or a definition's text depends on. `search_path` makes PostgreSQL write all other names
 #: with their schema; `row_security = off` makes a hidden row an error instead of a wrong count.
@@ -24,6 +26,9 @@ SETTINGS = {
     "max_parallel_workers_per_gather": "0",
 }
 
+_FETCHED = 1000
+_numbers = itertools.count()
+
 
 def pin(query: Query) -> str:
     """Set SETTINGS until the end of the transaction; returns the schema in which unqualified names are made."""
@@ -32,6 +37,22 @@ def pin(query: Query) -> str:
         "SELECT " + ", ".join(f"set_config({literal(key)}, {literal(value)}, true)" for key, value in SETTINGS.items())
     )
     return schema
+
+
+def streamed(query: Query) -> Rows:
+    """Reads many rows a thousand at a time, inside the transaction that the caller holds: a driver would hold all of
+    them twice. Not for somebody else's session, whose driver may not like it."""
+    # A cursor is planned for its first rows, unless told that all will be fetched.
+    query("SET LOCAL cursor_tuple_fraction = 1")
+
+    def rows(sql: str) -> Iterator[Sequence[Any]]:
+        name = f"handrail_rows_{next(_numbers)}"
+        query(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}")
+        while found := query(f"FETCH {_FETCHED} FROM {name}"):
+            yield from found
+        query(f"CLOSE {name}")
+
+    return rows
 
 
 @contextmanager

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 
 from handrail.databases.sqlite.ddl import collations, constraints, normalised
 from handrail.facts import (
@@ -17,6 +18,7 @@ from handrail.facts import (
     DatabaseFacts,
     ObjectKind,
     SchemaObject,
+    Sharing,
     TableFacts,
     TableName,
 )
@@ -43,14 +45,20 @@ def size_bytes(raw: sqlite3.Connection) -> int:
 
 def facts(raw: sqlite3.Connection, *, version_table: str) -> DatabaseFacts:
     """The catalog as this connection sees it, uncommitted changes included."""
+    shared, texts = Sharing(), _table_texts(raw)
     names = plain_tables(raw, version_table)
-    objects = [*_named_objects(raw, version_table), *_constraints(raw, names)]
+    objects = chain(_named_objects(raw, version_table), _constraints(texts, names))
     return DatabaseFacts(
         engine="sqlite",
         version=sqlite3.sqlite_version,
         capabilities=CAPABILITIES,
-        tables=tuple(_table(raw, name) for name in names),
-        objects=tuple(sorted(objects, key=lambda thing: (thing.kind, str(thing.table), thing.name, thing.definition))),
+        tables=tuple(shared.table(_table(raw, name, texts.get(name, ""))) for name in names),
+        objects=tuple(
+            sorted(
+                map(shared.object, objects),
+                key=lambda thing: (thing.kind, str(thing.table), thing.name, thing.definition),
+            )
+        ),
         size_bytes=size_bytes(raw),
     )
 
@@ -109,9 +117,9 @@ def _broken_in(raw: sqlite3.Connection, table: str) -> list[BrokenReference]:
     ]
 
 
-def _table(raw: sqlite3.Connection, name: str) -> TableFacts:
+def _table(raw: sqlite3.Connection, name: str, text: str) -> TableFacts:
     found = [row for row in _rows(raw, f"PRAGMA table_xinfo({quoted(name)})") if row[6] != 1]
-    collated = collations(_table_sql(raw, name))
+    collated = collations(text)
     keys = sorted((int(str(row[5])), str(row[1])) for row in found if row[5])
     return TableFacts(
         name=TableName(name),
@@ -155,15 +163,16 @@ def _named_objects(raw: sqlite3.Connection, version_table: str) -> Iterator[Sche
         yield SchemaObject(_KINDS[str(kind)], str(name), owner, normalised(str(sql)))
 
 
-def _constraints(raw: sqlite3.Connection, tables: tuple[str, ...]) -> Iterator[SchemaObject]:
+def _constraints(texts: Mapping[str, str], tables: tuple[str, ...]) -> Iterator[SchemaObject]:
     for table in tables:
-        for name, definition in constraints(_table_sql(raw, table)):
+        for name, definition in constraints(texts.get(table, "")):
             yield SchemaObject(ObjectKind.CONSTRAINT, name or definition, TableName(table), definition)
 
 
-def _table_sql(raw: sqlite3.Connection, table: str) -> str:
-    found = _rows(raw, "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", table)
-    return str(found[0][0]) if found else ""
+def _table_texts(raw: sqlite3.Connection) -> dict[str, str]:
+    """How each table was made, by its name: asked for one after the other, each would be looked for among all."""
+    found = _rows(raw, "SELECT name, sql FROM sqlite_schema WHERE type = 'table'")
+    return {str(name): str(text) for name, text in found}
 
 
 def _rows(raw: sqlite3.Connection, sql: str, *values: str) -> list[tuple[object, ...]]:

@@ -28,6 +28,7 @@ from handrail.facts import (
     FingerprintRequest,
     GroupDigest,
     OnTable,
+    Sharing,
     TableFingerprint,
     TableName,
     unheard,
@@ -49,17 +50,17 @@ def fingerprint(
 ) -> Fingerprint:
     """Fingerprint what this connection sees. The caller holds the snapshot; no transaction is begun or ended here.
     `known` are the tables that hold what they held, by name: what is known of them is not read again."""
-    wanted, known = request or {}, known or {}
+    wanted, known, shared = request or {}, known or {}, Sharing()
     tables = []
     with as_text(raw, str):
         asked = [
-            Part(name, _groups(table_columns(raw, name), wanted.get(TableName(name))))
+            Part(name, tuple(map(shared.group, _groups(table_columns(raw, name), wanted.get(TableName(name))))))
             for name in plain_tables(raw, version_table)
         ]
         found = {one.table: known[one.table].having(one.groups) for one in asked if one.table in known}
         new = (digesting or one_by_one)(raw, [one for one in asked if found.get(one.table) is None])
         for one in asked:
-            tables.append(found.get(one.table) or _told(one, next(new)))
+            tables.append(shared.fingerprint(found.get(one.table) or _told(one, next(new))))
             on_table(tables[-1])
         return Fingerprint(ALGORITHM, tuple(tables), sequences(raw))
 
