@@ -34,6 +34,7 @@ def on_one_line() -> Iterator[None]:
 def assert_as_read(data: bytes) -> None:
     record, seal = read_sealed(data, name="m")
     assert skim(io.BytesIO(data)) == record.listed(seal)
+    assert skim(io.BytesIO(data[99:]), data[:99]) == record.listed(seal)
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ class _NotOurs(ValueError):
     """The text is not as `write_manifest` writes a large one."""
 
 
-def skim(source: BinaryIO) -> ListedBackup | None:
-    """What the catalog has to know of this manifest, in the memory of one table.
+def skim(source: BinaryIO, start: bytes = b"") -> ListedBackup | None:
+    """What the catalog has to know of this manifest, in the memory of one table; `start` was read of it before.
 
     None where it is not a whole manifest on one line, as large ones are written: a small one, a damaged one, or one of
     another handrail. Only `read_manifest` can say which, and why."""
@@ -37,13 +37,13 @@ def skim(source: BinaryIO) -> ListedBackup | None:
         rows += item.rows if place == "fingerprint" else 0
 
     try:
-        body, seal = _taken(_Text(source), count)
+        body, seal = _taken(_Text(source, start), count)
         return listed_of(body, rows, seal)
     except _WRONG:
         return None
 
 
-def read_stream(source: BinaryIO) -> tuple[BackupRecord, str] | None:
+def read_stream(source: BinaryIO, start: bytes = b"") -> tuple[BackupRecord, str] | None:
     """The record of such a manifest and its seal, in not much more memory than the record; None as above."""
     shared = Sharing()
     share: dict[type, Callable[[Any], Any]] = {
@@ -57,7 +57,7 @@ def read_stream(source: BinaryIO) -> tuple[BackupRecord, str] | None:
         found[place, name].append(share[type(item)](item))
 
     try:
-        body, seal = _taken(_Text(source), keep)
+        body, seal = _taken(_Text(source, start), keep)
         return record_of(body, {place: tuple(items) for place, items in found.items()}), seal
     except _WRONG:
         return None
@@ -104,10 +104,10 @@ def _members(text: _Text, place: str, hear: _Hear) -> dict[str, Any]:
 class _Text:
     """JSON text of a stream, taken piece by piece; what has been taken is let go."""
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: BinaryIO, start: bytes) -> None:
         self._source = source
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
-        self._text, self._at, self._digested = "", 0, 0
+        self._text, self._at = self._decode(start), 0
         self._sum: Any = None
 
     def _more(self) -> bool:

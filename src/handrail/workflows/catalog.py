@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from handrail.backups.catalog import (
     DRILLS,
@@ -29,6 +29,8 @@ from handrail.stores.store import MissingObject, Store, StoreError
 from handrail.workflows.run import Run
 
 _READERS = 8
+#: Most manifests have fewer bytes, and those of eight readers at once are little memory.
+_SMALL = 256 << 10
 _MANIFEST, _DELETED, _PROOF = "manifest.json", "deleted.json", "verified-"
 
 
@@ -107,11 +109,23 @@ def lineage(run: Run, record: Headline) -> tuple[Headline, ...]:
 
 def _read_whole(store: Store, key: str) -> tuple[BackupRecord, str]:
     with store.open_read(key) as source:
-        found = read_stream(source)
+        start = _start(source)
+        if len(start) < _SMALL:
+            return read_sealed(start, name=key)
+        found = read_stream(source, start)
     if found is not None:
         return found
     with store.open_read(key) as source:
         return read_sealed(source.read(), name=key)
+
+
+def _start(source: BinaryIO) -> bytes:
+    """The first `_SMALL` bytes, or all where there are fewer: a small manifest is read at once, and not asked for
+    twice."""
+    found = bytearray()
+    while len(found) < _SMALL and (piece := source.read(_SMALL - len(found))):
+        found += piece
+    return bytes(found)
 
 
 @dataclass(slots=True)
@@ -135,7 +149,11 @@ class _Documents:
         large."""
         try:
             with self.store.open_read(key) as source:
-                listed = skim(source)
+                start = _start(source)
+                if len(start) < _SMALL:
+                    record, seal = read_sealed(start, name=key)
+                    return record.listed(seal)
+                listed = skim(source, start)
             if listed is not None:
                 return listed
             with self._one_whole, self.store.open_read(key) as source:
