@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from handrail.stores.objects.failures import explained, is_of_the_network
+from handrail.stores.store import StoreError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -24,7 +25,7 @@ _FIRST_WAIT = 0.2
 
 class Download(io.RawIOBase):
     """The bytes of an object, in order; `first` are those that are known already. StoreError says what failed, also in
-    `read`."""
+    `read`, and then in each that follows: what comes behind a hole, or an end, would look like a damaged object."""
 
     def __init__(self, client: Any, path: str, size: int, message: str, *, first: bytes = b"") -> None:
         self._client = client
@@ -35,6 +36,7 @@ class Download(io.RawIOBase):
         self._piece = memoryview(first)
         self._coming: deque[Future[bytes]] = deque()
         self._pool = ThreadPoolExecutor(AHEAD, "download")
+        self._failure: StoreError | None = None
 
     def readable(self) -> bool:
         return True
@@ -54,6 +56,8 @@ class Download(io.RawIOBase):
         super().close()
 
     def _next(self) -> bool:
+        if self._failure is not None:
+            raise self._failure
         while len(self._coming) < AHEAD and self._asked < self._size:
             end = min(self._asked + PIECE, self._size)
             self._coming.append(self._pool.submit(self._fetch, self._asked, end))
@@ -63,7 +67,8 @@ class Download(io.RawIOBase):
         try:
             self._piece = memoryview(self._coming.popleft().result())
         except Exception as error:
-            raise explained(error, self._message) from error
+            self._failure = explained(error, self._message)
+            raise self._failure from error
         return True
 
     def _fetch(self, start: int, end: int) -> bytes:
