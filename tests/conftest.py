@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite("support.enum_walks")
 SERVER = "postgres_server"
 _NEED_SERVERS = (SERVER, "laboratory")
+#: Where the programs of a server matter; what a server makes of definitions, the oldest and the newest show.
+_ON_MORE_SERVERS = ("contract", "workflows", "e2e")
 
 
 #: "every": no module is spared; "older": what `make test` leaves out, and nothing else. Both take more servers.
@@ -47,14 +49,15 @@ def _is_spared(module: object) -> bool:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test that uses a server runs on each one that can be had (on 17 only the long ones, and all in `make
-    test-servers`); with none it fails and says how to get one. A module with ONLY_NEWEST_SERVER runs on the newest, and
+    """Every test that uses a server runs on each one that can be had (on 17 only those of some folders, in `make
+    test-servers` and the campaigns); with none it fails and says how to get one. A module with ONLY_NEWEST_SERVER runs on the newest, and
     on the others in `make test-servers`; one with NEWEST_SERVER_ALONE never runs on others."""
     if SERVER not in metafunc.fixturenames:
         return
     from support.postgres import obtain_server_binaries
 
-    more = bool(SERVERS) or metafunc.definition.get_closest_marker("long") is not None
+    is_longer = bool(SERVERS) or metafunc.definition.get_closest_marker("long") is not None
+    more = is_longer and metafunc.definition.path.parent.name in _ON_MORE_SERVERS
     binaries = sorted(obtain_server_binaries(more=more), key=lambda one: one.version)
     if getattr(metafunc.module, "NEWEST_SERVER_ALONE", False):
         binaries = binaries[-1:]
