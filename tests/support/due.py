@@ -51,8 +51,9 @@ def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, s
         code = int(ended.code or 0)
     said = capsys.readouterr()
     error = said.err[said.err.index("HR") :] if code else ""
-    return code, _without_ids(said.out), _without_ids(error)
+    return code, without_ids(said.out), without_ids(error)
 
 
-def _without_ids(text: str) -> str:
+def without_ids(text: str) -> str:
+    """The same with each run's id as <id>."""
     return re.sub(r"\d{8}_\d{6}_[0-9a-f]{6}", "<id>", text)

@@ -16,15 +16,17 @@ class Fault:
     """What happens to the requests that `on` picks (its method and path), as long as `times` lasts.
 
     `status` and `body`: answered so, without asking the server. `delay`: seconds before the server is asked.
-    `cut_request`, `cut_answer`: the connection ends after so many bytes of the body (for an answer: of all of it)."""
+    `cut_request`, `cut_answer`: the connection ends after so many bytes of the body (for an answer: of all of it); of a
+    request it may also be told how many by the body's length. `is_gone`: it ends when all of it has come, and nobody is asked."""
 
     on: Callable[[str, str], bool] = lambda _method, _path: True
     times: int = 1_000_000
     status: str = ""
     body: str = ""
     delay: float = 0.0
-    cut_request: int | None = None
+    cut_request: int | Callable[[int], int] | None = None
     cut_answer: int | None = None
+    is_gone: bool = False
 
 
 @dataclass
@@ -88,9 +90,12 @@ def _serve(connection: socket.socket, proxy: FaultyProxy) -> None:
         length = int(headers.get("content-length", "0"))
         fault = proxy.take(method, path)
         if fault.cut_request is not None and length:
-            _read(connection, min(fault.cut_request, length))
+            cut = fault.cut_request if isinstance(fault.cut_request, int) else fault.cut_request(length)
+            _read(connection, min(cut, length))
             return
         body = _read(connection, length)
+        if fault.is_gone:
+            return
         time.sleep(fault.delay)
         if fault.status:
             answer = fault.body.encode()
