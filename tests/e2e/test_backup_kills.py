@@ -79,13 +79,23 @@ def test_increments_on_sqlite(tmp_path: Path, kind: Kind) -> None:
     assert_all([*at_every_change(ground, OF_INCREMENTS, STEP), *at_random(ground, OF_INCREMENTS, MOMENTS // 4, SEED)])
 
 
-def test_increments_on_postgresql(tmp_path: Path, replica_server: PostgresServer) -> None:
+@pytest.fixture
+def summarizing(replica_server: PostgresServer) -> PostgresServer:
+    """A server that can tell what changed since a backup."""
     with replica_server.connect(replica_server.cluster.address) as connection:
         connection.execute("ALTER SYSTEM SET summarize_wal = on")
         connection.execute("SELECT pg_reload_conf()")
-    ground = Ground(tmp_path, replica_server, kind=Kind.LINEAGE)
+    return replica_server
+
+
+def test_increments_on_postgresql(tmp_path: Path, summarizing: PostgresServer) -> None:
+    ground = Ground(tmp_path, summarizing, kind=Kind.LINEAGE)
     making = (INCREMENT, DUE_INCREMENT)
     assert_all([*at_every_change(ground, making, STEP), *at_random(ground, making, MOMENTS // 4, SEED)])
+
+
+def test_scheduled_increments_on_postgresql(tmp_path: Path, summarizing: PostgresServer) -> None:
+    assert_all(at_random(Ground(tmp_path, summarizing, kind=Kind.LINEAGE), (DUE_INCREMENT,), MOMENTS, SEED))
 
 
 def test_an_archive_of_sqlite(tmp_path: Path) -> None:
