@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from support.hosted_project import HostedProject, hosted_project, make_bucket
 from support.laboratory import TestLaboratory, until
+from support.rds_project import RdsProject, make_bucket, rds_project
 
 pytestmark = pytest.mark.story
 
@@ -23,23 +23,23 @@ TAGS = [{"Key": "handrail:managed", "Value": "true"}, {"Key": "handrail:run", "V
 
 
 @pytest.fixture(scope="module")
-def shop(laboratory: TestLaboratory, tmp_path_factory: pytest.TempPathFactory) -> HostedProject:
+def shop(laboratory: TestLaboratory, tmp_path_factory: pytest.TempPathFactory) -> RdsProject:
     make_bucket(laboratory, BUCKET)
-    return hosted_project(laboratory, tmp_path_factory.mktemp("shop"), "keeping")
+    return rds_project(laboratory, tmp_path_factory.mktemp("shop"), "keeping")
 
 
-def objects(shop: HostedProject, prefix: str) -> dict[str, str]:
+def objects(shop: RdsProject, prefix: str) -> dict[str, str]:
     """The storage class of each object, by its name without the backup's folder."""
     listed = shop.lab.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
     return {one["Key"].rpartition("/")[2].partition("-")[0]: one["StorageClass"] for one in listed}
 
 
-def unfinished(shop: HostedProject) -> list[Any]:
+def unfinished(shop: RdsProject) -> list[Any]:
     uploads: list[Any] = shop.lab.client("s3").list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
     return uploads
 
 
-def test_an_archive_is_proven_and_then_cold(shop: HostedProject) -> None:
+def test_an_archive_is_proven_and_then_cold(shop: RdsProject) -> None:
     words = ("backup", "archive", "--to", f"s3://{BUCKET}/live", "--storage-class", "DEEP_ARCHIVE")
     made = shop.call(*words, "--milestone", "release", "--json")
     assert made.code == 0, made.err
@@ -87,7 +87,7 @@ def test_an_archive_is_proven_and_then_cold(shop: HostedProject) -> None:
     )
 
 
-def test_a_snapshot_gives_way_to_an_archive_that_was_made_of_it(shop: HostedProject) -> None:
+def test_a_snapshot_gives_way_to_an_archive_that_was_made_of_it(shop: RdsProject) -> None:
     rds = shop.lab.client("rds")
     rds.create_db_snapshot(DBSnapshotIdentifier="yearly-1", DBInstanceIdentifier="keeping", Tags=TAGS)
     assert shop.call("rds", "wait", "yearly-1").code == 0
@@ -119,13 +119,13 @@ def test_a_snapshot_gives_way_to_an_archive_that_was_made_of_it(shop: HostedProj
     until(lambda: {"keeping"} == {one["DBInstanceIdentifier"] for one in _instances(shop)}, "no temporary instance")
 
 
-def _instances(shop: HostedProject) -> list[dict[str, Any]]:
+def _instances(shop: RdsProject) -> list[dict[str, Any]]:
     listed = shop.lab.client("rds").describe_db_instances()["DBInstances"]
     return [one for one in listed if one["DBInstanceIdentifier"].startswith("keeping")]
 
 
 @pytest.mark.parametrize("victim", ["pg_dump", "handrail"])
-def test_what_is_cut_in_the_middle_leaves_no_backup(shop: HostedProject, victim: str) -> None:
+def test_what_is_cut_in_the_middle_leaves_no_backup(shop: RdsProject, victim: str) -> None:
     shop.sql("CREATE TABLE IF NOT EXISTS noise AS SELECT n, md5(n::text) FROM generate_series(1, 400000) n")
     file = shop.folder / "handrail.toml"
     before = file.read_text()

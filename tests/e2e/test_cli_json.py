@@ -147,7 +147,7 @@ SETTINGS = {
     "archive setup": '\n[environments.development.archive]\ntool = "litestream"\nplace = "archive"\n',
 }
 #: Their successes need a Litestream or a laboratory that runs: test_archive.py, test_function_commands.py, the tests of
-#: `rds` (by support/hosted_project.py) and tests/laboratory validate them.
+#: `rds` (by support/rds_project.py) and tests/laboratory validate them.
 ELSEWHERE = {
     *("archive status", "archive run", "backup archive", "lambda plan"),
     *(name for name in RESULTS if name.startswith(("lab ", "rds "))),

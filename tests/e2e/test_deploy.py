@@ -21,9 +21,9 @@ from handrail.facts import DatabaseAddress
 from handrail.laboratory.client import REGION
 from handrail.snapshots.snapshot import Tier, read_label
 from support.deploying import Server, releases, script, serving
-from support.hosted_project import HostedProject
 from support.laboratory import DATABASE, PASSWORD, USER, TestLaboratory
 from support.postgres import PostgresServer
+from support.rds_project import RdsProject
 from support.story import FIRST, SECOND, THIRD, Story, on_postgres, on_sqlite
 
 ONLY_NEWEST_SERVER = True
@@ -166,7 +166,7 @@ def test_the_production_checklist_and_then_an_accident(tmp_path: Path, laborator
         ((SECOND,), (THIRD,), Tier.PRE_MIGRATION, "production")
     ]
 
-    shop, good = HostedProject(laboratory, name, story.folder, REGION), PostgresDatabase(address).fingerprint()
+    shop, good = RdsProject(laboratory, name, story.folder), PostgresDatabase(address).fingerprint()
     moment = shop.passed()
     story.query("DELETE FROM bookings WHERE id = 2")
     assert PostgresDatabase(address).fingerprint() != good

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from support.hosted_project import hosted_project
 from support.laboratory import TestLaboratory
+from support.rds_project import rds_project
 
 pytestmark = pytest.mark.story
 
 
 def test_deleted_rows_come_back_by_a_moment_and_a_switch(laboratory: TestLaboratory, tmp_path: Path) -> None:
-    shop = hosted_project(laboratory, tmp_path, "accident")
+    shop = rds_project(laboratory, tmp_path, "accident")
     before = laboratory.instance("accident")
     good = shop.passed()
     shop.sql("DELETE FROM orders WHERE id > 10")

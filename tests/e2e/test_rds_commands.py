@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from handrail.snapshots.moments import written
-from support.hosted_project import HostedProject, hosted_project, make_bucket
 from support.laboratory import TestLaboratory, until
+from support.rds_project import RdsProject, make_bucket, rds_project
 
 pytestmark = pytest.mark.story
 
@@ -24,12 +24,12 @@ def tags(**more: str) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def project(laboratory: TestLaboratory, tmp_path_factory: pytest.TempPathFactory) -> HostedProject:
-    return hosted_project(laboratory, tmp_path_factory.mktemp("shop"), "shop-prod")
+def project(laboratory: TestLaboratory, tmp_path_factory: pytest.TempPathFactory) -> RdsProject:
+    return rds_project(laboratory, tmp_path_factory.mktemp("shop"), "shop-prod")
 
 
 @pytest.fixture
-def shop(project: HostedProject) -> HostedProject:
+def shop(project: RdsProject) -> RdsProject:
     """The test before may have left it modifying."""
     project.lab.instance(project.name, "available")
     return project
@@ -41,14 +41,14 @@ def no_faults(laboratory: TestLaboratory) -> Iterator[None]:
     laboratory.faults.clear()
 
 
-def snapshot(shop: HostedProject, name: str, **more: str) -> dict[str, Any]:
+def snapshot(shop: RdsProject, name: str, **more: str) -> dict[str, Any]:
     shop.lab.client("rds").create_db_snapshot(
         DBSnapshotIdentifier=name, DBInstanceIdentifier="shop-prod", Tags=tags(**more)
     )
     return shop.lab.snapshot(name, "available")
 
 
-def test_a_snapshot_that_nobody_waited_for_is_no_leftover(shop: HostedProject) -> None:
+def test_a_snapshot_that_nobody_waited_for_is_no_leftover(shop: RdsProject) -> None:
     """Without a manifest it is not in the catalog, and still no prune of the store's may take it."""
     taken = json.loads(shop.call("rds", "snapshot", "--no-wait", "--name", "asked-for", "--json").out)["result"]
     assert (taken["id"], taken["backup"]) == ("asked-for", None)
@@ -58,7 +58,7 @@ def test_a_snapshot_that_nobody_waited_for_is_no_leftover(shop: HostedProject) -
     assert shop.lab.snapshot("asked-for")["Status"] == "available"
 
 
-def test_snapshots_are_listed_with_what_their_tags_say(shop: HostedProject) -> None:
+def test_snapshots_are_listed_with_what_their_tags_say(shop: RdsProject) -> None:
     made = snapshot(shop, "before-migration-1", tier="monthly", pinned="true")
     listed = shop.call("rds", "list", "--json")
     assert listed.code == 0, listed.err
@@ -85,7 +85,7 @@ def test_snapshots_are_listed_with_what_their_tags_say(shop: HostedProject) -> N
     assert (found["region"], found["instance"], found["quota"]["limit"]) == (shop.region, "shop-prod", 100)
 
 
-def test_250_snapshots_are_listed_and_no_other_instance_s(shop: HostedProject) -> None:
+def test_250_snapshots_are_listed_and_no_other_instance_s(shop: RdsProject) -> None:
     seeds = [{"identifier": f"weekly-{n:03}", "instance": "crowd", "kind": "manual", "size": 20} for n in range(250)]
     shop.lab.faults.seed(snapshots=seeds)
     every = json.loads(shop.call("rds", "list", "--all", "--json").out)["result"]["snapshots"]
@@ -97,7 +97,7 @@ def test_250_snapshots_are_listed_and_no_other_instance_s(shop: HostedProject) -
         shop.lab.client("rds").delete_db_snapshot(DBSnapshotIdentifier=one["identifier"])
 
 
-def test_a_snapshot_is_waited_for_to_its_end(shop: HostedProject) -> None:
+def test_a_snapshot_is_waited_for_to_its_end(shop: RdsProject) -> None:
     shop.lab.faults.next_snapshot(fail_at=40)
     shop.lab.client("rds").create_db_snapshot(DBSnapshotIdentifier="shop-failing", DBInstanceIdentifier="shop-prod")
     failed = shop.call("rds", "wait", "shop-failing")
@@ -123,7 +123,7 @@ def test_a_snapshot_is_waited_for_to_its_end(shop: HostedProject) -> None:
     assert (instance["kind"], instance["status"]) == ("instance", "available")
 
 
-def test_a_snapshot_is_a_backup_whose_settings_come_back(shop: HostedProject) -> None:
+def test_a_snapshot_is_a_backup_whose_settings_come_back(shop: RdsProject) -> None:
     made = shop.call("rds", "snapshot", "--tier", "monthly", "--expires", "90d", "--name", "monthly-1", "--json")
     assert made.code == 0, made.err
     found = json.loads(made.out)["result"]
@@ -154,12 +154,12 @@ def test_a_snapshot_is_a_backup_whose_settings_come_back(shop: HostedProject) ->
     )
 
 
-def refused(shop: HostedProject, *words: str) -> tuple[int, str]:
+def refused(shop: RdsProject, *words: str) -> tuple[int, str]:
     said = shop.call(*words)
     return said.code, said.error
 
 
-def test_moments_that_cannot_be_had_are_refused_before_anything(shop: HostedProject) -> None:
+def test_moments_that_cannot_be_had_are_refused_before_anything(shop: RdsProject) -> None:
     shop.lab.faults.forget_calls()
     window = shop.lab.client("rds").describe_db_instance_automated_backups(DBInstanceIdentifier="shop-prod")
     earliest = window["DBInstanceAutomatedBackups"][0]["RestoreWindow"]["EarliestTime"]
@@ -185,7 +185,7 @@ def test_moments_that_cannot_be_had_are_refused_before_anything(shop: HostedProj
     assert not {name for name in asked if not name.startswith("Describe")}, asked
 
 
-def test_an_instance_that_was_deleted_is_restored_by_its_resource_id(shop: HostedProject) -> None:
+def test_an_instance_that_was_deleted_is_restored_by_its_resource_id(shop: RdsProject) -> None:
     lab = shop.lab
     gone = lab.create("deleted-one", BackupRetentionPeriod=7)
     with lab.connect(gone) as connection:
@@ -208,7 +208,7 @@ def test_an_instance_that_was_deleted_is_restored_by_its_resource_id(shop: Hoste
     )
 
 
-def test_a_snapshot_is_restored_with_the_settings_of_the_live_instance(shop: HostedProject) -> None:
+def test_a_snapshot_is_restored_with_the_settings_of_the_live_instance(shop: RdsProject) -> None:
     snapshot(shop, "to-restore")
     shop.lab.client("rds").modify_db_instance(
         DBInstanceIdentifier="shop-prod", DeletionProtection=True, ApplyImmediately=True
@@ -240,7 +240,7 @@ def test_a_snapshot_is_restored_with_the_settings_of_the_live_instance(shop: Hos
     )
 
 
-def test_automated_backups_are_shown_and_changed_after_a_yes(shop: HostedProject) -> None:
+def test_automated_backups_are_shown_and_changed_after_a_yes(shop: RdsProject) -> None:
     shown = json.loads(shop.call("rds", "automated", "--json").out)["result"]
     assert (shown["instance"], shown["retention_days"], shown["changes"]) == ("shop-prod", 7, [])
     words = ("rds", "automated", "--retention", "14", "--window", "02:00-03:00")
@@ -270,7 +270,7 @@ def test_automated_backups_are_shown_and_changed_after_a_yes(shop: HostedProject
     until(lambda: shop.lab.instance("shop-prod")["BackupRetentionPeriod"] == 7, "7 days")
 
 
-def test_an_export_is_not_restorable_and_a_skipped_table_is_an_error(shop: HostedProject) -> None:
+def test_an_export_is_not_restorable_and_a_skipped_table_is_an_error(shop: RdsProject) -> None:
     lab = shop.lab
     make_bucket(lab, "exports")
     role = lab.client("iam").create_role(RoleName="exporter", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
@@ -321,14 +321,14 @@ def test_an_export_is_not_restorable_and_a_skipped_table_is_an_error(shop: Hoste
         (("rds", "pitr", "--to", "newest", "--as", "denied"), "RestoreDBInstanceToPointInTime"),
     ],
 )
-def test_a_right_that_is_missing_is_named(shop: HostedProject, words: tuple[str, ...], action: str) -> None:
+def test_a_right_that_is_missing_is_named(shop: RdsProject, words: tuple[str, ...], action: str) -> None:
     shop.lab.faults.deny(action)
     code, error = refused(shop, *words)
     assert (code, error.splitlines()[0].partition(" is missing")[0]) == (5, f"HR582 the right rds:{action}")
 
 
 def test_without_rds_in_the_configuration_the_commands_say_what_to_write(
-    shop: HostedProject, tmp_path_factory: pytest.TempPathFactory
+    shop: RdsProject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     file = shop.folder / "handrail.toml"
     before = file.read_text()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from handrail.backups.catalog import manifest_key
-from handrail.backups.manifest import write_manifest
+from handrail.backups.manifest import manifest_text
 from handrail.backups.record import BackupRecord
 from handrail.wiring import open_project
 from handrail.workflows.catalog import find_whole
@@ -48,7 +48,7 @@ class Place:
         self.change("UPDATE bookings SET topic = 'API 개발' WHERE id = 2")
         record = replace(other, fingerprint=self.first.fingerprint)
         path = self.folder / ".handrail" / "store" / manifest_key(record.environment, record.id)
-        path.write_bytes(write_manifest(record))
+        path.write_bytes(manifest_text(record))
         return record
 
     @property

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from handrail.migrator.migrator import ProjectFacts
     from handrail.snapshots.instance import Instance, InstanceSettings, RecoveryWindow
     from handrail.wiring import Project
-    from handrail.workflows.hosted import LookedAt, TableCount, Wanted
+    from handrail.workflows.hosted import LookedAt, TableCount
+    from handrail.workflows.new_instance import Wanted
     from handrail.workflows.run import Equipment, Run
 
 _TIME = "%Y%m%d-%H%M%S"
@@ -123,7 +124,7 @@ def restore(
     with answering("rds restore", json) as output:
         call = here(output, root, env)
         from handrail.snapshots.identifiers import check_instance_name, instance_name
-        from handrail.workflows.hosted import Wanted, restore_snapshot
+        from handrail.workflows.new_instance import Wanted, restore_snapshot
         from handrail.workflows.run import reading_run
 
         found = call.hosting.snapshots.snapshot(snapshot)
@@ -158,7 +159,7 @@ def pitr(
         moment = read_moment(to, datetime.now(UTC).astimezone().tzinfo or UTC)  # noqa: TID251 - a door reads the clock
         call = here(output, root, env)
         from handrail.snapshots.identifiers import check_instance_name, instance_name
-        from handrail.workflows.hosted import Wanted, restore_moment
+        from handrail.workflows.new_instance import Wanted, restore_moment
         from handrail.workflows.run import reading_run
 
         source, window = _source(call, resource_id)

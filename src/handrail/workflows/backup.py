@@ -160,7 +160,7 @@ def restore_new(run: Run, record: Headline, into: str, *, compare: BackupRecord 
     for one in lineage(run, record):
         whole_store(run, one)
     if record.is_hosted:
-        return restore_instance(run, record, into).instance.id
+        return restore_instance(run, record, into).id
     if record.request.is_of_a_server:
         run.say("restore", f"unpacking {record.id} into {into}", "started")
         with parts_of(run, record, "restore") as (content, *increments):

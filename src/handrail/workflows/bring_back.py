@@ -149,7 +149,7 @@ def name_beside(run: Run) -> str:
 def restore_beside(run: Run, snapshot: BackupRecord) -> str:
     """Restore this run's snapshot as a new instance; its name."""
     run.say("undo", f"restoring the snapshot of backup {snapshot.id} as a new instance", "started")
-    made = restore_instance(run, snapshot, name_beside(run), "undo").instance.id
+    made = restore_instance(run, snapshot, name_beside(run), "undo").id
     run.say("undo", f"the new instance {made} is available", "done")
     return made
 

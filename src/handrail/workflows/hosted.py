@@ -1,36 +1,19 @@
-"""Restore a snapshot or a moment as a new instance: ask, wait, settle, look at what is in it. The live one is never
-touched."""
+"""What is in a new instance, beside what a manifest says and what is in the live one, which is only read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from handrail.amounts import count
 from handrail.backups.difference import BackupDifference, DatabaseState, compare_backups
 from handrail.backups.record import BackupRecord
 from handrail.databases.database import Database
-from handrail.databases.hosting import Hosting
-from handrail.databases.waiting import settle
 from handrail.errors import DatabaseUnavailable
 from handrail.migrations.revision import named
-from handrail.snapshots.instance import Instance, InstanceSettings
-from handrail.snapshots.moments import written
-from handrail.snapshots.snapshot import Label
-from handrail.snapshots.switching import making
+from handrail.snapshots.instance import Instance
 from handrail.workflows.backup import verify_restored
 from handrail.workflows.run import Run
-from handrail.workflows.waiting import await_instance, await_snapshot, telling
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The instance to make: its name, the settings that it gets, and from where these are, in words."""
-
-    name: str
-    settings: InstanceSettings
-    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,43 +37,6 @@ class LookedAt:
     difference: BackupDifference | None
     live_revisions: tuple[str, ...] | None = None
     proof: str = ""
-
-
-def restore_snapshot(run: Run, hosting: Hosting, snapshot: str, wanted: Wanted) -> Instance:
-    """The new instance, available and with all its settings. SnapshotError; what was made then stays, and the same call
-    takes it up."""
-    with run.step("restore", f"restoring the snapshot {snapshot} as the instance {wanted.name}") as done:
-        await_snapshot(run, hosting, snapshot, "restore")
-        label = _label(run, making(f"restore {snapshot}", wanted.name))
-        hosting.snapshots.restore(snapshot, wanted.name, wanted.settings, label)
-        instance = _ready(run, hosting, wanted)
-        done["text"] = f"{instance.id} is available, with the settings of {wanted.origin}"
-    return instance
-
-
-def restore_moment(run: Run, hosting: Hosting, source: Instance, moment: datetime | None, wanted: Wanted) -> Instance:
-    """The same as of a moment (None: the newest that RDS has)."""
-    # The newest is another one tomorrow, so what an earlier call has made of it is not taken up.
-    what = f"pitr {written(moment)}" if moment else f"pitr newest {run.id}"
-    when = written(moment) if moment else "the newest moment"
-    with run.step("restore", f"restoring {source.id} as of {when} as the instance {wanted.name}") as done:
-        hosting.snapshots.restore_moment(
-            source, moment, wanted.name, wanted.settings, _label(run, making(what, wanted.name))
-        )
-        instance = _ready(run, hosting, wanted)
-        done["text"] = f"{instance.id} is available, with the settings of {wanted.origin}"
-    return instance
-
-
-def _label(run: Run, run_id: str) -> Label:
-    return Label(run_id=run_id, environment=run.equipment.environment)
-
-
-def _ready(run: Run, hosting: Hosting, wanted: Wanted) -> Instance:
-    """Available, and with all settings."""
-    await_instance(run, hosting, wanted.name, "restore")
-    settle(hosting.snapshots, wanted.name, wanted.settings, hosting.patience(), heard=telling(run, "restore"))
-    return await_instance(run, hosting, wanted.name, "restore")
 
 
 def look_at(run: Run, copy: Database, record: BackupRecord | None, *, seconds: float) -> LookedAt:

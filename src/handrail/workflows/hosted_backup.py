@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from handrail.backups.methods import DumpRequest, Format, hosted_elsewhere
 from handrail.backups.record import BackupRecord, Headline
 from handrail.databases.database import Database
 from handrail.databases.hosting import Hosting
 from handrail.databases.snapshots import QuotaReached, RightMissing, SnapshotError, require_single
-from handrail.databases.waiting import settle
 from handrail.guard.plan import Policy
 from handrail.journal.journal import EventKind, JournalledRun
 from handrail.migrations.revision import RevisionPath, named
@@ -21,8 +20,9 @@ from handrail.snapshots.instance import Instance
 from handrail.snapshots.snapshot import Label, SnapshotKind, Tier
 from handrail.workflows.catalog import read_catalog
 from handrail.workflows.contents import content_of
+from handrail.workflows.new_instance import Wanted, make_of_snapshot
 from handrail.workflows.run import Equipment, Run
-from handrail.workflows.waiting import await_instance, await_snapshot, telling
+from handrail.workflows.waiting import telling
 
 #: From which share of the quota on a person should know.
 _WARN_FROM = 0.8
@@ -107,27 +107,16 @@ def descriptor_of(run: Run, record: Headline) -> Descriptor:
         return read_descriptor(content.read())
 
 
-@dataclass(frozen=True, slots=True)
-class NewInstance:
-    """The instance that a backup was restored into, and which settings were brought after the restore, in words."""
-
-    instance: Instance
-    settled: tuple[str, ...]
-
-
-def restore_instance(run: Run, record: Headline, name: str, step: str = "restore") -> NewInstance:
+def restore_instance(run: Run, record: Headline, name: str, step: str = "restore") -> Instance:
     """A new instance of that name, of the backup's snapshot, available and with the settings that were saved.
 
     When it fails what was made stays: the same call takes it up."""
     hosting, name = hosting_of(run.equipment), check_instance_name(name)
     descriptor = descriptor_of(run, record)
     run.say(step, f"restoring the snapshot {descriptor.snapshot} as the instance {name}", "started")
-    await_snapshot(run, hosting, descriptor.snapshot, step)
+    wanted = Wanted(name, descriptor.settings, f"backup {record.id}")
     label = Label(record.run_id, environment=record.environment, revisions=record.revisions)
-    hosting.snapshots.restore(descriptor.snapshot, name, descriptor.settings, label)
-    await_instance(run, hosting, name, step)
-    changed = settle(hosting.snapshots, name, descriptor.settings, hosting.patience(), heard=telling(run, step))
-    return NewInstance(hosting.snapshots.instance(name), changed)
+    return make_of_snapshot(run, hosting, descriptor.snapshot, wanted, label=label, step=step)
 
 
 def release(kit: Equipment, backup_id: str) -> tuple[str, ...]:
