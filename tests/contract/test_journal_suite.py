@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -77,6 +79,31 @@ def test_a_run_is_open_until_it_ended(journal: Journal) -> None:
     journal.append(event("r1", 5, EventKind.RUN_ENDED))
     assert journal.open_runs() == ()
     assert len(journal.runs()) == 1
+
+
+def test_a_run_is_held_within_the_block(journal: Journal) -> None:
+    for run in ("r1", "r2"):
+        journal.append(event(run, 0, EventKind.RUN_STARTED))
+    with journal.held("r1"):
+        journal.append(event("r1", 1, EventKind.STEP_STARTED, "restore"))
+        assert [journal.is_held(run) for run in ("r1", "r2", "r3")] == [True, False, False]
+    assert not journal.is_held("r1")
+
+
+def test_a_killed_process_holds_no_run(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path)
+    journal.append(event("r1", 0, EventKind.RUN_STARTED))
+    words = (
+        "import pathlib, sys, time; from handrail.journal.file import FileJournal\n"
+        "with FileJournal(pathlib.Path(sys.argv[1])).held('r1'): print('held', flush=True); time.sleep(300)"
+    )
+    with subprocess.Popen([sys.executable, "-c", words, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert journal.is_held("r1")
+        process.kill()
+        process.wait()
+    assert not journal.is_held("r1")
 
 
 def test_runs_are_told_oldest_first_whatever_their_names(journal: Journal) -> None:

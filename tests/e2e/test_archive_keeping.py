@@ -159,6 +159,34 @@ def test_what_is_cut_in_the_middle_leaves_no_backup(shop: RdsProject, victim: st
         assert archive.returncode == -signal.SIGKILL
 
 
+def test_recover_drops_what_a_killed_archive_had_made_for_a_while(shop: RdsProject) -> None:
+    """And leaves it to one that is at work, which holds no lock of the live database."""
+    created = shop.lab.client("rds").create_db_snapshot
+    created(DBSnapshotIdentifier="to-be-cut", DBInstanceIdentifier="keeping", Tags=TAGS)
+    assert shop.call("rds", "wait", "to-be-cut").code == 0
+    words = ["backup", "archive", "--to", f"s3://{BUCKET}/cut", "--snapshot", "to-be-cut"]
+    shop.configure(settings='bandwidth = "1 kB/s"')
+    with subprocess.Popen(
+        [sys.executable, "-m", "handrail.cli.main", *words],
+        cwd=shop.folder, env={**os.environ, **shop.lab.environ, "NO_COLOR": "1"}, stderr=subprocess.DEVNULL,
+    ) as archive:  # fmt: skip
+        until(lambda: shop.temporary, "the temporary instance")
+        (name,) = shop.temporary
+        recovered = shop.call("recover")
+        run = next(line.split()[2] for line in recovered.err.splitlines() if "is still at work: left alone" in line)
+        assert (recovered.code, recovered.out) == (0, "no run is open: nothing to recover\n")
+        assert (shop.temporary, name.endswith(run.replace("_", "-"))) == ([name], True)
+        archive.kill()
+    shop.configure()
+    recovered = shop.call("recover", "--json")
+    assert recovered.code == 0, recovered.err
+    assert f"temporary instance {name}" in recovered.err
+    what = f"it was archiving a snapshot into s3://{BUCKET}/cut: only a whole backup counts there"
+    settled = {"run_id": run, "result": "cleaned", "detail": what, "to_type": []}
+    assert json.loads(recovered.out)["result"] == {"settled": [settled]}
+    assert shop.temporary == []
+
+
 def _child(parent: int, name: str) -> int | None:
     """The process of this name among the children of a process, and theirs."""
     for folder in Path("/proc").iterdir():

@@ -78,15 +78,15 @@ def _of_live(
 ) -> tuple[Headline, Store]:
     project, facts, kit = equipped(root, env, identity=identity)
     from handrail.wiring_stores import open_store
-    from handrail.workflows.archiving import COMMAND, archive_live
-    from handrail.workflows.run import locked_run
+    from handrail.workflows.archiving import archive_live
+    from handrail.workflows.run import ARCHIVE, locked_run
 
     if facts.database_missing or not kit.database.exists():
         raise BackupError(f"{facts.address} is not there yet", hint="handrail upgrade creates it")
     target = open_store(project.config, words.to, expected=kit.database.facts().size_bytes)
     _require_other(target, kit.stores)
     wanted = _wanted(project.config, words, target, facts.address.engine)
-    with locked_run(kit, output.progress, COMMAND) as run:
+    with locked_run(kit, output.progress, ARCHIVE) as run:
         return archive_live(run, wanted), target
 
 
@@ -94,8 +94,8 @@ def _of_snapshot(output: Output, words: _Words, root: Path, env: str | None) -> 
     from handrail.cli.rds_restoring import here
     from handrail.snapshots.archiving import require_replaceable
     from handrail.wiring_stores import open_store
-    from handrail.workflows.archiving import COMMAND, archive_snapshot, delete_archived
-    from handrail.workflows.run import reading_run
+    from handrail.workflows.archiving import archive_snapshot, delete_archived
+    from handrail.workflows.run import ARCHIVE, reading_run
 
     call: Here = here(output, root, env)
     found = call.hosting.snapshots.snapshot(words.snapshot)
@@ -104,7 +104,7 @@ def _of_snapshot(output: Output, words: _Words, root: Path, env: str | None) -> 
     target = open_store(call.project.config, words.to, expected=found.full_size or found.size_gb << 30)
     _require_other(target, call.kit.stores)
     wanted = _wanted(call.project.config, words, target, "postgresql")
-    with reading_run(call.kit, output.progress, COMMAND, "", f"{target.place}") as run:
+    with reading_run(call.kit, output.progress, ARCHIVE, "", f"{target.place}") as run:
         record = archive_snapshot(run, wanted, call.hosting, found, call.at)
         if words.delete_snapshot:
             delete_archived(run, call.hosting, found, record)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from handrail.databases.snapshots import NotThere, SnapshotError, Snapshots, TriedTooOften
+from handrail.databases.snapshots import NotThere, SnapshotError, Snapshots, TriedTooOften, WrongState
 from handrail.snapshots.instance import Instance, InstanceSettings
 from handrail.snapshots.snapshot import Snapshot
 from handrail.snapshots.waiting import OnWait, Outlook, Wait, instance_outlook, pause, snapshot_outlook, unheard
@@ -61,6 +61,15 @@ def wait_for_instance(
     return _waited(
         partial(snapshots.instance, name), instance_outlook, _Watch(f"instance {name}", name, patience, heard), longest
     )
+
+
+def drop_temporary(snapshots: Snapshots, name: str, patience: Patience, *, heard: OnWait = unheard) -> None:
+    """Drop an instance that was made for a while, also one that is still being made, which RDS refuses to drop."""
+    try:
+        snapshots.drop_instance(name)
+    except WrongState:
+        wait_for_instance(snapshots, name, patience, heard=heard)
+        snapshots.drop_instance(name)
 
 
 def wait_until_gone(snapshots: Snapshots, name: str, patience: Patience, *, heard: OnWait = unheard) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class FileJournal:
             },
             ensure_ascii=False,
         )
-        path = self._folder / f"{event.run_id}.jsonl"
+        path = self._path(event.run_id)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _append_line(path, f"{line}\n".encode(errors="backslashreplace"))
@@ -50,6 +51,30 @@ class FileJournal:
 
     def open_runs(self) -> tuple[JournalledRun, ...]:
         return tuple(run for run in self.runs() if run.is_open)
+
+    @contextmanager
+    def held(self, run_id: str) -> Iterator[None]:
+        """By a lock on the run's file. Where the file system has none, nobody is seen to hold it."""
+        descriptor = os.open(self._path(run_id), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def is_held(self, run_id: str) -> bool:
+        try:
+            with self._path(run_id).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def _path(self, run_id: str) -> Path:
+        return self._folder / f"{run_id}.jsonl"
 
 
 def _append_line(path: Path, line: bytes) -> None:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -81,3 +82,10 @@ class Journal(Protocol):
     def open_runs(self) -> tuple[JournalledRun, ...]:
         """Runs that have not ended, oldest first."""
         ...
+
+    def held(self, run_id: str) -> AbstractContextManager[None]:
+        """Within the block `is_held` is true of this run, for every process, and no longer when this one is killed. For
+        runs that have no other lock: an open one that nobody holds is dead."""
+        ...
+
+    def is_held(self, run_id: str) -> bool: ...

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from handrail.journal.journal import JournalEvent, JournalledRun
 
 
@@ -10,6 +13,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._events: list[JournalEvent] = []
+        self._held: list[str] = []
 
     def append(self, event: JournalEvent) -> None:
         self._events.append(event)
@@ -21,3 +25,14 @@ class MemoryJournal:
 
     def open_runs(self) -> tuple[JournalledRun, ...]:
         return tuple(run for run in self.runs() if run.is_open)
+
+    @contextmanager
+    def held(self, run_id: str) -> Iterator[None]:
+        self._held.append(run_id)
+        try:
+            yield
+        finally:
+            self._held.remove(run_id)
+
+    def is_held(self, run_id: str) -> bool:
+        return run_id in self._held

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from handrail.backups.methods import DumpRequest, Format
 from handrail.backups.record import Headline
 from handrail.databases.hosting import Hosting
-from handrail.databases.snapshots import NotThere, WrongState
+from handrail.databases.snapshots import NotThere
+from handrail.databases.waiting import drop_temporary
 from handrail.snapshots.archiving import archive_reason
 from handrail.snapshots.descriptor import for_a_while
 from handrail.snapshots.identifiers import instance_name
@@ -22,10 +23,7 @@ from handrail.workflows.catalog import find
 from handrail.workflows.hosted import OpenAt
 from handrail.workflows.marking import note
 from handrail.workflows.run import Run, end_dead_runs
-from handrail.workflows.waiting import await_instance, await_snapshot
-
-#: The command, for its journal.
-COMMAND = "backup archive"
+from handrail.workflows.waiting import await_instance, await_snapshot, telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +78,7 @@ def _temporary(run: Run, hosting: Hosting, snapshot: Snapshot) -> Iterator[Insta
         yield instance
     finally:
         with suppress(NotThere):
-            _drop(run, hosting, name)
-
-
-def _drop(run: Run, hosting: Hosting, name: str) -> None:
-    """Also one that is still being made, which RDS refuses to drop."""
-    try:
-        hosting.snapshots.drop_instance(name)
-    except WrongState:
-        await_instance(run, hosting, name, "restore")
-        hosting.snapshots.drop_instance(name)
+            drop_temporary(hosting.snapshots, name, hosting.patience(), heard=telling(run, "restore"))
 
 
 def delete_archived(run: Run, hosting: Hosting, snapshot: Snapshot, record: Headline) -> None:

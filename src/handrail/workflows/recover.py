@@ -23,7 +23,7 @@ from handrail.workflows.bring_back import (
 )
 from handrail.workflows.catalog import read_catalog, whole
 from handrail.workflows.hosted_backup import drop_unfinished
-from handrail.workflows.run import Equipment, Listener, Run, run_of, stands_at
+from handrail.workflows.run import ARCHIVE, Equipment, Listener, Run, run_of, stands_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +46,37 @@ class Decision:
 
 
 def recover(kit: Equipment, project: ProjectFacts, decision: Decision, listener: Listener) -> tuple[Settled, ...]:
-    """Settle every open run of this database, oldest first; () when there is none."""
-    address = str(kit.database.address)
+    """Settle every open run of this database, oldest first; () when there is none. Those that only read a backup have
+    no lock of the database: one that is at work is left alone."""
+    address, done = str(kit.database.address), list[Settled]()
     with Run("recover", kit, listener).lock():
-        runs = [run for run in kit.journal.open_runs() if address in (_data(run, "database"), _data(run, "source"))]
-        return tuple(
-            _settle(kit, project, run, decision, listener) if _data(run, "database") == address else _ended(kit, run)
-            for run in runs
-        )
+        for run in kit.journal.open_runs():
+            if _data(run, "database") == address:
+                done.append(_settle(kit, project, run, decision, listener))
+            elif _data(run, "source") == address and kit.journal.is_held(run.run_id):
+                run_of(kit, run.run_id, listener).say("recover", f"run {run.run_id} is still at work: left alone")
+            elif _data(run, "source") == address:
+                done.append(_ended(kit, run, listener))
+    return tuple(done)
 
 
 def _data(run: JournalledRun, key: str) -> str:
     return run.started.data.get(key, "")
 
 
-def _ended(kit: Equipment, journalled: JournalledRun) -> Settled:
-    """A backup was being restored into another database: there is nothing to finish or undo here."""
-    Run(journalled.run_id, kit, lambda _: None).end("cleaned")
-    what = f"it was restoring backup {_data(journalled, 'backup')} into {_data(journalled, 'database')}"
+def _ended(kit: Equipment, journalled: JournalledRun, listener: Listener) -> Settled:
+    """A backup was being restored into another database, or a snapshot archived: there is nothing to finish or undo
+    here, but what it had made for a while is dropped."""
+    run = run_of(kit, journalled.run_id, listener)
+    for line in kit.database.end_leftovers(run.id):
+        run.say("recover", line)
+    run.end("cleaned")
+    place = _data(journalled, "database")
+    if _data(journalled, "command") == ARCHIVE:
+        return Settled(run.id, "cleaned", f"it was archiving a snapshot into {place}: only a whole backup counts there")
+    what = f"it was restoring backup {_data(journalled, 'backup')} into {place}"
     return Settled(
-        journalled.run_id,
-        "cleaned",
-        f"{what}: what is there, and files beside it whose names begin so, may not be whole",
+        run.id, "cleaned", f"{what}: what is there, and files beside it whose names begin so, may not be whole"
     )
 
 

@@ -46,6 +46,8 @@ Listener = Callable[[Progress], None]
 STORE_ONLY = frozenset({"backup prune", "backup pin", "backup unpin", "backup note"})
 #: A moment of the archive, put into a new place.
 NEW_FROM_ARCHIVE = "backup restore --to-time"
+#: The database, or a snapshot, streamed into a store for long keeping.
+ARCHIVE = "backup archive"
 #: Commands that only read the database: what a killed one leaves is dropped by whoever comes next.
 UNATTENDED = frozenset({"drill", "backup run-due", NEW_FROM_ARCHIVE})
 
@@ -170,9 +172,10 @@ def locked_run(
 @contextmanager
 def reading_run(equipment: Equipment, listener: Listener, command: str, backup_id: str, into: str) -> Iterator[Run]:
     """A run that reads a backup into another database: journalled, without the lock. It is of that database, so that an
-    upgrade does not wait for it to be settled; `source` is the database of the environment."""
+    upgrade does not wait for it to be settled; `source` is the database of the environment. The journal shows whether
+    it is at work."""
     data = {"backup": backup_id, "database": into, "source": str(equipment.database.address)}
-    with _ended(start_run(equipment, listener, command, data)) as run:
+    with _ended(start_run(equipment, listener, command, data)) as run, equipment.journal.held(run.id):
         yield run
 
 

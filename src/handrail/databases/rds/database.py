@@ -20,7 +20,7 @@ from handrail.databases.rds.place import at_instance, require_same_place
 from handrail.databases.rds.probes import probe
 from handrail.databases.rds.restoring import calls_by_hand
 from handrail.databases.snapshots import SnapshotError, WrongState, require_single
-from handrail.databases.waiting import NotReadyYet, wait_for_instance, wait_for_snapshot
+from handrail.databases.waiting import NotReadyYet, drop_temporary, wait_for_instance, wait_for_snapshot
 from handrail.errors import BackupError
 from handrail.facts import DatabaseAddress, FingerprintRequest
 from handrail.snapshots.descriptor import describe, for_a_while, read_descriptor, write_descriptor
@@ -137,17 +137,8 @@ def _dropped(hosting: Hosting, run_id: str) -> Iterator[str]:
     for one in hosting.snapshots.instances():
         label = read_label(one.settings.tags)
         if label is not None and label.is_temporary and label.run_id == run_id and one.status != "deleting":
-            drop(hosting, one.id)
+            drop_temporary(hosting.snapshots, one.id, hosting.patience())
             yield f"temporary instance {one.id}"
-
-
-def drop(hosting: Hosting, name: str) -> None:
-    """Drop a temporary instance, also one that is still being made."""
-    try:
-        hosting.snapshots.drop_instance(name)
-    except WrongState:
-        wait_for_instance(hosting.snapshots, name, hosting.patience())
-        hosting.snapshots.drop_instance(name)
 
 
 class TemporaryInstance(PostgresDatabase):
@@ -179,4 +170,4 @@ class TemporaryInstance(PostgresDatabase):
     def end(self) -> None:
         """Drop the instance, if one was asked for."""
         if self._name:
-            drop(self._hosting, self._name)
+            drop_temporary(self._hosting.snapshots, self._name, self._hosting.patience())
