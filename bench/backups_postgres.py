@@ -175,7 +175,7 @@ class _Place:
 
         return Commands(
             name, "dump", store, lambda _: [emptied(store), self._called("pg_dump", *words, "-d", "app", "-f", file)],
-            restore, self._check_database, is_engine=True,
+            restore, self._check_database, is_engine=True, is_packed=True,
         )  # fmt: skip
 
     def _base(self, folder: Path, *words: str) -> Command:
@@ -207,7 +207,7 @@ class _Place:
 
         return Commands(
             "pg_basebackup -Ft, zstd 1", "base", store, lambda _: [emptied(store), self._base(store / "0", *words)],
-            lambda _, target: [unpacked(target)], self._check_folder, verify, is_engine=True,
+            lambda _, target: [unpacked(target)], self._check_folder, verify, is_engine=True, is_packed=True,
             note="verified when unpacked again",
         )  # fmt: skip
 

@@ -154,7 +154,8 @@ class _Place:
 
         return Commands(
             name, family, store, lambda number: [emptied(store), Command(words(file))],
-            lambda number, target: [back(file, str(target))], self.check, check, is_engine=True, note=note,
+            lambda number, target: [back(file, str(target))], self.check, check, is_engine=True,
+            is_packed="zstd" in name, note=note,
         )  # fmt: skip
 
     def _never_ends(self) -> bool:

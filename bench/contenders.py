@@ -31,6 +31,7 @@ class Commands:
     check: Callable[[Path], str]
     verify: Callable[[int], Sequence[Step]] = nothing
     is_engine: bool = False
+    is_packed: bool = False
     is_ours: bool = False
     is_whole: bool = True
     note: str = ""
@@ -50,6 +51,7 @@ class Handrail:
     #: A dump becomes a new database of this name instead of a file or a folder.
     new_name: str = ""
     is_engine: bool = False
+    is_packed: bool = True
     is_ours: bool = True
 
     def __post_init__(self) -> None:
@@ -72,7 +74,7 @@ class Handrail:
         return [self._called("create", "--no-verify", "--method", method)]
 
     def restore(self, number: int, target: Path) -> Sequence[Step]:
-        return [self._called("restore", "latest", "--into", self.new_name or str(target))]
+        return [self._called("restore", "latest", "--no-compare", "--into", self.new_name or str(target))]
 
     def verify(self, number: int) -> Sequence[Step]:
         return [self._called("verify")]
