@@ -7,9 +7,11 @@ and the writer decides at the end whether there is more, whether it is whole, or
 
 from __future__ import annotations
 
+import ctypes
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 PART = 16 << 20
@@ -24,6 +26,13 @@ def part_for(expected: int) -> int:
     """How large the parts of an object of about so many bytes have to be: a fifth more than expected, in a tenth fewer
     parts than a bucket takes."""
     return max(PART, -(-expected * 12 // 90_000))
+
+
+def _give_back() -> None:
+    """Give the parts' memory back to the system: glibc keeps it with the threads that had it, beside what is needed
+    next, which is reading the object back. Other C libraries do it by themselves, or cannot."""
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class _GivenUpError(Exception):
@@ -58,6 +67,7 @@ class Upload:
             self._hand_over(bytes(self._buffer))
         self._hand_over(None)
         self._thread.join()
+        _give_back()
         if self._failure is not None:
             raise self._failure
 
