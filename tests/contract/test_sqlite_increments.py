@@ -233,7 +233,7 @@ def test_an_inventory_that_is_not_whole(noise: bytes, cut_at: int) -> None:
 
 
 def test_pieces_grow_with_the_file() -> None:
-    most = 1 << 19
+    most = 3 << 18
     assert [piece_of(4096, count) for count in (0, 1, most, most + 1, 5 * most)] == [4096, 4096, 4096, 8192, 32768]
     assert [piece_of(size, most) for size in (512, 1024, 65536)] == [1024, 1024, 65536]
 

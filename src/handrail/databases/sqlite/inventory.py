@@ -23,8 +23,8 @@ from handrail.errors import BackupError
 
 #: A piece is a page, unless pages are smaller; of each 16 bytes are kept.
 _LEAST = 1 << 10
-#: Of so many pieces the digests take 8 MB; those of larger files are larger.
-_MOST = 1 << 19
+#: Of so many pieces (3 GB of 4 KiB) the digests take 12 MB; pieces of larger files are larger.
+_MOST = 3 << 18
 #: Of inventories that do not say it.
 FIRST_PIECE = 1 << 14
 #: Of a digest of a piece, and of a sum of rows.

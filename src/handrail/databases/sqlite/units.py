@@ -33,8 +33,8 @@ from handrail.databases.sqlite.pages import Snapshot
 from handrail.databases.sqlite.rows import Part, PartDigest, Span, digest_part, rowid_name
 from handrail.databases.sqlite.unchanged import changed_pages, clean_roots, columns_of, has_generated
 
-#: Up to so many pages (2 GB of 4 KiB) the sums of leaves take 12 MB.
-_FINE = 1 << 19
+#: Up to so many pages (1 GB of 4 KiB) the sums of leaves take 7 MB; the work on them takes five times that.
+_FINE = 1 << 18
 #: For each reader so many parts of a table, that none waits long for the last one; of so many units at least and most.
 _PARTS, _FEW, _MANY = 4, 64, 1 << 14
 #: The pages below one.
