@@ -175,7 +175,8 @@ def _opening(artifact: StoredArtifact) -> list[str]:
 def _other_checks(artifact: StoredArtifact) -> list[str]:
     """Who lacks b3sum in an emergency should know what is lost by leaving it out."""
     finds = [*(["age"] if artifact.is_encrypted else []), *(["zstd"] if artifact.compression == "zstd" else [])]
-    return [f"# (Where b3sum cannot be had, leave this out: {' and '.join(finds)} find damage too.)"] if finds else []
+    find = f"{' and '.join(finds)} {'find' if len(finds) > 1 else 'finds'} damage too"
+    return [f"# (Where b3sum cannot be had, leave this out: {find}.)"] if finds else []
 
 
 def _restoring(by_hand: ByHand) -> Iterator[str]:

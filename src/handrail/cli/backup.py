@@ -179,7 +179,7 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
             *(f"artifact   {place}/{record.artifact.key}" for place in places),
             f"           {size(record.artifact.size)}, {record.artifact.compression}, BLAKE3 {record.artifact.digest}",
             *(f"encrypted  to {recipient}" for recipient in record.artifact.recipients),
-            f"verified   {record.verified_at or 'no'}",
+            f"verified   {f'{record.verified_at:%Y-%m-%d %H:%M:%S} UTC' if record.verified_at else 'no'}",
             *(f"kept       {mark}" for mark in _marks(record)),
             *(f"note       {mark.at:%Y-%m-%d} {mark.text}" for mark in record.notes),
         )
