@@ -28,9 +28,9 @@ def test_a_pg_dump_that_is_older_than_the_server(tmp_path: Path, postgres_server
         (old / name).write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) 9.6.24'\n")
         (old / name).chmod(0o755)
     release = str(postgres_server.cluster.binaries.release)
-    older = [tools for tools in find_tools() if tools.version < postgres_server.version]
-    newer = [tools for tools in find_tools() if tools.version >= postgres_server.version]
-    usual = [tools for tools in newer if "/.cache/" not in str(tools.bin_dir)]
+    installed = [tools for tools in find_tools() if "/.cache/" not in str(tools.bin_dir)]  # the others it cannot see
+    older = [tools for tools in installed if tools.version < postgres_server.version]
+    usual = [tools for tools in installed if tools.version >= postgres_server.version]
     words = ("upgrade", "--yes", "--env", "production")
     said = handrail(tmp_path, *words, HANDRAIL_PG_BIN=str(old), PATH="", HANDRAIL_PG_CACHE=str(tmp_path))
     if usual:  # installed where handrail always looks: it is used, whatever PATH says

@@ -117,7 +117,6 @@ class _Where:
         if known is None or known.meaning != table.meaning:
             return array("q", [-1]) * len(units.pages)
         changed = self._changed
-
         places, first, after = self._places, known.first + 1, known.after + 1
         found = [
             place - 1 if first <= (place := places[page]) < after and not changed[page] else -1 for page in units.pages
