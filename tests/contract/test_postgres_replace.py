@@ -15,7 +15,8 @@ import pytest
 
 from handrail.databases.postgres import lifecycle
 from handrail.databases.postgres.database import PostgresDatabase
-from handrail.errors import DatabaseUnavailable
+from handrail.databases.postgres.quoting import Query
+from handrail.errors import DatabaseUnavailable, ExitCode, Interruption
 from handrail.facts import DatabaseAddress
 from support.postgres import PostgresServer
 
@@ -217,3 +218,21 @@ def test_names_stay_within_63_bytes_and_characters_whole() -> None:
     aside = lifecycle.aside_name(taken, long, "failed")
     assert len(aside.encode()) <= 63
     assert aside.endswith("_failed_2")
+
+
+def test_an_interruption_while_the_new_database_is_created_leaves_nothing(
+    postgres_server: PostgresServer, address: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may have created it all the same."""
+    create = lifecycle.create
+
+    def interrupted(query: Query, name: str, *, locale: str, owner: str) -> None:
+        create(query, name, locale=locale, owner=owner)
+        raise Interruption("ended by SIGTERM", ExitCode.TERMINATED)
+
+    database = PostgresDatabase(address)
+    dump = dumped(database)
+    monkeypatch.setattr(lifecycle, "create", interrupted)
+    with pytest.raises(Interruption):
+        database.replace(dump, aside="failed")
+    assert [line for line in names(postgres_server) if line.startswith(address.database)] == [address.database]

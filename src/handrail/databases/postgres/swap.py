@@ -35,8 +35,8 @@ def replace(
         _check_rights(query, live)
         kept = lifecycle.traits(query, live)
         lifecycle.drop(query, new)
-        lifecycle.create(query, new, locale=kept.locale, owner=kept.owner)
-        try:
+        try:  # an interruption that comes while it is created finds it made, or not
+            lifecycle.create(query, new, locale=kept.locale, owner=kept.owner)
             load(dataclasses.replace(target, address=elsewhere(address, new)), source, request)
             check(elsewhere(address, new))
             lifecycle.give(query, new, kept)
