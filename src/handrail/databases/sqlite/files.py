@@ -19,6 +19,7 @@ from handrail.databases.sqlite.connection import (
     connect,
     make_file,
     no_space,
+    remove_companions,
     remove_file,
     sync_folder,
     translate,
@@ -61,8 +62,7 @@ def incoming(target: Path, fill: Filling, mode: int = 0o600) -> Iterator[Path]:
 
 def put_in_place(path: Path, target: Path) -> None:
     """Give a checked file its name, atomically; what a former file of that name left beside it goes first."""
-    for suffix in COMPANIONS:
-        Path(f"{target}{suffix}").unlink(missing_ok=True)
+    remove_companions(target)
     path.replace(target)
     sync_folder(target.parent)
 
