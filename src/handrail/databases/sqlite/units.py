@@ -208,7 +208,7 @@ class ByUnits:
 
     def _plan(self, part: Part, root: int, where: _Where | None) -> _Plan:
         raw, name = self.snapshot.raw, part.table
-        columns = columns_of(raw, name)
+        columns = columns_of(raw, name) if self.keeps else ()
         table = TableUnits(name, (repr(columns), *(part.groups[0] if part.groups else ())))
         keeps = self.keeps and len(part.groups) == 1 and not has_generated(columns)
         try:
