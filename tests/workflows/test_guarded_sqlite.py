@@ -528,3 +528,20 @@ def test_a_killed_prune_does_not_keep_an_upgrade_from_running(tmp_path: Path) ->
     start_run(kit, bench.said.append, "backup prune", {})
     bench.run()
     assert bench.content() == NEW
+
+
+@pytest.mark.parametrize(
+    ("command", "detail"),
+    [
+        ("backup create", "it changes nothing in the database, and only a whole backup counts"),
+        (
+            "backup restore",
+            "the database is at a1, as it was or as restored; a table that it put beside may not be whole",
+        ),
+    ],
+)
+def test_a_killed_run_that_applies_no_revision_is_ended(bench: Bench, command: str, detail: str) -> None:
+    kit, _ = bench.ready()
+    dead = start_run(kit, bench.said.append, command, {})
+    assert bench.recover() == (Settled(dead.id, "cleaned", f"{command} was interrupted: {detail}"),)
+    assert bench.recover() == ()

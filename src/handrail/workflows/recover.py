@@ -23,7 +23,7 @@ from handrail.workflows.bring_back import (
 )
 from handrail.workflows.catalog import read_catalog, whole
 from handrail.workflows.hosted_backup import drop_unfinished
-from handrail.workflows.run import ARCHIVE, Equipment, Listener, Run, run_of, stands_at
+from handrail.workflows.run import ARCHIVE, RESTORE, Equipment, Listener, Run, run_of, stands_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +88,26 @@ def _settle(
         run.say("recover", line)
     if kit.hosting is not None:
         drop_unfinished(run, journalled)
-    if journalled.last(EventKind.WITHHELD):
+    if "revisions" not in journalled.started.data:
+        result, detail = "cleaned", _no_migration(run, journalled)
+    elif journalled.last(EventKind.WITHHELD):
         result, detail = _decide_withheld(run, journalled, decision)
     else:
         result, detail = _finish_or_undo(run, project, journalled, decision)
     run.end(result)
     left = _code_left(journalled, result)
     return Settled(run.id, result, f"{detail}; {left.text}", left.to_type) if left else Settled(run.id, result, detail)
+
+
+def _no_migration(run: Run, journalled: JournalledRun) -> str:
+    """What a run that applies no revisions leaves: what it had made for a while has been dropped by now."""
+    command = _data(journalled, "command")
+    if command == RESTORE:
+        now = named(stands_at(run.equipment.database))
+        what = f"the database is at {now}, as it was or as restored; a table that it put beside may not be whole"
+    else:
+        what = "it changes nothing in the database, and only a whole backup counts"
+    return f"{command} was interrupted: {what}"
 
 
 def _code_left(journalled: JournalledRun, result: str) -> CodeLeft | None:

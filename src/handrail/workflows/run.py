@@ -44,8 +44,10 @@ class Progress:
 Listener = Callable[[Progress], None]
 #: Commands that touch nothing but the store: one that was killed leaves no doubt about the database.
 STORE_ONLY = frozenset({"backup prune", "backup pin", "backup unpin", "backup note"})
+#: A backup or a moment, put in the database's place or a table beside the live one.
+RESTORE = "backup restore"
 #: A moment of the archive, put into a new place.
-NEW_FROM_ARCHIVE = "backup restore --to-time"
+NEW_FROM_ARCHIVE = f"{RESTORE} --to-time"
 #: The database, or a snapshot, streamed into a store for long keeping.
 ARCHIVE = "backup archive"
 #: Commands that only read the database: what a killed one leaves is dropped by whoever comes next.
