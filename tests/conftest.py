@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 pytest.register_assert_rewrite("support.enum_walks")
 SERVER = "postgres_server"
-_NEED_SERVERS = (SERVER, "laboratory")
+_NEED_SERVERS = (SERVER, "one_laboratory")
 #: Where the programs of a server matter; what a server makes of definitions, the oldest and the newest show.
 _ON_MORE_SERVERS = ("contract", "workflows", "e2e")
 
@@ -24,8 +25,17 @@ _ON_MORE_SERVERS = ("contract", "workflows", "e2e")
 SERVERS = os.environ.get("HANDRAIL_SERVERS", "")
 
 
+def pytest_configure() -> None:
+    """What a background shell has its children ignore, the programs under test must hear all the same."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.timeout(0))
         if any(one in getattr(item, "fixturenames", ()) for one in _NEED_SERVERS):
             item.add_marker("postgres")
     if SERVERS == "older":
@@ -115,9 +125,17 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def laboratory() -> Iterator[TestLaboratory]:
-    """RDS with real servers behind it, shared: use names of your own, and take back the faults that you set."""
+def one_laboratory() -> Iterator[TestLaboratory]:
     from support.laboratory import lab_folder, running_laboratory
 
     with lab_folder() as folder, running_laboratory(folder) as lab:
         yield lab
+
+
+@pytest.fixture(scope="module")
+def laboratory(one_laboratory: TestLaboratory) -> Iterator[TestLaboratory]:
+    """RDS with real servers behind it, shared by the tests of a module: use names of your own, and take back the faults
+    that you set. Each module finds it empty: in which order modules come changes nothing, and a server that ran on would
+    cost every test that follows."""
+    yield one_laboratory
+    one_laboratory.faults.reset()

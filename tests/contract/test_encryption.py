@@ -24,6 +24,7 @@ from handrail.stores.encoding import reading, writing
 from handrail.stores.handoff import ROOM
 from handrail.stores.keys import Identity, KeyUnusable
 from handrail.stores.store import StoreError
+from support.children import Child
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -312,7 +313,7 @@ with reading(Slow(), StoredArtifact("k", 1, "", "none", "age", ("x",)), Identity
 def test_a_cancelled_process_ends_at_once(direction: str) -> None:
     """Ctrl-C reaches who waits for the other thread, and that thread does not keep the process alive."""
     command = [sys.executable, "-c", CANCELLED, direction]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with Child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "working\n"
         time.sleep(0.5)

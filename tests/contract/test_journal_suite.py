@@ -15,6 +15,7 @@ import pytest
 from handrail.journal.file import FileJournal
 from handrail.journal.journal import EventKind, Journal, JournalError, JournalEvent, JournalledRun
 from handrail.journal.memory import MemoryJournal
+from support.children import Child
 
 START = datetime(2026, 2, 18, 3, 0, tzinfo=UTC)
 
@@ -97,7 +98,7 @@ def test_a_killed_process_holds_no_run(tmp_path: Path) -> None:
         "import pathlib, sys, time; from handrail.journal.file import FileJournal\n"
         "with FileJournal(pathlib.Path(sys.argv[1])).held('r1'): print('held', flush=True); time.sleep(300)"
     )
-    with subprocess.Popen([sys.executable, "-c", words, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
+    with Child([sys.executable, "-c", words, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
         assert journal.is_held("r1")

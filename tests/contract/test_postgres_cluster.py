@@ -17,6 +17,7 @@ import pytest
 from handrail.databases.postgres.binaries import ServerBinaries, find_server_binaries, unpack_wheel
 from handrail.databases.postgres.cluster import ThrowawayCluster
 from handrail.errors import DatabaseUnavailable, UsageError
+from support.children import Child
 from support.postgres import PostgresServer
 
 
@@ -54,7 +55,7 @@ with ThrowawayCluster(ServerBinaries(Path(sys.argv[1]), int(sys.argv[2]))) as cl
 
 def test_a_cluster_ends_when_its_owner_is_killed(postgres_server: PostgresServer) -> None:
     binaries = postgres_server.cluster.binaries
-    with subprocess.Popen(
+    with Child(
         [sys.executable, "-c", OWNER, str(binaries.bin_dir), str(binaries.version)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -18,6 +18,7 @@ from handrail.databases.postgres.database import PostgresDatabase
 from handrail.databases.postgres.quoting import Query
 from handrail.errors import DatabaseUnavailable, ExitCode, Interruption
 from handrail.facts import DatabaseAddress
+from support.children import Child
 from support.postgres import PostgresServer
 
 
@@ -174,7 +175,7 @@ def test_killed_at_any_moment_the_old_or_the_new_content_is_there(
     for delay in (0.0, 0.15, 0.3, 0.45, 0.6):
         postgres_server.execute(address, ["DELETE FROM things WHERE n > 10"])
         old = database.fingerprint()
-        process = subprocess.Popen(
+        process = Child(
             [sys.executable, "-c", REPLACER, str(address.port), address.database, str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -25,6 +25,7 @@ from handrail.databases.sqlite.rows import Part, Span, digest_part
 from handrail.databases.sqlite.unchanged import Memory
 from handrail.errors import BackupError
 from handrail.facts import DatabaseAddress, Fingerprint
+from support.children import Child
 
 MAKE = """
 PRAGMA page_size=512;
@@ -44,6 +45,7 @@ INSERT INTO keyed SELECT name, id FROM plain;
 
 WRITER = """
 import sqlite3, sys, time
+
 raw = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
 raw.execute("PRAGMA synchronous=OFF")
 print("running", flush=True)
@@ -110,7 +112,7 @@ def test_parts_add_up_wherever_a_table_is_cut(keys: set[int], ids: set[int]) -> 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Another process that commits all the time."""
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE) as writer:
+    with Child[bytes]([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE) as writer:
         try:
             assert writer.stdout is not None
             assert writer.stdout.readline() == b"running\n"

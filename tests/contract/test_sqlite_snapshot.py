@@ -19,6 +19,7 @@ import pytest
 from handrail.databases.sqlite import digest
 from handrail.databases.sqlite.database import SqliteDatabase
 from handrail.facts import DatabaseAddress
+from support.children import Child
 
 #: Moves money between two tables: the sum over both never changes; grows and shrinks the file; checkpoints at random.
 HAMMER = """
@@ -80,8 +81,8 @@ def make_accounts(path: Path, mode: str) -> None:
 
 
 @contextmanager
-def hammering(path: Path, seed: int) -> Iterator[subprocess.Popen[str]]:
-    writer = subprocess.Popen(
+def hammering(path: Path, seed: int) -> Iterator[Child[str]]:
+    writer = Child(
         [sys.executable, "-c", HAMMER, str(path), str(seed)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     with writer:
@@ -181,7 +182,7 @@ def test_a_killed_replace_leaves_the_old_or_the_new_content(tmp_path: Path, mode
 
 def kill_a_replace(live: Path, dump: Path, aside: str, after: float) -> None:
     command = [sys.executable, "-c", REPLACE, str(live), str(dump), aside]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+    with Child(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "begin\n"
         threading.Event().wait(after)
@@ -200,7 +201,7 @@ def test_replace_reaches_connections_that_stay_open(tmp_path: Path) -> None:
         "print('ready',flush=True); sys.stdin.readline();"
         "print(c.execute('SELECT sum(amount) FROM here').fetchone()[0],flush=True)"
     )
-    with subprocess.Popen(
+    with Child(
         [sys.executable, "-c", app, str(live)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None

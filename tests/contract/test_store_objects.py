@@ -23,6 +23,7 @@ from handrail.stores.objects.failures import explained
 from handrail.stores.objects.store import CloudStore
 from handrail.stores.objects.upload import PART
 from handrail.stores.store import StoreError
+from support.children import Child
 from support.faults import Fault, FaultyProxy, faulty_proxy
 from support.objects import HASTY, KEY, SECRET, Server, cloud_store, environment
 
@@ -408,8 +409,7 @@ def test_of_two_processes_that_write_one_key_at_once_one_wins(
     prefix = f"{tmp_path.name}-{size}"
     words = [sys.executable, "-c", WRITER, prefix]
     writers = [
-        subprocess.Popen([*words, letter, str(size)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for letter in "xyz"
+        Child([*words, letter, str(size)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for letter in "xyz"
     ]
     for writer in writers:
         assert writer.stdout is not None

@@ -26,6 +26,7 @@ from handrail.stores.memory import MemoryStore
 from handrail.stores.objects.upload import PART
 from handrail.stores.store import MissingObject, Store, StoreError
 from handrail.stores.write_behind import STEP
+from support.children import Child
 from support.objects import Server, cloud_store, environment
 
 BAD_KEYS = [
@@ -370,7 +371,7 @@ def test_deleting_clears_away_what_a_killed_writer_left(tmp_path: Path) -> None:
 def test_only_what_a_dead_writer_left_is_removed(tmp_path: Path) -> None:
     """One writer lives and one is dead, in other processes; a third writer comes."""
     command = [sys.executable, "-c", KILLED.replace("a/b", "live/x"), str(tmp_path), "wait"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
+    with Child[bytes](command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
         assert living.stdout is not None
         assert living.stdout.readline() == b"writing\n"
         subprocess.run([sys.executable, "-c", KILLED.replace("a/b", "dead/x"), str(tmp_path)], check=False)

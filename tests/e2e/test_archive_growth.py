@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from support.children import Child
 from support.objects import Server, environment
 from support.postgres import PostgresServer
 from support.projects import make_project
@@ -29,7 +30,7 @@ print(time.monotonic() - begun)
 """
 
 
-def peaks(process: subprocess.Popen[str], err: Path) -> tuple[int, int]:
+def peaks(process: Child[str], err: Path) -> tuple[int, int]:
     """The most memory that this process itself had, in MiB: until the dump was stored, and until its end."""
     dumping = most = 0
     while process.poll() is None:
@@ -58,7 +59,7 @@ def archived(folder: Path, seaweed: Server, bucket: str, prefix: str) -> Archive
     place = f"s3://{bucket}/{prefix}"
     words = [sys.executable, "-m", "handrail.cli.main", "backup", "archive", "--to", place, "--json"]
     with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
-        process = subprocess.Popen(words, cwd=folder, env=variables, stdout=out, stderr=err, text=True)
+        process = Child(words, cwd=folder, env=variables, stdout=out, stderr=err, text=True)
         dumping, most = peaks(process, folder / "err")
     assert process.returncode == 0, (folder / "err").read_text()
     client = seaweed.client()

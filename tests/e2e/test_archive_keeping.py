@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from support.children import Child
 from support.laboratory import TestLaboratory, until
 from support.rds_project import RdsProject, make_bucket, rds_project
 
@@ -133,7 +134,7 @@ def test_what_is_cut_in_the_middle_leaves_no_backup(shop: RdsProject, victim: st
     place = f"s3://{BUCKET}/cut-{victim.replace('_', '-')}"
     environment = {**os.environ, **shop.lab.environ, "NO_COLOR": "1"}
     words = [sys.executable, "-m", "handrail.cli.main", "backup", "archive", "--to", place]
-    with subprocess.Popen(
+    with Child(
         words, cwd=shop.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as archive:
         try:
@@ -157,6 +158,13 @@ def test_what_is_cut_in_the_middle_leaves_no_backup(shop: RdsProject, victim: st
         assert unfinished(shop) == []
     else:
         assert archive.returncode == -signal.SIGKILL
+        recovered = shop.call("recover")
+        run = recovered.out.split()[1].rstrip(":")
+        assert (recovered.code, recovered.out) == (
+            0,
+            f"run {run}: cleaned: backup archive was interrupted: it changes nothing in the database, and only a whole"
+            " backup counts\n",
+        )
 
 
 def test_recover_drops_what_a_killed_archive_had_made_for_a_while(shop: RdsProject) -> None:
@@ -166,7 +174,7 @@ def test_recover_drops_what_a_killed_archive_had_made_for_a_while(shop: RdsProje
     assert shop.call("rds", "wait", "to-be-cut").code == 0
     words = ["backup", "archive", "--to", f"s3://{BUCKET}/cut", "--snapshot", "to-be-cut"]
     shop.configure(settings='bandwidth = "1 kB/s"')
-    with subprocess.Popen(
+    with Child(
         [sys.executable, "-m", "handrail.cli.main", *words],
         cwd=shop.folder, env={**os.environ, **shop.lab.environ, "NO_COLOR": "1"}, stderr=subprocess.DEVNULL,
     ) as archive:  # fmt: skip

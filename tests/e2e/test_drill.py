@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.calling import Said, at_b2, handrail, postgres_at_b2
+from support.children import Child
 from support.postgres import PostgresServer
 from support.projects import SYNC_ENV
 
@@ -147,7 +147,7 @@ def test_what_a_killed_drill_leaves_is_in_nobodys_way(tmp_path: Path) -> None:
         "import os, time\nopen('pid.new', 'w').write(str(os.getpid()))\nos.rename('pid.new', 'pid')\ntime.sleep(60)"
     )
     assert handrail(tmp_path, "backup", "create").code == 0
-    with subprocess.Popen([sys.executable, "-m", "handrail.cli.main", "drill"], cwd=tmp_path) as drill:
+    with Child([sys.executable, "-m", "handrail.cli.main", "drill"], cwd=tmp_path) as drill:
         while not (tmp_path / "pid").exists():
             assert drill.poll() is None
             time.sleep(0.05)

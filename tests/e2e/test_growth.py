@@ -9,7 +9,6 @@ import os
 import random
 import shutil
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from support.calling import at_b2, postgres_at_b2
+from support.children import Child
 from support.postgres import PostgresServer
 
 ONLY_NEWEST_SERVER = True
@@ -35,9 +35,7 @@ def timed(words: list[str], folder: Path, **variables: str) -> tuple[float, int]
     """Seconds, and the peak memory of the process itself in MiB; fails with what it says."""
     began, peak = time.monotonic(), 0
     with (folder / "said").open("wb") as said:
-        process = subprocess.Popen(
-            words, cwd=folder, env={**os.environ, "NO_COLOR": "1", **variables}, stdout=said, stderr=said
-        )
+        process = Child(words, cwd=folder, env={**os.environ, "NO_COLOR": "1", **variables}, stdout=said, stderr=said)
         while process.poll() is None:
             peak = max(peak, memory(process.pid))
             time.sleep(0.02)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from support.children import Child
 from support.laboratory import TestLaboratory, until
 from support.projects import Script, write_script
 from support.rds_project import BOOKED, RdsProject, rds_project
@@ -123,7 +124,7 @@ def test_a_dump_of_the_run_is_restored_in_place(project: RdsProject) -> None:
 def test_killed_while_the_snapshot_is_made(project: RdsProject) -> None:
     write_script(project.folder, GOOD)
     project.lab.faults.next_snapshot(hold_at=40)
-    process = subprocess.Popen(
+    process = Child(
         [sys.executable, "-m", "handrail.cli.main", "upgrade", "--yes"],
         cwd=project.folder,
         env={**project.lab.environ, "PATH": "/usr/bin:/bin", "NO_COLOR": "1"},

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from support.children import Child
 from support.killing import Ground, events, leftovers, postgres_ground, processes, sqlite_ground
 from support.postgres import PostgresServer
 from support.story import FIRST, SECOND, Story
@@ -44,7 +45,7 @@ def slowly(story: Story, where: str, seconds: float, *, live_only: bool) -> None
     path.write_text(f"{head}{at}{lines}{body}")
 
 
-def when(story: Story, is_due: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def when(story: Story, is_due: Callable[[], bool], process: Child[str]) -> None:
     deadline = time.monotonic() + 60
     while not is_due():
         assert process.poll() is None, process.communicate()
@@ -243,7 +244,7 @@ def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
         slowly(story, "upgrade", 0.5, live_only=False)
         nohup = [sys.executable, "-c", "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN);"
                  " os.execv(sys.executable, [sys.executable, *sys.argv[1:]])", *HANDRAIL[1:], "upgrade", "--yes"]  # fmt: skip
-        with subprocess.Popen(
+        with Child(
             nohup, cwd=story.folder, env={**os.environ, **story.environment},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         ) as process:  # fmt: skip

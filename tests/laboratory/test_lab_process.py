@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from handrail.laboratory.process import find
+from support.children import Child
 from support.laboratory import SPEED, TestLaboratory, handrail, lab_folder, running_laboratory, until
 
 pytestmark = pytest.mark.story
@@ -111,7 +112,7 @@ def words_of(pid: int) -> list[str]:
 
 def test_ctrl_c_ends_everything(folder: Path) -> None:
     words = ["lab", "start", "--port", "0", "--speed", str(SPEED), "--folder", str(folder)]
-    process = subprocess.Popen(
+    process = Child(
         [sys.executable, "-m", "handrail.cli.main", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     found = until(lambda: find(folder), "the laboratory")

@@ -18,6 +18,7 @@ from handrail.errors import ProjectError
 from handrail.migrator.alembic import AlembicMigrator
 from handrail.migrator.forkserver import ForkServer
 from handrail.migrator.migrator import MigrationEvent, MigrationFailed
+from support.children import Child
 from support.projects import SYNC_ENV, Script, make_project, path_of
 
 RUNS = 50
@@ -207,7 +208,7 @@ def test_ctrl_c_ends_server_and_child(tmp_path: Path) -> None:
         migrator = AlembicMigrator(Path({str(tmp_path)!r}), server=server)
         migrator.run(migrator.describe("head").path)
     """)
-    with subprocess.Popen(
+    with Child(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     ) as parent:
         assert parent.stdout is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import textwrap
 import time
@@ -13,6 +12,7 @@ import pytest
 
 from handrail.migrator.alembic import AlembicMigrator
 from handrail.migrator.migrator import Limits, MigrationEvent, MigrationFailed
+from support.children import Child
 from support.projects import Script, make_project, path_of
 
 HANGING = Script("a1", None, 'import os, time\nprint("PID", os.getpid(), flush=True)\ntime.sleep(600)')
@@ -64,7 +64,7 @@ def test_a_killed_parent_takes_the_child_with_it(tmp_path: Path) -> None:
         migrator = AlembicMigrator(Path({str(tmp_path)!r}))
         migrator.run(migrator.describe("head").path)
     """)
-    parent = subprocess.Popen([sys.executable, "-c", program])
+    parent = Child([sys.executable, "-c", program])
     wait_until(lambda: pid_file.exists() and pid_file.read_text() != "")
     child = int(pid_file.read_text())
     assert is_alive(child)

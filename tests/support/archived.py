@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from handrail.facts import DatabaseAddress
 from handrail.wiring import read_config
 from handrail.wiring_archives import open_archive
 from support.calling import Said, at_b2
+from support.children import Child
 from support.projects import Script
 
 TABLE = '[environments.development.archive]\ntool = "litestream"\nplace = "{place}"\n'
@@ -44,12 +44,12 @@ def read(file: Path, sql: str = "SELECT id, topic, status FROM bookings ORDER BY
 
 
 @contextmanager
-def kept(folder: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+def kept(folder: Path, *words: str) -> Iterator[Child[bytes]]:
     """`handrail archive run`, until everything has arrived; ended at exit as a service ends it."""
     environment = {**{key: value for key, value in os.environ.items() if key != "ENV"}, "NO_COLOR": "1"}
     with (folder / "run.log").open("ab") as log, (folder / "run.out").open("ab") as out:
         command = [sys.executable, "-m", "handrail.cli.main", "archive", "run", *words]
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=log)
+        process = Child[bytes](command, cwd=folder, env=environment, stdout=out, stderr=log)
     try:
         arrived(folder)
         yield process

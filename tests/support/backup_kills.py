@@ -49,6 +49,7 @@ from handrail.workflows.recover import Decision, recover
 from handrail.workflows.run import Equipment, Progress, Run, locked_run, reading_run, run_of
 from support.archived import TABLE, kept
 from support.calling import at_b2, postgres_at_b2
+from support.children import Child
 from support.faults import Fault, FaultyProxy, faulty_proxy
 from support.killing import How, _end, marked, processes, wait_for_children
 from support.objects import Server, cloud_store, environment
@@ -341,10 +342,10 @@ def put_backups(records: Sequence[BackupRecord], source: Path, place: Place, ago
                 out.write(data)
 
 
-def start(place: Place, operation: Operation, end_at: int | None = None) -> subprocess.Popen[bytes]:
+def start(place: Place, operation: Operation, end_at: int | None = None) -> Child[bytes]:
     """The command as users call it, or (with a number) one that ends itself before that change."""
     program = ["-m", "handrail.cli.main"] if end_at is None else [str(_DYING), str(end_at)]
-    return subprocess.Popen(
+    return Child(
         [sys.executable, *program, *place.words(operation)],
         cwd=place.story.folder,
         env={**os.environ, **place.story.environment, "NO_COLOR": "1", "HANDRAIL_COUNT": str(place.story.folder / "n")},
@@ -355,11 +356,11 @@ def start(place: Place, operation: Operation, end_at: int | None = None) -> subp
 
 
 #: Waits for the moment of a kill; False when the command had ended before.
-Moment = Callable[[subprocess.Popen[bytes]], bool]
+Moment = Callable[[Child[bytes]], bool]
 
 
 def after(seconds: float) -> Moment:
-    def wait(process: subprocess.Popen[bytes]) -> bool:
+    def wait(process: Child[bytes]) -> bool:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -381,7 +382,7 @@ def kill_at_request(ground: Ground, operation: Operation, how: How, number: int)
     """The same when the store's server is sent its n-th request, which it gets or not."""
     with ground.fresh(operation, proxied=True) as place:
         assert place.proxy is not None
-        started: list[subprocess.Popen[bytes]] = []
+        started: list[Child[bytes]] = []
 
         def is_it(_: str, __: str) -> bool:
             if len(place.proxy.seen if place.proxy else ()) == number:
@@ -397,7 +398,7 @@ def kill_at_request(ground: Ground, operation: Operation, how: How, number: int)
         return told(place, operation, how) if is_due else None
 
 
-def end_processes(place: Place, process: subprocess.Popen[bytes], how: How) -> None:
+def end_processes(place: Place, process: Child[bytes], how: How) -> None:
     process.kill()
     while how is How.TREE and (living := processes(place.story)):
         for pid in living:

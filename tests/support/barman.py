@@ -19,6 +19,7 @@ from pathlib import Path
 from handrail.archives.barman import BarmanArchive
 from handrail.archives.barman_program import BarmanProgram
 from handrail.facts import DatabaseAddress
+from support.children import Child
 from support.postgres import PostgresServer
 from support.programs import REPOSITORY, unpack
 
@@ -75,7 +76,7 @@ class Lab:
         self.home = folder / "home"
         self.home.mkdir()
         self.temporary = Path(tempfile.gettempdir())
-        self._receiver: subprocess.Popen[bytes] | None = None
+        self._receiver: Child[bytes] | None = None
         self._log = (folder / "receive-wal.log").open("wb")
         binaries = server.cluster.binaries.bin_dir
         self.environ = {
@@ -123,7 +124,7 @@ class Lab:
 
     def receive(self) -> None:
         """Keep receiving WAL, as `barman cron` would; returns when it streams."""
-        self._receiver = subprocess.Popen(
+        self._receiver = Child(
             [obtain_barman(), "-c", self.folder / "barman.conf", "receive-wal", NAME],
             env=self.environ, stdout=self._log, stderr=self._log, start_new_session=True,
         )  # fmt: skip

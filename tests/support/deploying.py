@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.children import Child
 from support.story import Story
 
 _SECONDS = 60.0
@@ -122,7 +123,7 @@ def serving(story: Story) -> Iterator[Server]:
     """The server, from its first release on; requests wait in the socket while it restarts."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
         number = listening.fileno()
-        with subprocess.Popen(
+        with Child(
             [sys.executable, "-c", _SUPERVISOR, str(number)],
             cwd=story.folder,
             env={**os.environ, **story.environment},

@@ -11,6 +11,8 @@ from typing import Any, Self
 
 from bench.linting import CACHE
 
+from support.children import Child
+
 HOME = CACHE / "round-trips"
 BOTH = ("sqlite", "postgresql")
 _WALKER = Path(__file__).with_name("history_walker.py")
@@ -68,6 +70,7 @@ _DAGSTER = """
 import sqlalchemy as sa
 from dagster import DagsterInstance
 from dagster._core.storage.migration import utils
+
 
 utils._UPGRADING_INSTANCE = DagsterInstance.ephemeral()
 initial = sa.MetaData()
@@ -182,7 +185,7 @@ class Walk:
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "DATA_DIR": str(home)}
         self._log = home / "output.txt"
         with self._log.open("a") as log:
-            self._process = subprocess.Popen(
+            self._process = Child(
                 [project.python, _WALKER, versions, project.begin],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -21,6 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from support.children import Child
 from support.postgres import PostgresServer
 from support.story import FIRST, SECOND, Rows, Story, on_postgres, on_sqlite
 
@@ -54,7 +55,7 @@ class Kill:
 #: Makes a story at the first revision, ready to be upgraded, of its own; gone at exit.
 Ground = Callable[[], AbstractContextManager[Story]]
 #: Waits for the moment of the kill; False when the run had ended before.
-Moment = Callable[[subprocess.Popen[bytes], Story], bool]
+Moment = Callable[[Child[bytes], Story], bool]
 
 
 def sqlite_ground(folder: Path, prepare: Callable[[Story], None] = Story.repaired) -> Ground:
@@ -144,7 +145,7 @@ def _wait_for(pid: int, seconds: float) -> None:
 def after_start(seconds: float) -> Moment:
     """So long after the process was started."""
 
-    def wait(process: subprocess.Popen[bytes], _: Story) -> bool:
+    def wait(process: Child[bytes], _: Story) -> bool:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -157,7 +158,7 @@ def after_start(seconds: float) -> Moment:
 def at_event(number: int, seconds: float = 0.0) -> Moment:
     """So long after the journal has so many lines. It is a file, there is nothing to wait on, so it is looked at."""
 
-    def wait(process: subprocess.Popen[bytes], story: Story) -> bool:
+    def wait(process: Child[bytes], story: Story) -> bool:
         while not (journals := story.journals()):
             if process.poll() is not None:
                 return False
@@ -178,8 +179,8 @@ def events(story: Story) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.split("\n")[:-1]]
 
 
-def start(story: Story) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+def start(story: Story) -> Child[bytes]:
+    return Child(
         [sys.executable, "-m", "handrail.cli.main", "upgrade", "--yes"],
         cwd=story.folder,
         env={**os.environ, **story.environment, "NO_COLOR": "1"},

@@ -20,6 +20,7 @@ from botocore.config import Config
 
 from handrail.laboratory.client import LaboratoryClient
 from handrail.laboratory.process import environ, require
+from support.children import Child
 
 USER, PASSWORD, DATABASE = "app", "secret-of-nobody", "shop"
 SPEED = 20
@@ -169,7 +170,7 @@ def running_laboratory(folder: Path, *words: str) -> Iterator[TestLaboratory]:
     running = require(folder)
     # When the tests are killed, the pipe closes, and nothing of the laboratory stays: it would be memory.
     shell = ["/bin/sh", "-c", _WATCH, "handrail-watch", str(running.pid), str(folder)]
-    watch = subprocess.Popen(shell, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+    watch = Child(shell, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         yield TestLaboratory(folder, running.endpoint)
     finally:

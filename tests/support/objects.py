@@ -7,7 +7,6 @@ import logging
 import os
 import random
 import socket
-import subprocess
 import sys
 import time
 import uuid
@@ -24,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from handrail.stores.objects.address import ObjectsAddress
 from handrail.stores.objects.client import Patience, open_client
 from handrail.stores.objects.store import CloudStore
+from support.children import Child
 
 KEY, SECRET = "AKIAHANDRAIL", "not-a-secret-of-anybody"
 HASTY = Patience(connect=2.0, small=5.0, data=20.0, repeats=2, repeat_for=5.0)
@@ -126,7 +126,7 @@ def rclone_server(folder: Path) -> Iterator[Server]:
 @contextmanager
 def _process(folder: Path, words: list[str]) -> Iterator[None]:
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(words, stdout=log, stderr=log, cwd=folder)
+        process = Child(words, stdout=log, stderr=log, cwd=folder)
         try:
             yield
         finally:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from support.children import Child
 from support.story import Story
 
 _SECONDS = 60.0
@@ -44,7 +45,7 @@ def served(story: Story) -> Iterator[int]:
         words = ["--factory", "appserver.app:create_app", "--fd", str(listening.fileno()), "--no-access-log"]
         with (
             (story.folder / "uvicorn.log").open("wb") as log,
-            subprocess.Popen(
+            Child(
                 [sys.executable, "-m", "uvicorn", *words],
                 cwd=story.folder,
                 env={**os.environ, **story.environment},

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 
 from handrail.facts import DatabaseAddress
+from support.children import Child
 
 SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "puddingcamp"
 FIRST, SECOND, THIRD = "5a1f0c3d2b4e", "8c2d47e9b1a0", "b7e3916d0c52"
@@ -35,8 +36,8 @@ class Story:
     environment: dict[str, str]
     query: Query
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    def start(self, *words: str) -> Child[str]:
+        return Child(
             [sys.executable, "-m", "handrail.cli.main", *words],
             cwd=self.folder,
             env={**os.environ, **self.environment, "NO_COLOR": "1"},

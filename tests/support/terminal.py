@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from support.children import Child
+
 #: Makes the pty the controlling terminal, so that Ctrl-C reaches whoever is in the foreground.
 _ON_TERMINAL = "import fcntl,os,sys,termios; fcntl.ioctl(2,termios.TIOCSCTTY,0); os.execv(sys.argv[1],sys.argv[1:])"
 _SEQUENCE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|\r\n|\r|\n|[^\x1b\r\n]+")
@@ -60,7 +62,7 @@ class Terminal:
         fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 40, self._columns, 0, 0))
         dropped = ("ENV", "NO_COLOR", "COLUMNS")
         inherited = {key: value for key, value in os.environ.items() if key not in dropped}
-        with subprocess.Popen(
+        with Child[bytes](
             [sys.executable, "-c", _ON_TERMINAL, *self._command],
             cwd=self._folder,
             env={**inherited, "TERM": "xterm-256color", **(environment or {})},

@@ -94,13 +94,18 @@ class LaboratoryClient:
         self._ask("DELETE", "seed")
 
     def reset(self) -> None:
-        """As if the region had just been made: no instances, snapshots, exports, events, faults, calls."""
+        """As if the region had just been made: no instances, snapshots, exports, events, faults, calls; nor
+        anything that moto keeps (buckets, roles, keys, parameter groups), of whatever region."""
+        self._send("POST", "/moto-api/reset")
         self._ask("DELETE", "everything")
 
     def _ask(self, method: str, path: str, body: Values | None = None) -> Values:
+        return self._send(method, f"/_lab/{path}?region={self._region}", body)
+
+    def _send(self, method: str, path: str, body: Values | None = None) -> Values:
         data = json.dumps(body or {}).encode() if method == "POST" else None
-        url = f"{self.endpoint}/_lab/{path}?region={self._region}"
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - http, loopback
+        url, words = f"{self.endpoint}{path}", {"Content-Type": "application/json"}
+        request = urllib.request.Request(url, data, words, method=method)  # noqa: S310 - http, loopback
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=300) as answer:
