@@ -20,6 +20,8 @@ from handrail.errors import BackupError
 from handrail.facts import DatabaseAddress, TableName
 from support.postgres import PostgresServer
 
+ONLY_NEWEST_SERVER = True
+
 BASE = DumpRequest(Format.PG_BASE)
 TABLES = (
     "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",

@@ -11,6 +11,8 @@ from handrail.databases.database import Database
 from handrail.databases.postgres.database import PostgresDatabase
 from support.postgres import PostgresServer
 
+ONLY_NEWEST_SERVER = True
+
 
 class TestPostgres(DatabaseSuite):
     engine = "postgresql"

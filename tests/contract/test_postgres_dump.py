@@ -21,6 +21,8 @@ from handrail.errors import BackupError, DatabaseUnavailable, HandrailError
 from handrail.facts import DatabaseAddress, ObjectKind, SchemaObject, TableName
 from support.postgres import PostgresServer
 
+ONLY_NEWEST_SERVER = True
+
 ACCOUNTS = (
     "CREATE TABLE accounts (id integer PRIMARY KEY, balance integer NOT NULL, filler text)",
     "INSERT INTO accounts SELECT n, 100, repeat(md5(n::text), 8) FROM generate_series(1, 20000) n",

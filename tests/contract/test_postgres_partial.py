@@ -14,6 +14,8 @@ from handrail.errors import BackupError, HandrailError
 from handrail.facts import DatabaseAddress, TableName
 from support.postgres import PostgresServer
 
+ONLY_NEWEST_SERVER = True
+
 SHOP = (
     "CREATE TYPE mood AS ENUM ('sad', 'glad')",
     "CREATE SCHEMA other",

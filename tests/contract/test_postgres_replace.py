@@ -21,6 +21,8 @@ from handrail.facts import DatabaseAddress
 from support.children import Child
 from support.postgres import PostgresServer
 
+ONLY_NEWEST_SERVER = True
+
 
 def dumped(database: PostgresDatabase) -> io.BytesIO:
     out = io.BytesIO()

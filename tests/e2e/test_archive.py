@@ -31,6 +31,7 @@ BOTH = [(1, "파이썬 학습", "SCHEDULED"), (2, "API 개발", "SCHEDULED")]
 LATE = (3, "late", "OPEN")
 
 
+@pytest.mark.story
 def test_deleted_rows_are_back_as_of_the_second_before(tmp_path: Path) -> None:
     """Into a new database, as one table, in place while Litestream goes on, and as a file."""
     folder = archived(tmp_path)

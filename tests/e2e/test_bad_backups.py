@@ -62,6 +62,7 @@ def test_restore_refuses_and_touches_nothing(tmp_path: Path) -> None:
     assert rows(tmp_path) == ROWS
 
 
+@pytest.mark.story
 def test_postgres(tmp_path: Path, postgres_server: PostgresServer) -> None:
     address = postgres_at_b2(tmp_path, postgres_server, NEXT)
     (tmp_path / "handrail.toml").write_text("[environments.development]\ncompression = 'none'\n")

@@ -131,6 +131,7 @@ op.execute("DO $$ BEGIN IF current_database() LIKE 'test%' THEN RAISE disk_full"
     " USING MESSAGE = 'could not extend file: No space left on device'; END IF; END $$")"""
 
 
+@pytest.mark.story
 def test_a_tablespace_that_fills_while_applying(tmp_path: Path, own_server: PostgresServer) -> None:
     """The scratch database is in another tablespace: the rehearsal has room, the apply has not."""
     address = postgres_at_b2(tmp_path, own_server, FILL)

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
+
 from handrail.databases.postgres.binaries import find_tools
 from handrail.databases.postgres.cluster import ThrowawayCluster
 from handrail.facts import DatabaseAddress
@@ -112,6 +114,7 @@ def many_tables(server: PostgresServer, address: DatabaseAddress, first: int, en
         server.execute(address, ["; ".join(texts)])
 
 
+@pytest.mark.story
 def test_more_tables_than_a_server_has_room_for_locks(tmp_path: Path, postgres_server: PostgresServer) -> None:
     """What pg_dump can do, handrail can; beyond that the setting is named, and nothing is stored."""
     settings = ["max_locks_per_transaction=30", "max_connections=20"]

@@ -99,6 +99,7 @@ sa.Table(
 """
 
 
+@pytest.mark.story
 def test_asked_of_what_autogenerate_writes(tmp_path: Path) -> None:
     env = f"{MODELS}{SYNC_ENV}".replace("= None", "= target_metadata")
     project = make_project(tmp_path, revisions=(BOOKINGS, STATUS), env=env)

@@ -131,10 +131,12 @@ def test_code_and_database_on_sqlite(on_file: Story) -> None:
     brings_both(on_file)
 
 
+@pytest.mark.story
 def test_code_and_database_on_postgresql(on_server: Story) -> None:
     brings_both(on_server)
 
 
+@pytest.mark.story
 def test_both_are_brought_back_on_sqlite(on_file: Story) -> None:
     is_brought_back(on_file)
 
@@ -207,6 +209,7 @@ def failed(story: Story, words: list[str], exits: int = 7) -> tuple[str, str, st
 BACK = "The code was taken back: `./previous.sh` exited 0; `./restart.sh` exited 0."
 
 
+@pytest.mark.story
 def test_a_deploy_command_that_fails(on_file: Story) -> None:
     words = commands(on_file, "echo new > code; echo 'no space left' >&2; exit 4")
     assert failed(on_file, words) == (
@@ -247,6 +250,7 @@ def test_a_deploy_command_that_brings_a_pending_script(on_file: Story) -> None:
     assert state(on_file) == OLD
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("is_pending", [True, False])
 def test_a_deploy_command_that_upgrades_by_itself(on_file: Story, is_pending: bool) -> None:
     python = f"'{sys.executable}' -m alembic"
@@ -281,6 +285,7 @@ def test_code_alone(on_file: Story) -> None:
     assert state(on_file) == ("new", "new", SECOND)
 
 
+@pytest.mark.story
 def test_a_smoke_test_that_fails(on_file: Story) -> None:
     words = [*commands(on_file), "--smoke", "sh -c 'echo no bookings; grep -q old running'"]
     code, message, why, _ = failed(on_file, words)
@@ -291,6 +296,7 @@ def test_a_smoke_test_that_fails(on_file: Story) -> None:
     assert state(on_file) == OLD
 
 
+@pytest.mark.story
 def test_without_an_undo_the_code_stays_and_a_person_is_called(on_file: Story) -> None:
     words = [word for word in commands(on_file) if word not in ("--undo", "./previous.sh")]
     code, message, why, hint = failed(on_file, [*words, "--smoke", "false"], exits=8)
@@ -304,6 +310,7 @@ def test_without_an_undo_the_code_stays_and_a_person_is_called(on_file: Story) -
     assert on_file.result("status")["result"]["interrupted_runs"] == []
 
 
+@pytest.mark.story
 def test_an_undo_that_fails(on_file: Story) -> None:
     words = commands(on_file, undo="echo 'no old release'; exit 1")
     code, _, why, hint = failed(on_file, [*words, "--smoke", "false"], exits=8)
@@ -313,6 +320,7 @@ def test_an_undo_that_fails(on_file: Story) -> None:
     assert state(on_file) == ("new", "new", SECOND)
 
 
+@pytest.mark.story
 def test_a_database_that_stays_keeps_its_code(on_file: Story) -> None:
     """No downgrade is proven and the policy forbids the restore: nobody parts code and database."""
     third = on_file.folder / "alembic" / "versions" / "third.py"
@@ -330,6 +338,7 @@ def test_a_database_that_stays_keeps_its_code(on_file: Story) -> None:
     assert on_file.revision() == SECOND
 
 
+@pytest.mark.story
 @pytest.mark.parametrize(
     ("dying", "result", "detail", "to_type"),
     [
@@ -384,6 +393,7 @@ def test_cancelled_within_the_deploy_command(on_file: Story, number: signal.Sign
     assert state(on_file) == OLD
 
 
+@pytest.mark.story
 def test_further_signals_while_the_code_is_taken_back(on_file: Story) -> None:
     """What runners send that give a job up: SIGINT, and SIGTERM some seconds later."""
     words = commands(on_file, "echo new > code; echo working; sleep 300", "echo undoing; sleep 1; echo old > code")
@@ -503,6 +513,7 @@ def test_what_is_refused_or_fails_its_rehearsal_never_comes_to_the_code(
     assert state(on_file) == OLD
 
 
+@pytest.mark.story
 def test_no_password_is_shown_or_kept(on_server: Story) -> None:
     words = commands(on_server, 'echo "at $STAGING_DATABASE_URL"; echo "with ${STAGING_DATABASE_URL%@*}" | cut -d: -f3')
     out, err = on_server.run(*words)

@@ -74,6 +74,7 @@ def test_without_the_key_nothing_is_dumped_and_the_way_out_is_said(project: Path
     assert rows(project) == ROWS
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("compression", ["zstd", "none"])
 def test_one_that_is_only_encrypted_is_proven_where_the_key_is(project: Path, compression: str) -> None:
     with_keys(project, f'compression = "{compression}"')
@@ -186,6 +187,7 @@ def test_without_the_library_what_to_install_is_said(project: Path) -> None:
     assert handrail(project, "backup", "list", PYTHONPATH=str(project)).code == 0
 
 
+@pytest.mark.story
 def test_a_backup_with_its_sheet_is_understood_drilled_and_told_apart_only_with_the_key(project: Path) -> None:
     for _ in range(2):
         assert handrail(project, "backup", "create", "--identity", "right.key").code == 0

@@ -125,6 +125,7 @@ class TestOnSqlite(Compared):
         assert sorted(path.name for path in place.folder.glob("local.db*")) == ["local.db", "local.db.handrail-lock"]
 
 
+@pytest.mark.story
 class TestOnPostgresql(Compared):
     server: PostgresServer
 
@@ -162,6 +163,7 @@ def test_where_nothing_can_be_compared(tmp_path: Path) -> None:
         assert (said.code, said.error) == (2, error)
 
 
+@pytest.mark.story
 def test_the_files_of_a_server(tmp_path: Path, replica_server: PostgresServer) -> None:
     address = postgres_at_b2(tmp_path, replica_server)
     try:

@@ -13,6 +13,7 @@ from support.calling import ROWS, at_b2, handrail, postgres_at_b2, rows
 from support.postgres import PostgresServer
 
 ONLY_NEWEST_SERVER = True
+pytestmark = pytest.mark.story
 
 
 def test_another_server(tmp_path: Path, postgres_server: PostgresServer, replica_server: PostgresServer) -> None:

@@ -294,6 +294,7 @@ def test_asked_on_a_terminal(tmp_path: Path, keys: bytes, code: int, last: str) 
     assert len(ids(tmp_path)) == 2 - (code == 0)
 
 
+@pytest.mark.story
 def test_on_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
     """What an upgrade and what a person made: the way back stays, the rest goes, and nothing is left of the run."""
     address = postgres_at_b2(tmp_path, postgres_server, NEXT)

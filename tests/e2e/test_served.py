@@ -21,6 +21,7 @@ from support.served import Load, served
 from support.story import SECOND, THIRD, Story, on_postgres
 
 ONLY_NEWEST_SERVER = True
+pytestmark = pytest.mark.story
 
 NULLABLE, WITH_DEFAULT = "sa.Text(), nullable=True", "sa.Text(), nullable=False, server_default='없음'"
 BOOKINGS, USERS = 3000, 500

@@ -203,6 +203,7 @@ class TestOnSqlite(Signals):
             yield story
 
 
+@pytest.mark.story
 class TestOnPostgresql(Signals):
     @pytest.fixture(scope="class")
     @staticmethod

@@ -25,6 +25,8 @@ from support.postgres import PostgresServer
 from support.projects import BOOKINGS, STATUS, SYNC_ENV, Script, make_project, path_of
 from support.projects import ENVIRONMENTS as ENVIRONMENTS_BY_STYLE
 
+ONLY_NEWEST_SERVER = True
+
 DRIVERS = {"psycopg": "sync", "psycopg-async": "async", "asyncpg": "async"}
 QUICK = Limits(lock_timeout=0.1, lock_retry=1.0, statement_timeout=30)
 TOPICS = {TableName("bookings"): (("id", "topic"),)}
