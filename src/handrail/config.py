@@ -25,6 +25,7 @@ from handrail.config_rds import RdsSettings
 from handrail.config_retention import Age, Price, Retention
 from handrail.config_schedule import ScheduleSettings
 from handrail.config_schema import schema_of
+from handrail.config_urls import looked_up
 from handrail.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -183,24 +184,10 @@ class Config:
 
     def url(self, environ: Mapping[str, str]) -> str | None:
         """The configured database URL with `env:NAME` looked up. ConfigError when the variable is not set."""
-        return _looked_up(self.settings.url, environ, "url", self.name)
+        return looked_up(self.settings.url, environ, "url", self.name)
 
     def rehearse_server(self, environ: Mapping[str, str]) -> str | None:
-        return _looked_up(self.settings.rehearse_server, environ, "rehearse_server", self.name)
-
-
-def _looked_up(value: str | None, environ: Mapping[str, str], key: str, environment: str) -> str | None:
-    if value is None or not value.startswith("env:"):
-        return value
-    name = value.removeprefix("env:")
-    found = environ.get(name)
-    if not found:
-        raise ConfigError(
-            f"the environment variable {name} is not set",
-            why=f'`{key} = "{value}"` of the environment {environment} takes the database URL from it',
-            hint=f"export {name}=postgresql://user@host/database, or choose another environment with --env",
-        )
-    return found
+        return looked_up(self.settings.rehearse_server, environ, "rehearse_server", self.name)
 
 
 def load_config(start: Path, *, env: str | None, environ: Mapping[str, str]) -> Config:

@@ -50,7 +50,8 @@ class DatabaseAddress:
             return f"sqlite:///{self.database}"
         who = f"{self.user}@" if self.user else ""
         port = f":{self.port}" if self.port else ""
-        return f"{self.engine}://{who}{self.host or 'localhost'}{port}/{self.database}"
+        host = self.host.rpartition("@")[2]  # before an @ stands the rest of a password that was not written as %40
+        return f"{self.engine}://{who}{host or 'localhost'}{port}/{self.database}"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -381,6 +381,33 @@ def test_a_variable_that_is_not_set(tmp_path: Path, environ: dict[str, str]) -> 
     )
 
 
+@pytest.mark.parametrize("url", ["", "secret", "://secret"])
+def test_what_is_no_url_is_not_shown(tmp_path: Path, url: str) -> None:
+    config = load(tmp_path, f'[environments.development]\nurl = "{url}"')
+    with pytest.raises(ConfigError) as caught:
+        config.url({})
+    error = caught.value
+    assert (error.message, error.why, error.hint) == (
+        "`url` of the environment development is no URL of a database",
+        "it is not shown, since it may hold a password",
+        "write it like postgresql://user@host:5432/name, or sqlite:///./file.db",
+    )
+
+
+def test_a_password_with_an_at_sign_is_not_taken_for_the_host(tmp_path: Path) -> None:
+    config = load(tmp_path, '[environments.production]\nurl = "env:DATABASE_URL"', "production")
+    with pytest.raises(ConfigError) as caught:
+        config.url({"DATABASE_URL": "postgresql://app:s3@cret@db/shop"})
+    error = caught.value
+    assert (error.message, error.why, error.hint) == (
+        "the environment variable DATABASE_URL has more than one @ before the host",
+        "what follows the first one would be read, and shown, as the host",
+        "write an @ of the password as %40",
+    )
+    for fine in ("postgresql://app:s3%40cret@db/a@b", "postgresql://app@server:secret@db:5432/shop"):
+        assert config.url({"DATABASE_URL": fine}) == fine
+
+
 def test_one_recipient_needs_no_list(tmp_path: Path) -> None:
     assert load(tmp_path, '[environments.development]\nrecipients = "age1x"').settings.recipients == ("age1x",)
 

@@ -172,14 +172,22 @@ def test_a_key_in_place_of_a_path_is_refused_and_not_shown(tmp_path: Path) -> No
     for keys, named_by in (
         (KeyFiles(settings(tmp_path, identity=str(KEYS[0])), {}), "`identity` of the environment production"),
         (KeyFiles(settings(tmp_path), {"HANDRAIL_IDENTITY": str(KEYS[0])}), "HANDRAIL_IDENTITY"),
+        (KeyFiles(settings(tmp_path), {}, Path(str(KEYS[0]))), "--identity"),
         (KeyFiles(settings(tmp_path, identity="env:KEY"), {"KEY": "-----BEGIN OPENSSH PRIVATE KEY-----"}), "KEY"),
     ):
         assert [part.replace("SECRET", "") for part in said(_refusal(keys))] == [
             "HR542",
             f"{named_by} holds a private key itself",
-            "it is to name a file: variables and configuration are seen by more programs (the key is not shown)",
+            "it is to name a file: others see the words of commands, variables and configuration (it is not shown)",
             "write the key into a file of mode 0600 and name that one",
         ]
+
+
+def test_a_file_may_be_called_a_secret_key(tmp_path: Path) -> None:
+    file = tmp_path / "secret-key.txt"
+    file.write_text(str(KEYS[0]))
+    file.chmod(0o600)
+    assert KeyFiles(settings(tmp_path, identity=str(file)), {}).identity().remarks == ()
 
 
 def _refusal(keys: KeyFiles) -> HandrailError:

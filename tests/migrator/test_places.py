@@ -107,3 +107,8 @@ def test_requests_and_values_travel_unchanged() -> None:
     assert decode(Request, json.loads(json.dumps(encode(request)))) == request
     run = StatementRun("a1", SourcePosition("a.py", 3), "SELECT", 0.5, -1, (HeldLock(table, "Share"),), (table,))
     assert decode(StatementRun, json.loads(json.dumps(encode(run)))) == run
+
+
+def test_the_rest_of_a_password_is_not_shown_as_the_host() -> None:
+    address = address_of_url(make_url("postgresql://app:s3@cret@db:5432/shop"))
+    assert (address.host, str(address)) == ("cret@db", "postgresql://app@db:5432/shop")

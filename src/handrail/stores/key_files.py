@@ -103,7 +103,7 @@ class KeyFiles:
 
     def _place(self) -> _Place:
         if self._given is not None:
-            return _Place.below(Path.cwd(), self._given, "--identity")
+            return _Place.below(Path.cwd(), _path(str(self._given), "--identity"), "--identity")
         if named := self._environ.get(VARIABLE):
             return _Place.below(Path.cwd(), _path(named, VARIABLE), VARIABLE)
         configured = self._settings.identity
@@ -149,10 +149,10 @@ class KeyFiles:
 
 
 def _path(text: str, named_by: str) -> Path:
-    if "SECRET-KEY" in text.upper() or "PRIVATE KEY" in text.upper():
+    if "AGE-SECRET-KEY-" in text.upper() or "-----BEGIN" in text:  # a file may well be called secret-key.txt
         raise KeyUnusable(
             f"{named_by} holds a private key itself",
-            why="it is to name a file: variables and configuration are seen by more programs (the key is not shown)",
+            why="it is to name a file: others see the words of commands, variables and configuration (it is not shown)",
             hint="write the key into a file of mode 0600 and name that one",
             code="HR542",
         )
