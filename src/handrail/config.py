@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 
 #: An environment's name becomes a folder of the store and of the journal.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+#: What pydantic says in words of Python.
+_OF_TOML = {
+    "tuple_type": "Input should be a list",
+    "dict_type": "Input should be a table",
+    "dataclass_type": "Input should be a table",
+}
 _CODE = re.compile(r"HR-[A-Z]{2}(\d{3})?")
 
 
@@ -182,6 +188,12 @@ class Config:
     deploy: DeploySettings = field(default_factory=DeploySettings)
     prices: Prices = field(default_factory=Prices)
 
+    def table(self, name: str) -> str:
+        """How the head of a table is written, and in which file, where this project is configured."""
+        if self.source is not None and self.source.name == "pyproject.toml":
+            return f"[tool.handrail.{name}] in pyproject.toml"
+        return f"[{name}] in handrail.toml"
+
     def url(self, environ: Mapping[str, str]) -> str | None:
         """The configured database URL with `env:NAME` looked up. ConfigError when the variable is not set."""
         return looked_up(self.settings.url, environ, "url", self.name)
@@ -269,7 +281,8 @@ def _toml(path: Path) -> Mapping[str, object]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML", why=str(error), hint="correct that line") from error
+        hint = "save it as UTF-8" if isinstance(error, UnicodeDecodeError) else "correct that line"
+        raise ConfigError(f"{path} is not valid TOML", why=str(error), hint=hint) from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read", why=error.strerror or str(error)) from error
 
@@ -314,7 +327,7 @@ def _unusable(error: ValidationError, source: Path | None) -> ConfigError:
     if first["type"] == "unexpected_keyword_argument":
         return _unknown_key(first["loc"], source)
     given = f", not {first['input']!r}" if isinstance(first["input"], str | int | float) else ""
-    reason = first["msg"].removeprefix("Value error, ")
+    reason = _OF_TOML.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     if "://" in given or "KEY" in given or where.endswith(("url", "rehearse_server")):
         given = ""  # may hold a password or a key
     return ConfigError(

@@ -32,11 +32,12 @@ def settings_of(config: Config) -> ArchiveSettings:
     """The environment's [archive] table. UsageError with how to write one where there is none."""
     settings = config.settings.archive
     if settings is None:
-        table = f"[environments.{config.name}.archive]"
+        table = config.table(f"environments.{config.name}.archive")
         raise UsageError(
             f"no archive of {config.name} is configured",
             why="an archive keeps every change as it happens, so that a moment can be restored",
-            hint=f'{table} with tool = "litestream" and place = "/mnt/archive", see docs/archives.md',
+            hint=f'write {table} with tool = "litestream" and place = "/mnt/archive" for SQLite, or tool = "barman" and'
+            " the name of Barman's server as place for PostgreSQL, see docs/archives.md",
             code="HR565",
         )
     return settings
@@ -119,7 +120,7 @@ def archived_address(project: Project) -> DatabaseAddress:
 
 
 NAME_IT = (
-    "So that the archive can be read without the database, name its URL in handrail.toml: `url` of the environment."
+    "So that the archive can be read without the database, name its URL in the configuration: `url` of the environment."
 )
 
 

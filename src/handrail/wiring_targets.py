@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from handrail.facts import DatabaseAddress
 
 _VARIABLE = "env:"
+_EXAMPLES = {"postgresql": "postgresql://user@host:5432/name", "sqlite": "sqlite:////path/of/file.db"}
 
 
 def new_database(
@@ -25,9 +26,13 @@ def new_database(
         where = text.removeprefix(_VARIABLE)
         url = environ.get(where, "")
         if not url:
-            raise ConfigError(f"the variable {where} is not set", why="--into takes the new database's URL from it")
+            raise ConfigError(
+                f"the variable {where} is not set",
+                why="--into takes the new database's URL from it",
+                hint=f"export {where}={_EXAMPLES.get(live.address.engine, '')}",
+            )
     elif "://" not in text:
-        return live.sibling(text)
+        return _not_live(live.sibling(text), live)
     address = _address(url, where)
     if address.password and where == "--into":
         raise UsageError(
@@ -40,7 +45,19 @@ def new_database(
             f"a backup of {live.address.engine} cannot be restored into {address.engine}",
             hint="name a database of the same engine",
         )
-    return open_(address)
+    return _not_live(open_(address), live)
+
+
+def _not_live(wanted: Database, live: Database) -> Database:
+    from handrail.migrator.places import is_same_place
+
+    if is_same_place(wanted.address, live.address):
+        raise UsageError(
+            f"{wanted.address} is the live database",
+            why="--into makes a new one",
+            hint="choose another name, or replace the live one, which is kept aside: --in-place",
+        )
+    return wanted
 
 
 def _address(url: str, where: str) -> DatabaseAddress:

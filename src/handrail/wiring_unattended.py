@@ -59,7 +59,7 @@ def timetable_of(config: Config) -> Timetable:
         raise UsageError(
             f"no backup of {config.name} is scheduled",
             why="[schedule] names no tier",
-            hint='in handrail.toml: [schedule] with daily = "03:00", see docs/scheduling.md',
+            hint=f'write {config.table("schedule")} with daily = "03:00", see docs/scheduling.md',
         )
     zone = time_zone(config, "schedule", schedule.timezone)
     every = schedule.whole_every or WHOLE_EVERY

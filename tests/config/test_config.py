@@ -381,6 +381,36 @@ def test_a_variable_that_is_not_set(tmp_path: Path, environ: dict[str, str]) -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "key", "why"),
+    [
+        ("retention = 3", "retention", "Input should be a table, not 3"),
+        ('retention = {daily = 1, milestones = "x"}', "retention.milestones", "Input should be a table, not 'x'"),
+    ],
+)
+def test_what_is_no_table(tmp_path: Path, text: str, key: str, why: str) -> None:
+    assert refused(tmp_path, text) == (f"`{key}` in FILE cannot be used", why, LIST)
+
+
+def test_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "handrail.toml").write_bytes(b'default = "\xff"')
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    assert (caught.value.message, caught.value.hint) == (
+        f"{tmp_path}/handrail.toml is not valid TOML",
+        "save it as UTF-8",
+    )
+
+
+def test_where_a_table_is_written(tmp_path: Path) -> None:
+    """What stands in handrail.toml alone counts, so nobody may be sent there who has the other one."""
+    assert load(tmp_path).table("schedule") == "[schedule] in handrail.toml"
+    (tmp_path / "pyproject.toml").write_text("[tool.handrail]\n")
+    assert load(tmp_path).table("schedule") == "[tool.handrail.schedule] in pyproject.toml"
+    (tmp_path / "handrail.toml").touch()
+    assert load(tmp_path).table("schedule") == "[schedule] in handrail.toml"
+
+
 @pytest.mark.parametrize("url", ["", "secret", "://secret"])
 def test_what_is_no_url_is_not_shown(tmp_path: Path, url: str) -> None:
     config = load(tmp_path, f'[environments.development]\nurl = "{url}"')
@@ -506,7 +536,7 @@ LIST = "docs/configuration.md lists every key"
         ("health = 'echo \"'", "health", "No closing quotation"),
         ("url = 5", "url", "Input should be a valid string"),
         ('failed_copy = "maybe"', "failed_copy", "Input should be 'stop' or 'warn', not 'maybe'"),
-        ('copies = "s3://bucket"', "copies", "Input should be a valid tuple"),
+        ('copies = "s3://bucket"', "copies", "Input should be a list"),
         ('bandwidth = "fast"', "bandwidth", 'a rate is written like "500kB/s", "20MB/s" or "1GB/s", not \'fast\''),
         ("bandwidth = -1", "bandwidth", "Input should be greater than or equal to 0, not -1.0"),
     ],

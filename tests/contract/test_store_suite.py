@@ -464,7 +464,10 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, chunk: int) -> N
                 out.write(b"x" * chunk)
         assert caught.value.message == f"cannot write a/b to the store {folder}"
         assert caught.value.why.split(" (")[0] in ("No space left on device", "File too large")
-        assert caught.value.hint == "make room or rights there, or set `store` of the environment to another folder"
+        assert (
+            caught.value.hint
+            == "make room or rights there, or name another folder (`store`, `copies` or --to says which)"
+        )
         assert caught.value.exit_code is ExitCode.BACKUP_NOT_VERIFIED
         assert everything_below(folder) == []
         put(store, "a/b", b"fits")

@@ -183,7 +183,8 @@ def test_a_lost_file_comes_back_and_litestream_has_to_be_started_again(tmp_path:
             ("archive", "status", "--env", "staging"),
             "HR565 no archive of staging is configured\n"
             "  why: an archive keeps every change as it happens, so that a moment can be restored\n"
-            '  next: [environments.staging.archive] with tool = "litestream" and place = "/mnt/archive", see'
+            '  next: write [environments.staging.archive] in handrail.toml with tool = "litestream" and place ='
+            ' "/mnt/archive" for SQLite, or tool = "barman" and the name of Barman\'s server as place for PostgreSQL, see'
             " docs/archives.md",
         ),
         (

@@ -173,7 +173,7 @@ def fill_disk(ground: Ground, call: Calls, folder: Path) -> None:
         assert re.fullmatch(rf"HR510 cannot write development/<id>/artifact\S* to the store {folder}", message), error
         assert rest == [
             "  why: No space left on device (0 MB are free there)",
-            "  next: make room or rights there, or set `store` of the environment to another folder",
+            "  next: make room or rights there, or name another folder (`store`, `copies` or --to says which)",
         ]
         assert (ground.listed(), ground.leftovers(), list(folder.rglob(".partial*"))) == (before, [], [])
         ballast.unlink()

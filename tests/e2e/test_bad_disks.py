@@ -100,7 +100,7 @@ def test_a_disk_that_fills_while_backing_up(tmp_path: Path) -> None:
             assert lines[0].endswith("/artifact.zst to the store <here>/small")
             assert lines[1].startswith(f"  why: {reason} (")
             assert lines[2:] == [
-                "  next: make room or rights there, or set `store` of the environment to another folder"
+                "  next: make room or rights there, or name another folder (`store`, `copies` or --to says which)"
             ]
             assert below(tmp_path / "small") == ["production"]
     assert (tmp_path / "local.db").read_bytes() == before

@@ -193,7 +193,8 @@ CASES: tuple[Case, ...] = (
         2,
         """HR230 the database sqlite:///<here>/local.db cannot be read
   why: DatabaseError: file is not a database
-  next: handrail doctor shows what is missing""",
+  next: if it is damaged, move it away (with local.db-wal, where there is one), and bring the last proven backup\
+ back: mv <here>/local.db <here>/local.db.damaged; handrail backup restore verified --in-place""",
     ),
     (
         _a_circle_of_links,
@@ -218,7 +219,8 @@ CASES: tuple[Case, ...] = (
         2,
         """HR230 the database sqlite:///<here>/local.db cannot be read
   why: DatabaseError: database disk image is malformed
-  next: handrail doctor shows what is missing""",
+  next: if it is damaged, move it away (with local.db-wal, where there is one), and bring the last proven backup\
+ back: mv <here>/local.db <here>/local.db.damaged; handrail backup restore verified --in-place""",
     ),
     (
         _no_folder,

@@ -31,7 +31,7 @@ def test_another_server(tmp_path: Path, postgres_server: PostgresServer, replica
             assert connection.execute("SELECT id, topic FROM bookings ORDER BY id").fetchall() == ROWS
         said = handrail(tmp_path, "backup", "restore", "latest", "--into", "env:ELSEWHERE", ELSEWHERE=url)
         assert (said.code, said.error) == (
-            5, "HR500 The database brought is already there.\n  next: Choose another name, or `dropdb brought`.",
+            5, "HR500 The database brought is already there.\n  next: Choose another name.",
         )  # fmt: skip
     finally:
         replica_server.drop("brought")
@@ -89,7 +89,8 @@ def test_a_file_by_its_url(tmp_path: Path) -> None:
         ),
         (
             "env:ELSEWHERE",
-            "HR210 the variable ELSEWHERE is not set\n  why: --into takes the new database's URL from it",
+            "HR210 the variable ELSEWHERE is not set\n  why: --into takes the new database's URL from it\n"
+            "  next: export ELSEWHERE=sqlite:////path/of/file.db",
         ),
         (
             "postgresql://",

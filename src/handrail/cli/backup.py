@@ -285,10 +285,12 @@ def copy(
         run = Run(record.run_id, kit, output.progress)
         source = whole_store(run, record)
         done = {}
-        for target in (one for one in targets if one.place != source.place):
-            run.say("copy", f"copying {record.id} to {target.place}", "started")
-            copied = copy_with_parents(run, record, source, target)
-            done[copied.place] = copied.written
-            how = "copied to it and read back" if copied.written else "it was there already, whole"
-            output.lines(f"{record.id} is in {copied.place}: {how}")
+        for target in targets:
+            place, written = target.place, False
+            if place != source.place:
+                run.say("copy", f"copying {record.id} to {place}", "started")
+                written = copy_with_parents(run, record, source, target).written
+            done[place] = written
+            how = "copied to it and read back" if written else "it was there already, whole"
+            output.lines(f"{record.id} is in {place}: {how}")
         output.document(CopiedBackup(record.id, done))

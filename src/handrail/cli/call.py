@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handrail.errors import ApprovalMissing
+from handrail.errors import ApprovalMissing, UsageError
 from handrail.interruptions import answerable
 
 if TYPE_CHECKING:
@@ -64,6 +64,19 @@ def equipped(
     """The same with the adapters."""
     project, facts = looked(root, env, target)
     return project, facts, project.equipment(facts, identity)
+
+
+def text_of(word: str) -> str:
+    """A word of the command that is to be kept. UsageError for bytes that the terminal did not send as UTF-8."""
+    try:
+        word.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{word!r} is no text in UTF-8",
+            why="it is written into a document, which has to be read elsewhere",
+            hint="use a terminal and a locale of UTF-8 (LC_ALL=C.UTF-8)",
+        ) from error
+    return word
 
 
 def asker(output: Output, yes: bool) -> Ask:

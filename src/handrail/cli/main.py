@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 
 def run() -> None:
     """Entry point of the installed script. Typer would send colours into a pipe on some CI machines: not ours."""
     if not sys.stdout.isatty():
         os.environ.setdefault("NO_COLOR", "1")
+    if isinstance(sys.stdout, TextIOWrapper):  # a sign that it cannot show must not end a call, as on stderr
+        sys.stdout.reconfigure(errors="backslashreplace")
     words = sys.argv[1:]
     if is_plain_lint(words):
         from handrail.cli.reviewing import Asked, review

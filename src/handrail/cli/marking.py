@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, Json, Root, Which, equipped
+from handrail.cli.call import HERE, Env, Json, Root, Which, equipped, text_of
 from handrail.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def pin(
 
         end = _day(project.config, until)
         with locked_run(kit, output.progress, "backup pin") as run:
-            record, places = marking.pin(run, which, reason, end)
+            record, places = marking.pin(run, which, text_of(reason), end)
         output.lines(f"{record.id} is kept{f' until {until}' if until else ''}; handrail backup unpin takes that back")
         output.document(BackupSummary.of(record, places))
 
@@ -77,7 +77,7 @@ def note(
         from handrail.workflows.run import locked_run
 
         with locked_run(kit, output.progress, "backup note") as run:
-            record, places = marking.note(run, which, text, milestone)
+            record, places = marking.note(run, which, text_of(text), milestone)
         output.lines(f"noted beside {record.id}")
         if milestone and milestone not in project.config.retention.milestones:
             output.warnings([f"[retention.milestones] names no time for {milestone}: the backup is kept until it does"])

@@ -9,7 +9,7 @@ import typer
 
 from handrail.amounts import count
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Yes, asker, confirmed, equipped, opened
+from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Yes, asker, confirmed, equipped, opened, text_of
 from handrail.errors import DatabaseUnavailable, UsageError
 from handrail.migrations.revision import named
 
@@ -102,9 +102,9 @@ def _target(into: str, files: str, table: str) -> Target:
     from handrail.workflows.moment import Target
 
     if not table:
-        return Target(into, files)
+        return Target(text_of(into), files)
     named = table_named(table)
-    return Target(table=named, side=table_named(into or f"{named.name}_restored").name)
+    return Target(table=named, side=table_named(text_of(into) or f"{named.name}_restored").name)
 
 
 def _restore_backup(
@@ -145,7 +145,7 @@ def _restore_backup(
         with locked_run(kit, output.progress, RESTORE, {"backup": record.id}) as run:
             aside, lost = restore_in_place(run, whole(kit, record, places), compare=is_compared)
         place = str(facts.address)
-        output.lines(f"restored {record.id}; {lost}; the former database is kept as {aside}")
+        output.lines(f"restored {record.id}; {_kept(aside, f'{lost}; ')}")
         output.warnings(_not_archived(project.config, facts.address))
     _tell_of_rows(output, record, is_compared=is_compared)
     output.document(Restored(record.id, place, aside, compared=is_compared, proven_at=record.verified_at))
@@ -277,8 +277,12 @@ def _where(put: Put, table: str) -> Iterator[str]:
     elif put.aside is None:
         yield f"restored {put.found.name} into {put.place}"
     else:
-        kept = f"the former database is kept as {put.aside}" if put.aside else "there was no database before"
-        yield f"restored {put.found.name}; {kept}"
+        yield f"restored {put.found.name}; {_kept(put.aside)}"
+
+
+def _kept(aside: str, lost: str = "") -> str:
+    """What became of the database that was there; "" when none was, and then nothing can be lost either."""
+    return f"{lost}the former database is kept as {aside}" if aside else "there was no database before"
 
 
 def _document(found: Found) -> MomentDocument:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import sys
 import traceback
@@ -66,7 +67,7 @@ def project_failure(error: BaseException, connections: Connections, root: Path) 
         return DatabaseUnavailable(
             f"the database {connections.aimed} cannot be read",
             why=last_line(error),
-            hint="handrail doctor shows what is missing",
+            hint=_damage_hint(error, connections.aimed),
         )
     if isinstance(error, CommandError | RevisionError):
         return ProjectError(" ".join(str(error).split()), hint=_project_hint(error), code=_code_of(error))
@@ -181,6 +182,17 @@ def _connect_hint(error: BaseException) -> str:
     return "check that the server runs and that the URL is right"
 
 
+def _damage_hint(error: BaseException, address: DatabaseAddress | None) -> str:
+    """A file that SQLite cannot read is moved away by hand: only a person knows that it is not merely another file."""
+    if address is None or address.engine != "sqlite" or not re.search("not a database|malformed", str(error)):
+        return "handrail doctor shows what is missing"
+    file = address.database
+    return (
+        f"if it is damaged, move it away (with {Path(file).name}-wal, where there is one), and bring the last proven"
+        f" backup back: mv {file} {file}.damaged; handrail backup restore verified --in-place"
+    )
+
+
 def _project_hint(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, ModuleNotFoundError):
@@ -191,7 +203,7 @@ def _project_hint(error: BaseException) -> str:
         return "correct script_location, or run: alembic init alembic"
     if "Multiple head" in text:
         return "merge them (alembic merge heads), or name the target: heads, or one revision"
-    if "Can't locate revision" in text or "No such revision" in text:
+    if any(words in text for words in ("Can't locate revision", "No such revision", "didn't produce")):
         return "handrail history shows the revisions there are"
     if "script.py.mako" in text:
         return "new scripts are made from it: take the one that `alembic init` writes into another folder"

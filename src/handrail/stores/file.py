@@ -142,7 +142,7 @@ class FileStore:
             raise StoreError(
                 message,
                 why=f"{error.strerror or error}{free}",
-                hint="make room or rights there, or set `store` of the environment to another folder",
+                hint="make room or rights there, or name another folder (`store`, `copies` or --to says which)",
             ) from error
 
 

@@ -200,7 +200,8 @@ def restore_in_place(run: Run, backup: BackupRecord, *, compare: bool = False) -
     with parts_of(run, backup, "undo") as (content, *increments):
         kept = kit.database.replace(content, request, aside=f"failed_{run.id}", increments=increments, check=check)
     run.try_note(EventKind.UNDO_DONE, "restore", {"aside": kept})
-    run.say("undo", f"restored backup {backup.id}; the failed database is kept as {kept}", "done")
+    before = f"the failed database is kept as {kept}" if kept else "there was no database before"
+    run.say("undo", f"restored backup {backup.id}; {before}", "done")
     return kept, lost
 
 

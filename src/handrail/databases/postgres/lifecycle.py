@@ -42,7 +42,7 @@ def exists(query: Query, name: str) -> bool:
 def create(query: Query, name: str, *, locale: str = "", owner: str = "") -> None:
     """Make an empty database. BackupError when it is there, DatabaseUnavailable without the right."""
     if exists(query, name):
-        raise BackupError(f"The database {name} is already there.", hint=f"Choose another name, or `dropdb {name}`.")
+        raise BackupError(f"The database {name} is already there.", hint="Choose another name.")
     if not query("SELECT 1 FROM pg_roles WHERE rolname = current_user AND (rolcreatedb OR rolsuper)"):
         role = query("SELECT current_user::text")[0][0]
         raise DatabaseUnavailable(

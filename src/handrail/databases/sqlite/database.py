@@ -341,8 +341,11 @@ class SqliteDatabase:
         except FileExistsError:
             raise BackupError(f"{self._file} is there already.", hint="Choose another name.") from None
         except OSError as error:
+            is_missing = isinstance(error, FileNotFoundError)
             raise DatabaseUnavailable(
-                f"{self._file} cannot be made.", why=error.strerror or str(error), hint="Check the folder's rights."
+                f"{self._file} cannot be made.",
+                why=error.strerror or str(error),
+                hint=f"Make the folder: mkdir -p {self._file.parent}" if is_missing else "Check the folder's rights.",
             ) from error
 
     def drop(self) -> None:
