@@ -61,6 +61,16 @@ def test_the_copy_is_the_source(replica_server: PostgresServer, source: Database
     assert not folder.exists()
 
 
+def test_it_takes_the_room_of_all_databases(replica_server: PostgresServer, source: DatabaseAddress) -> None:
+    database = PostgresDatabase(source)
+    with replica_server.connect(source) as connection:
+        ((both,),) = connection.execute(
+            "SELECT sum(pg_database_size(oid))::bigint FROM pg_database WHERE datname IN ('shop', 'template1')"
+        ).fetchall()
+    assert isinstance(both, int)
+    assert database.size_bytes() < both <= database.size_bytes(BASE)
+
+
 def test_what_others_write_meanwhile_is_named_and_the_rest_compared(
     replica_server: PostgresServer, source: DatabaseAddress
 ) -> None:

@@ -76,6 +76,11 @@ class DumpRequest:
         return not self.tables and not self.schema_only
 
     @property
+    def is_complete(self) -> bool:
+        """Whether it holds everything by itself."""
+        return self.is_whole and self.format not in INCREMENTS
+
+    @property
     def is_of_a_server(self) -> bool:
         return self.format in OF_A_SERVER
 

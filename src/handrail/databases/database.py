@@ -149,8 +149,9 @@ class Database(Dumps, Protocol):
         """Read the catalog: tables, columns, objects, sizes. Alembic's version table is not among the tables."""
         ...
 
-    def size_bytes(self) -> int:
-        """What it takes on its disk, as `facts` has it; cheap, however many tables there are."""
+    def size_bytes(self, request: DumpRequest = WHOLE) -> int:
+        """What it takes on its disk, as `facts` has it; cheap, however many tables there are. With a request for a
+        whole server, what all of its databases take."""
         ...
 
     def fingerprint(self, request: FingerprintRequest | None = None, *, on_table: OnTable = unheard) -> Fingerprint:

@@ -46,14 +46,13 @@ def make_backup(
     if to_be_proven:
         require_identity(run, recipients)
     request, parent = built_on(run, with_label(run, request, backup_id, step))
-    needed = kit.database.size_bytes()
+    needed = kit.database.size_bytes(request) if request.is_complete and not request.is_hosted else None
     _check_room(kit, needed)
     key = artifact_key(kit.environment, backup_id, kit.compression, is_encrypted=bool(recipients))
     with run.step(step, f"backing up to {kit.store.place}") as done:
         started = kit.clock()
         with kit.store.open_write(key) as out, writing(out, key, kit.compression, recipients) as writer:
-            expected = None if request.is_hosted else needed
-            report = kit.database.dump(counted(run, step, writer.sink, expected), request)
+            report = kit.database.dump(counted(run, step, writer.sink, needed), request)
             writer.finish()
             artifact = writer.artifact()
         record = BackupRecord(
@@ -126,15 +125,15 @@ def _apart(record: Headline) -> str:
     return f"; not compared, since others wrote to it meanwhile: {apart}" if apart else ""
 
 
-def _check_room(kit: Equipment, needed: int) -> None:
-    """Only an uncompressed artifact's size is known beforehand."""
+def _check_room(kit: Equipment, needed: int | None) -> None:
+    """Only an uncompressed artifact's size is known beforehand, and only that of one that holds everything."""
     free = kit.store.free_bytes()
-    if kit.compression != "none" or free is None:
+    if kit.compression != "none" or free is None or needed is None:
         return
     if free < needed * _DUMP_ROOM:
         raise StoreError(
             f"the store {kit.store.place} has no room for a backup",
-            why=f"the database has {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free",
+            why=f"what is backed up has {size(needed)}, {size(free)} are free",
             hint="make room, or set `store` of the environment to another place",
         )
 

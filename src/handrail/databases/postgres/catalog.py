@@ -64,6 +64,12 @@ def size_bytes(query: Query) -> int:
     return int(query("SELECT pg_database_size(current_database())")[0][0])
 
 
+def server_bytes(query: Query) -> int:
+    """What all databases take that this role may connect to (of others, only pg_read_all_stats may be told)."""
+    sizes = "SELECT sum(pg_database_size(oid)) FROM pg_database WHERE has_database_privilege(oid, 'CONNECT')"
+    return int(query(sizes)[0][0])
+
+
 def facts(query: Query, *, default_schema: str, version_table: TableName, rows: Rows | None = None) -> DatabaseFacts:
     """Read the catalog, by `rows` where there may be many. The caller has set `reading.SETTINGS`, so definitions name
     schemas."""

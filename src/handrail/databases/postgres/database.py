@@ -102,9 +102,9 @@ class PostgresDatabase:
             rows = streamed(query)
             return catalog.facts(query, default_schema=schema, version_table=self._version_table, rows=rows)
 
-    def size_bytes(self) -> int:
+    def size_bytes(self, request: DumpRequest = WHOLE) -> int:
         with opened(self._address, self._application) as query:
-            return catalog.size_bytes(query)
+            return catalog.server_bytes(query) if request.is_of_a_server else catalog.size_bytes(query)
 
     def fingerprint(self, request: FingerprintRequest | None = None, *, on_table: OnTable = unheard) -> Fingerprint:
         with reading(self._address, self._application) as (query, schema):

@@ -121,7 +121,7 @@ class SqliteDatabase:
         with reading(self._file) as raw:
             return catalog.facts(raw, version_table=self._version_table)
 
-    def size_bytes(self) -> int:
+    def size_bytes(self, request: DumpRequest = WHOLE) -> int:
         with reading(self._file) as raw:
             return catalog.size_bytes(raw)
 
