@@ -12,7 +12,7 @@ import typer
 from handrail.amounts import size
 from handrail.backups.methods import INCREMENTS, WAYS, DumpRequest, Method, first_method, part_of, request_of, way_to
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Which, equipped, looked
+from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Which, equipped, looked, stored
 from handrail.cli.restoring import table_named
 from handrail.errors import BackupError, UsageError
 from handrail.migrations.revision import named
@@ -123,7 +123,7 @@ def explain(env: Env = None, root: Root = HERE, json: Json = False) -> None:
 def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """List the environment's backups, newest first."""
     with answering("backup list", json) as output:
-        _, _, kit = equipped(root, env)
+        _, _, kit = stored(output, root, env)
         from handrail.cli.documents import BackupList, BackupSummary
         from handrail.workflows.catalog import read_catalog
 
@@ -161,7 +161,7 @@ def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None
 def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Show everything that is known about a backup."""
     with answering("backup show", json) as output:
-        _, _, kit = equipped(root, env)
+        _, _, kit = stored(output, root, env)
         from handrail.cli.drill_documents import ShownBackup
         from handrail.workflows.catalog import whole
         from handrail.workflows.drill import read_drills
@@ -208,7 +208,7 @@ def sheet(
 ) -> None:
     """Print how to restore a backup without handrail. The same lies beside the backup as RECOVERY.txt."""
     with answering("backup sheet", json) as output:
-        _, _, kit = equipped(root, env)
+        _, _, kit = stored(output, root, env)
         from handrail.cli.restore_documents import Sheet
         from handrail.workflows.backup import sheet_of
         from handrail.workflows.catalog import find_whole
@@ -242,7 +242,7 @@ def verify(
 ) -> None:
     """Prove that a backup restores. It is loaded into a scratch database and compared with what the source was."""
     with answering("backup verify", json) as output:
-        _, _, kit = equipped(root, env, identity=identity)
+        _, _, kit = stored(output, root, env, identity=identity)
         from handrail.cli.documents import BackupSummary
         from handrail.workflows.backup import verified_copy
         from handrail.workflows.catalog import find_whole
@@ -268,7 +268,7 @@ def copy(
 ) -> None:
     """Copy a backup to another store, and read it back there. What is half there or damaged is replaced."""
     with answering("backup copy", json) as output:
-        project, _, kit = equipped(root, env)
+        project, _, kit = stored(output, root, env)
         from handrail.cli.documents import CopiedBackup
         from handrail.wiring_stores import open_store
         from handrail.workflows.copies import copy_with_parents, whole_store

@@ -66,6 +66,25 @@ def equipped(
     return project, facts, project.equipment(facts, identity)
 
 
+def stored(
+    output: Output, root: Path, env: str | None, *, identity: Path | None = None
+) -> tuple[Project, ProjectFacts, Equipment]:
+    """The same for commands that read what is stored, also while nobody can reach the database: when it is gone, they
+    are what is needed most. Then it is where env.py aimed, and nothing is known of its revisions."""
+    from handrail.migrator.migrator import NoDatabase, ProjectFacts
+    from handrail.workflows.run import Progress
+
+    try:
+        return equipped(root, env, identity=identity)
+    except NoDatabase as error:
+        if error.address is None:
+            raise
+        text = f"{error.message}: {error.why}; what is stored is read without it"
+        output.progress(Progress("database", "warning", text))
+        project, facts = opened(root, env), ProjectFacts.unseen(error.address)
+        return project, facts, project.equipment(facts, identity)
+
+
 def text_of(word: str) -> str:
     """A word of the command that is to be kept. UsageError for bytes that the terminal did not send as UTF-8."""
     try:

@@ -9,7 +9,20 @@ import typer
 
 from handrail.amounts import count
 from handrail.cli.answering import answering
-from handrail.cli.call import HERE, Env, IdentityFile, Json, Root, Yes, asker, confirmed, equipped, opened, text_of
+from handrail.cli.call import (
+    HERE,
+    Env,
+    IdentityFile,
+    Json,
+    Root,
+    Yes,
+    asker,
+    confirmed,
+    equipped,
+    opened,
+    stored,
+    text_of,
+)
 from handrail.errors import DatabaseUnavailable, UsageError
 from handrail.migrations.revision import named
 
@@ -118,7 +131,9 @@ def _restore_backup(
     env: str | None,
     root: Path,
 ) -> None:
-    project, facts, kit = equipped(root, env, identity=identity)
+    project, facts, kit = (
+        stored(output, root, env, identity=identity) if target.into else equipped(root, env, identity=identity)
+    )
     from handrail.cli.restore_documents import Restored
     from handrail.workflows.backup import restore_new, restore_table
     from handrail.workflows.bring_back import restore_in_place

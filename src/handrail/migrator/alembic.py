@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from handrail import errors
 from handrail.enums.states import EnumReading
 from handrail.errors import HandrailError, LockNotObtained, ProjectError
 from handrail.facts import DatabaseAddress
-from handrail.migrations.operations import RevisionRun, SourcePosition
+from handrail.migrations.operations import RevisionRun
 from handrail.migrations.revision import Revision, RevisionPath
 from handrail.migrator.forkserver import ForkServer
 from handrail.migrator.linear import linear_path
@@ -34,6 +33,7 @@ from handrail.migrator.migrator import (
 from handrail.migrator.process import STARTING_SILENCE, Child, Silence
 from handrail.migrator.protocol import ProjectPlace, Request, decode
 from handrail.migrator.script_files import toml_options
+from handrail.migrator.sent_errors import error_of
 
 #: The server gets the first chance to end a statement, since it says more about it.
 _SERVER_FIRST = 1.0
@@ -366,24 +366,6 @@ def without_sources(path: RevisionPath) -> RevisionPath:
     """The path without the texts of its scripts, which the child has on disk."""
     light: tuple[Revision, ...] = tuple(dataclasses.replace(revision, source="") for revision in path.revisions)
     return dataclasses.replace(path, revisions=light)
-
-
-def error_of(message: Mapping[str, Any]) -> HandrailError:
-    """The error that a child sent."""
-    if message["error"] == "MigrationFailed":
-        position = message["position"]
-        return MigrationFailed(
-            message["message"],
-            why=message["why"],
-            hint=message["hint"],
-            revision=message["revision"],
-            position=SourcePosition(*position) if position else None,
-            traceback=message["traceback"],
-            is_partly_committed=message["partly_committed"],
-        )
-    kind = getattr(errors, message["error"], HandrailError)
-    error: HandrailError = kind(message["message"], why=message["why"], hint=message["hint"], code=message["code"])
-    return error
 
 
 def _ending(status: int | None) -> str:

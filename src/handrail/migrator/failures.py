@@ -10,16 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError
 
-from handrail.errors import DatabaseUnavailable, HandrailError, ProjectError, UnsupportedEngine
+from handrail.errors import HandrailError, ProjectError, UnsupportedEngine
 from handrail.facts import DatabaseAddress
 from handrail.migrations.operations import SourcePosition
-from handrail.migrator.migrator import MigrationFailed
+from handrail.migrator.migrator import MigrationFailed, NoDatabase
 from handrail.migrator.places import ENGINES
 from handrail.migrator.project import relative
 from handrail.migrator.recorder import AlreadyCommitted
@@ -60,14 +59,18 @@ def project_failure(error: BaseException, connections: Connections, root: Path) 
     if refused is not None:
         return refused
     if connections.failure is not None and connections.failure in chain(error):
-        return DatabaseUnavailable(
-            f"no connection to {connections.aimed}", why=last_line(connections.failure), hint=_connect_hint(error)
+        return NoDatabase(
+            f"no connection to {connections.aimed}",
+            why=last_line(connections.failure),
+            hint=_connect_hint(error),
+            address=connections.aimed,
         )
     if isinstance(error, DBAPIError):
-        return DatabaseUnavailable(
+        return NoDatabase(
             f"the database {connections.aimed} cannot be read",
             why=last_line(error),
             hint=_damage_hint(error, connections.aimed),
+            address=connections.aimed,
         )
     if isinstance(error, CommandError | RevisionError):
         return ProjectError(" ".join(str(error).split()), hint=_project_hint(error), code=_code_of(error))
@@ -120,21 +123,6 @@ def where_in(error: BaseException, root: Path, preferred: Path | None = None) ->
         if _is_users(file, root) if preferred is None else file == preferred:
             found = SourcePosition(str(relative(file, root)), line)
     return found
-
-
-def as_message(error: HandrailError, secrets: Secrets) -> dict[str, Any]:
-    """The error as plain data, for the parent to raise."""
-    message: dict[str, Any] = {
-        "error": type(error).__name__,
-        "code": error.code,
-        **{name: secrets.hide(getattr(error, name)) for name in ("message", "why", "hint")},
-    }
-    if isinstance(error, MigrationFailed):
-        message["revision"] = error.revision
-        message["position"] = [error.position.path, error.position.line] if error.position else None
-        message["traceback"] = secrets.hide(error.traceback)
-        message["partly_committed"] = error.is_partly_committed
-    return message
 
 
 def _frames(link: TracebackType | None) -> Iterable[tuple[Path, int]]:

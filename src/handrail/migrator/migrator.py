@@ -19,7 +19,7 @@ from typing import Protocol
 
 from handrail.enums.plan import Wishes
 from handrail.enums.states import EnumReading, ModelEnum
-from handrail.errors import HandrailError
+from handrail.errors import DatabaseUnavailable, HandrailError
 from handrail.facts import (
     AddedColumns,
     BrokenReference,
@@ -62,6 +62,11 @@ class ProjectFacts:
     env_output: str = ""
     path: RevisionPath | None = None
     enums: tuple[ModelEnum, ...] = ()
+
+    @classmethod
+    def unseen(cls, address: DatabaseAddress) -> ProjectFacts:
+        """What is known of a project whose database could not be looked at."""
+        return cls(address, address.engine, "", is_async=False, current=(), heads=(), revisions=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,14 @@ class MigrationEvent:
 OnEvent = Callable[[MigrationEvent], None]
 #: Judges an in-transaction proof; raising (ProofFailed) makes the child roll back.
 Judge = Callable[[str, InTransactionProof], None]
+
+
+class NoDatabase(DatabaseUnavailable):
+    """The project's database cannot be reached, or not be read. `address` is where env.py aimed, if that is known."""
+
+    def __init__(self, message: str, *, why: str = "", hint: str = "", address: DatabaseAddress | None = None) -> None:
+        super().__init__(message, why=why, hint=hint)
+        self.address = address
 
 
 class MigrationFailed(HandrailError):

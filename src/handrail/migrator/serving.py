@@ -30,7 +30,7 @@ from handrail.migrator.environment import (
     WatchedEnvironment,
     never_ran,
 )
-from handrail.migrator.failures import Secrets, as_message, last_line, project_failure, script_failure
+from handrail.migrator.failures import Secrets, last_line, project_failure, script_failure
 from handrail.migrator.migrator import ProjectFacts, WrittenScripts
 from handrail.migrator.places import address_of_url
 from handrail.migrator.project import (
@@ -45,6 +45,7 @@ from handrail.migrator.project import (
 from handrail.migrator.protocol import Request, encode
 from handrail.migrator.recorder import Recorder
 from handrail.migrator.redirect import Connections
+from handrail.migrator.sent_errors import as_message
 from handrail.migrator.sessions import PostgresGuards, Session, SqliteGuards, is_lock_error, make_session
 
 Guards = tuple[SqliteGuards, PostgresGuards]
