@@ -427,6 +427,10 @@ def test_a_domain_made_by_the_same_script() -> None:
             "sa.text(\'\'\'\n  ALTER TABLE a\n  ADD CONSTRAINT c CHECK (x <> \'é\')\n\'\'\')",
             "sa.text(\'\'\'\n  ALTER TABLE a\n  ADD CONSTRAINT c CHECK (x <> \'é\') NOT VALID\n\'\'\')",
         ),
+        (
+            "\n        'ALTER TABLE a ADD CONSTRAINT c'  # some text\n        \" CHECK (x > 'é')\"\n    ",
+            "\n        'ALTER TABLE a ADD CONSTRAINT c'  # some text\n        \" CHECK (x > 'é') NOT VALID\"\n    ",
+        ),
     ],
 )  # fmt: skip
 def test_sql_is_repaired_in_place(written: str, repaired: str) -> None:
@@ -445,8 +449,18 @@ def test_sql_is_repaired_in_place(written: str, repaired: str) -> None:
         "'ALTER TABLE a ADD CHECK (x > 0)'",
         "'ALTER TABLE a ADD CONSTRAINT c CHECK (x > 0) -- done'",
         "f'ALTER TABLE a ADD CONSTRAINT c CHECK (x > {5})'",
+        "'ALTER TABLE a ADD CONSTRAINT c'\n        ' CHECK (x > 0), ADD y integer'",
     ],
 )
 def test_sql_that_is_not_repaired_in_place(written: str) -> None:
     for finding in found("HR-LK109", f"op.execute({written})"):
+        assert finding.edits == ()
+
+
+def test_the_name_of_a_batch_is_no_sql() -> None:
+    body = """with op.batch_alter_table("bookings") as batch:
+        batch.create_check_constraint(
+            "ck"
+            "_a", "a > 0")"""
+    for finding in found("HR-LK109", body):
         assert finding.edits == ()

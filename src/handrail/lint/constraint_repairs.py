@@ -38,7 +38,9 @@ def unchecked_then_validated(around: Around, table_argument: str) -> tuple[tuple
     name, call, place = change.constraint.name, change.place.call, change.place
     check = f"{BLOCK} {validation(change.table, name or '…')}"
     if call is None or place.is_sql or place.batch:
-        edits = () if call is None or name is None else _sql_edits(around, call, validation(change.table, name))
+        edits: tuple[Edit, ...] = ()
+        if call is not None and name is not None and place.is_sql:
+            edits = _sql_edits(around, call, validation(change.table, name))
         return edits, f"ALTER TABLE {quoted_table(change.table)} ADD … NOT VALID, and then {check}"
     source = around.script.revision.source
     inner = corrected(source, call, with_keywords(call, {"postgresql_not_valid": "True"}))
@@ -64,7 +66,7 @@ def _sql_edits(around: Around, call: ast.Call, validating: str) -> tuple[Edit, .
     if found is None:
         return ()
     unchecked = f"{found['body']} NOT VALID{found['end']}"
-    read = read_sql(ast.literal_eval(unchecked), place)
+    read = read_sql(ast.literal_eval(f"({unchecked})"), place)  # texts side by side may stand on several lines
     if len(read) != 1 or not isinstance(read[0], AddConstraint) or read[0].constraint.is_checked:
         return ()
     indent = source_line(source, call.lineno).encode()[: call.col_offset].decode()
