@@ -230,6 +230,7 @@ def test_the_sessions_of_a_killed_replace_are_found_by_the_id_of_its_run(bench: 
     assert bench.stamp() == "a1"
 
 
+@pytest.mark.story
 def test_a_write_of_another_session_that_is_not_counted_yet_is_not_blamed_on_the_script(bench: Bench) -> None:
     """Two quick writes after the backup: the server's statistics know of the second one only seconds later."""
     bench.put('op.add_column("bookings", sa.Column("note", sa.Text()))')

@@ -173,17 +173,19 @@ def test_a_server_that_cannot_be_used_is_named_and_no_password_shown(
 def test_a_url_that_is_none_is_refused_and_not_shown(
     pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    why = {"sqlite:///x.db": "it leads to sqlite", "s3cret@nowhere": "it cannot be read (it is not shown,"}
-    for number, (where, reason) in enumerate(why.items()):
+    setting = "`rehearse_server` of the environment development is no URL of a PostgreSQL server"
+    said = {
+        "sqlite:///x.db": (setting, "it leads to sqlite"),
+        "postgresql://app:s3cret@h:port/x": (setting, "it cannot be read (it is not shown,"),
+        "s3cret@nowhere": ("the environment variable SCRATCH_URL is no URL of a database", "it is not shown,"),
+    }
+    for number, (where, (message, reason)) in enumerate(said.items()):
         folder = tmp_path / str(number)
         folder.mkdir()
         bench = Bench(folder, pair.old, where, monkeypatch)
         with pytest.raises(ConfigError) as caught:
             bench.ready()
-        assert caught.value.message == (
-            "`rehearse_server` of the environment development is no URL of a PostgreSQL server"
-        )
-        assert caught.value.why.startswith(reason)
+        assert (caught.value.message, caught.value.why.startswith(reason)) == (message, True)
         assert "s3cret" not in f"{caught.value.why}{caught.value.hint}"
 
 

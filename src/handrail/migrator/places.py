@@ -69,7 +69,7 @@ def address_of_text(text: str) -> DatabaseAddress | None:
     """The address that a URL in text means; None for what is no URL."""
     try:
         return address_of_url(make_url(text))
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number
         return None
 
 
