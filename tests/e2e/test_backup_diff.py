@@ -7,6 +7,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from support.calling import at_b2, handrail, postgres_at_b2
 from support.postgres import PostgresServer
 
@@ -48,6 +50,7 @@ def test_on_sqlite(tmp_path: Path) -> None:
     assert difference(folder, new) == ("nothing differs",)
 
 
+@pytest.mark.story
 def test_on_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
     address = postgres_at_b2(tmp_path, postgres_server)
     old = made(tmp_path)
