@@ -165,8 +165,8 @@ def fill_disk(ground: Ground, call: Calls, folder: Path) -> None:
             pytest.skip("this user may not mount a disk; test_bad_disks.py has what can be done without one")
         store = ground.use(str(folder))
         before = ground.listed()
-        # What is not compressed is not begun where the database alone has no room.
-        ballast = fill(folder, 12 << 10 if ground.compression == "zstd" else 12 << 20)
+        # What is not compressed is not begun where the databases alone have no room.
+        ballast = fill(folder, 12 << 10 if ground.compression == "zstd" else max(12 << 20, ground.room))
         code, out, error = call(ground, "create", "--method", ground.method)
         assert (code, out) == (5, "")
         message, *rest = error.splitlines()

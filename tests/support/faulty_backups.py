@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from handrail.backups.methods import WHOLE, DumpRequest, Format
 from handrail.facts import DatabaseAddress
 from handrail.stores.encoding import check
 from handrail.stores.objects.client import Patience
@@ -139,6 +140,12 @@ class Ground:
 
     def _write(self, store: str) -> None:
         (self.folder / "handrail.toml").write_text(_CONFIG.format(store=store, compression=self.compression))
+
+    @property
+    def room(self) -> int:
+        """The bytes that a store must have free before an uncompressed backup of everything is begun."""
+        request = DumpRequest(Format.PG_BASE) if self.method == "base" else WHOLE
+        return int(self._kit.database.size_bytes(request) * 1.1) + (1 << 20)
 
     def make_parent(self, method: str) -> None:
         """A backup that was proven, kept aside."""
