@@ -10,7 +10,9 @@ from handrail.errors import ConfigError
 def looked_up(value: str | None, environ: Mapping[str, str], key: str, environment: str) -> str | None:
     """The URL that a setting says, with `env:NAME` looked up. ConfigError when the variable is not set, or when what is
     found is no URL."""
-    if value is None or not value.startswith("env:"):
+    if value is None:
+        return None
+    if not value.startswith("env:"):
         return _checked_url(value, f"`{key}` of the environment {environment}")
     name = value.removeprefix("env:")
     found = environ.get(name)
@@ -23,10 +25,8 @@ def looked_up(value: str | None, environ: Mapping[str, str], key: str, environme
     return _checked_url(found, f"the environment variable {name}")
 
 
-def _checked_url(url: str | None, where: str) -> str | None:
+def _checked_url(url: str, where: str) -> str:
     """The URL. ConfigError for what is none, and where a sign of the password is taken for the end of it."""
-    if url is None:
-        return None
     start, marked, rest = url.partition("://")
     if not (start and marked):
         raise ConfigError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handrail.errors import ApprovalMissing, UsageError
+from handrail.errors import ApprovalMissing, DatabaseUnavailable, UsageError
 from handrail.interruptions import answerable
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ def stored(
 ) -> tuple[Project, ProjectFacts, Equipment]:
     """The same for commands that read what is stored, also while nobody can reach the database: when it is gone, they
     are what is needed most. Then it is where env.py aimed, and nothing is known of its revisions."""
-    from handrail.migrator.migrator import NoDatabase, ProjectFacts
-    from handrail.workflows.run import Progress
-
     try:
         return equipped(root, env, identity=identity)
-    except NoDatabase as error:
-        if error.address is None:
+    except DatabaseUnavailable as error:
+        from handrail.migrator.migrator import NoDatabase, ProjectFacts
+        from handrail.workflows.run import Progress
+
+        if not isinstance(error, NoDatabase) or error.address is None:
             raise
         text = f"{error.message}: {error.why}; what is stored is read without it"
         output.progress(Progress("database", "warning", text))

@@ -114,10 +114,11 @@ def moment_of(text: str) -> datetime | None:
 def _target(into: str, files: str, table: str) -> Target:
     from handrail.workflows.moment import Target
 
+    into = text_of(into)
     if not table:
-        return Target(text_of(into), files)
+        return Target(into, files)
     named = table_named(table)
-    return Target(table=named, side=table_named(text_of(into) or f"{named.name}_restored").name)
+    return Target(table=named, side=table_named(into or f"{named.name}_restored").name)
 
 
 def _restore_backup(
