@@ -318,10 +318,7 @@ def test_a_cancelled_process_ends_at_once(direction: str) -> None:
         assert process.stdout.readline() == "working\n"
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        try:
-            _, errors = process.communicate(timeout=20)
-        finally:
-            process.kill()
+        _, errors = process.communicate(timeout=20)
     assert process.returncode == -signal.SIGINT
     assert errors.splitlines()[-1] == "KeyboardInterrupt"
 

@@ -45,7 +45,6 @@ INSERT INTO keyed SELECT name, id FROM plain;
 
 WRITER = """
 import sqlite3, sys, time
-
 raw = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
 raw.execute("PRAGMA synchronous=OFF")
 print("running", flush=True)

@@ -143,8 +143,6 @@ def test_what_is_cut_in_the_middle_leaves_no_backup(shop: RdsProject, victim: st
             _, err = archive.communicate(timeout=60)
         finally:
             file.write_text(before)
-            with suppress(ProcessLookupError):
-                archive.kill()
     prefix = place.removeprefix(f"s3://{BUCKET}/")
     assert objects(shop, prefix) == {}
     if victim == "pg_dump":

@@ -71,7 +71,6 @@ import sqlalchemy as sa
 from dagster import DagsterInstance
 from dagster._core.storage.migration import utils
 
-
 utils._UPGRADING_INSTANCE = DagsterInstance.ephemeral()
 initial = sa.MetaData()
 sa.Table("runs", initial, sa.Column("id", sa.Integer, primary_key=True), sa.Column("run_id", sa.String(255), unique=True),

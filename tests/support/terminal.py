@@ -74,9 +74,6 @@ class Terminal:
             os.close(theirs)
             try:
                 self._follow(ours, answer, closes)
-            except BaseException:
-                process.kill()
-                raise
             finally:
                 os.close(ours)
             self.stdout = process.stdout.read().decode() if process.stdout else ""
