@@ -22,6 +22,7 @@ from handrail.databases.sqlite import readers, units
 from handrail.databases.sqlite.database import SqliteDatabase
 from handrail.databases.sqlite.inventory import FIRST_PIECE, Inventory, Known, piece_of, read_known
 from handrail.databases.sqlite.rows import Part, PartDigest, digest_part
+from handrail.databases.sqlite.unchanged import Memory
 from handrail.errors import BackupError
 from handrail.facts import DatabaseAddress
 
@@ -206,6 +207,78 @@ def test_what_was_written_before_there_were_units(live: Path, tmp_path: Path) ->
     again, _ = taken(at(live), replace(INCREMENT, since=report.inventory))
     assert again.inventory == report.inventory
     assert again.fingerprint == report.fingerprint == at(live).fingerprint()
+
+
+#: How a table is made and filled, and how another whose pages hold the same bytes; the rows of the one, of the other.
+READ_OTHERWISE: dict[str, tuple[Sequence[str], Sequence[str], list[object], list[object]]] = {
+    "a key that is no rowid": (
+        ("CREATE TABLE t (a INTEGER PRIMARY KEY DESC, b TEXT)", "INSERT INTO t VALUES (NULL, 'a'), (NULL, 'b')"),
+        ("CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)", "INSERT INTO t VALUES (1, 'a'), (2, 'b')"),
+        [(None, "a"), (None, "b")],
+        [(1, "a"), (2, "b")],
+    ),
+    "a key that is a rowid": (
+        ("CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)", "INSERT INTO t VALUES (1, 'a'), (2, 'b')"),
+        ("CREATE TABLE t (a INTEGER PRIMARY KEY DESC, b TEXT)", "INSERT INTO t VALUES (NULL, 'a'), (NULL, 'b')"),
+        [(1, "a"), (2, "b")],
+        [(None, "a"), (None, "b")],
+    ),
+    "any value": (
+        ("CREATE TABLE t (a TEXT)", "INSERT INTO t VALUES ('a')", "ALTER TABLE t ADD COLUMN b ANY DEFAULT '123'"),
+        (
+            "CREATE TABLE t (a TEXT) /* ( */ STRICT",
+            "INSERT INTO t VALUES ('a')",
+            "ALTER TABLE t ADD COLUMN b ANY DEFAULT '123'",
+        ),
+        [("a", 123)],
+        [("a", "123")],
+    ),
+    "a key with a column twice": (
+        (
+            "CREATE TABLE t (a TEXT, b TEXT, c TEXT, PRIMARY KEY (a, b, a COLLATE NOCASE)) WITHOUT ROWID",
+            "INSERT INTO t VALUES ('x', 'y', 'z')",
+            "ALTER TABLE t ADD COLUMN d TEXT",
+        ),
+        (
+            "CREATE TABLE t (a TEXT, b TEXT, c TEXT, d TEXT, PRIMARY KEY (a, b)) WITHOUT ROWID",
+            "INSERT INTO t VALUES ('x', 'y', 'x', 'z')",
+        ),
+        [("x", "y", "z", None)],
+        [("x", "y", "x", "z")],
+    ),
+}
+
+
+@pytest.mark.parametrize("how", READ_OTHERWISE)
+def test_the_same_bytes_that_are_read_otherwise(tmp_path: Path, how: str) -> None:
+    """The table begins at the same page, and no byte of its pages is another."""
+    then, now, rows_then, rows_now = READ_OTHERWISE[how]
+    file = tmp_path / "live.db"
+    run(file, "CREATE TABLE first (a)", *then)
+    database = at(file)
+    remembering = SqliteDatabase(database.address, work_dir=tmp_path / "work", memory=Memory())
+    before = remembering.fingerprint().tables
+    report, _ = taken(database, WHOLE)
+    page = tree_of(file)
+    assert rows_of(file) == rows_then
+    run(file, "DROP TABLE t", *now)
+    assert (rows_of(file), tree_of(file)) == (rows_now, page)
+    report, _ = taken(database, replace(INCREMENT, since=report.inventory))
+    assert report.fingerprint.tables == remembering.fingerprint().tables == database.fingerprint().tables != before
+
+
+def rows_of(file: Path) -> list[object]:
+    with closing(sqlite3.connect(file)) as raw:
+        return raw.execute("SELECT * FROM t").fetchall()
+
+
+def tree_of(file: Path) -> tuple[int, bytes]:
+    """Where the table t begins, and what its page holds."""
+    with closing(sqlite3.connect(file)) as raw:
+        (root,) = raw.execute("SELECT rootpage FROM sqlite_schema WHERE name = 't'").fetchone()
+    content = file.read_bytes()[(root - 1) * 4096 : root * 4096]
+    head = int.from_bytes(content[3:5], "big") * 2 + 8
+    return root, content[:head] + content[int.from_bytes(content[5:7], "big") :]
 
 
 def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

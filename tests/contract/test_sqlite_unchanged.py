@@ -174,6 +174,15 @@ def test_a_default_or_type_changed_beneath_sqlite_is_seen(tmp_path: Path, what: 
     assert database.fingerprint() == read_anew(path)
 
 
+def test_a_file_of_no_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "live.db"
+    path.touch()
+    database = remembering(path)
+    assert database.fingerprint() == database.fingerprint() == read_anew(path)
+    do(path, "CREATE TABLE t (a)", "INSERT INTO t VALUES (1)")
+    assert database.fingerprint() == read_anew(path)
+
+
 def test_a_generated_column_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "live.db"
     make(path)

@@ -75,6 +75,18 @@ def collations(create_table: str) -> dict[str, str]:
     return found
 
 
+def options(create_table: str) -> frozenset[str]:
+    """The keywords behind the outer parentheses: WITHOUT, ROWID, STRICT."""
+    depth = 0
+    all_tokens = tokens(create_table)
+    for place, token in enumerate(all_tokens):
+        if token.kind == "sign" and token.text in ("(", ")"):
+            depth += 1 if token.text == "(" else -1
+            if not depth:
+                return frozenset(one.keyword() for one in all_tokens[place + 1 :]) - {""}
+    return frozenset()
+
+
 def tokens(sql: str) -> list[Token]:
     return [_token(str(match.lastgroup), match.group()) for match in _TOKEN.finditer(sql) if match.lastgroup != "space"]
 

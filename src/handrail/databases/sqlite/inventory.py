@@ -121,8 +121,8 @@ class UnitSums:
 @dataclass(frozen=True, slots=True)
 class TableUnits:
     """The units `first` to before `after` are those of a table, which has so many rows; the sum of their numbers is
-    `total`. `meaning` is what it depends on besides the pages: all that the catalog says of the columns, and those that
-    were digested."""
+    `total`. `meaning` is what it depends on besides the pages: the layout of the records, and the columns that were
+    digested."""
 
     name: str
     meaning: tuple[str, ...]

@@ -8,8 +8,8 @@ to the schema's pages only). A table's digests are taken over when all of this h
   that could be read without reading all rows; but each belongs to one tree, so when no changed page is left over, none
   was an overflow page of this table. (With auto_vacuum there are pointer-map pages, which are left over: then all
   tables are read again. So it is for a file that is damaged.)
-* What the catalog says of its earlier columns is the same, since types and defaults decide how a record is read, and
-  none is generated. Columns added behind them change no record.
+* The records of its earlier columns are read as they were (`layout`), and none is generated. Columns added behind them
+  change no record.
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from handrail.databases.sqlite import btree
-from handrail.databases.sqlite.catalog import quoted
 from handrail.databases.sqlite.inventory import WIDTH, Inventory, piece_of
+from handrail.databases.sqlite.layout import Layout, Layouts, form_of
 from handrail.databases.sqlite.pages import Snapshot
 from handrail.facts import TableFingerprint
-
-Columns = tuple[tuple[object, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
     root: int
-    columns: Columns
+    layout: Layout
     fingerprint: TableFingerprint
 
 
@@ -39,7 +37,7 @@ class Memory:
     """What was digested last, and the digests of the pages it was read from; and the content as it was the first
     time."""
 
-    page_size: int = 0
+    form: str = ""
     pages: Inventory | None = None
     content: str = ""
     tables: dict[str, _Table] = field(default_factory=dict)
@@ -48,28 +46,29 @@ class Memory:
         """The digests of those tables that hold in this snapshot what they held; remembers the snapshot's pages."""
         before, self.pages = self.pages, digests_of(snapshot)
         self.content = self.content or self.pages.content
-        if before is None or before.piece != self.pages.piece or self.page_size != snapshot.page_size:
-            self.page_size, self.tables = snapshot.page_size, {}
+        form, self.form = self.form, form_of(snapshot)
+        if before is None or before.piece != self.pages.piece or self.form != form:
+            self.tables = {}
             return {}
         changed = changed_pages(before, self.pages, snapshot.page_size, snapshot.page_count)
-        clean = clean_roots(snapshot, changed) or {}
+        clean, layouts = clean_roots(snapshot, changed) or {}, Layouts(snapshot.raw)
         self.tables = {
             name: table
             for name, table in self.tables.items()
             if clean.get(name) == table.root
-            and table.columns == columns_of(snapshot.raw, name)[: len(table.columns)]
-            and not has_generated(table.columns)
+            and not table.layout.has_generated
+            and layouts.of(name).continues(table.layout)
         }
         return {name: table.fingerprint for name, table in self.tables.items()}
 
     def remember(self, raw: sqlite3.Connection, found: Iterable[TableFingerprint]) -> None:
         """Keep what was found; digests of earlier groups stay beside those of new ones."""
-        roots = btree.roots(raw)
+        roots, layouts = btree.roots(raw), Layouts(raw)
         for one in found:
             name = one.table.name
             known = self.tables.get(name)
             merged = one if known is None else known.fingerprint.merged(one)
-            self.tables[name] = _Table(roots.get(name, 0), columns_of(raw, name), merged)
+            self.tables[name] = _Table(roots.get(name, 0), layouts.of(name), merged)
 
 
 def digests_of(snapshot: Snapshot) -> Inventory:
@@ -78,15 +77,6 @@ def digests_of(snapshot: Snapshot) -> Inventory:
     for _ in found.through(snapshot.chunks()):
         pass
     return found
-
-
-def columns_of(raw: sqlite3.Connection, table: str) -> Columns:
-    """All that the catalog says of a table's columns: name, type, NOT NULL, default, key, hidden."""
-    return tuple(tuple(row[1:]) for row in raw.execute(f"PRAGMA table_xinfo({quoted(table)})"))
-
-
-def has_generated(columns: Columns) -> bool:
-    return any(column[-1] for column in columns)
 
 
 def changed_pages(before: Inventory, after: Inventory, size: int, count: int) -> bytearray:
@@ -111,7 +101,6 @@ def clean_roots(snapshot: Snapshot, changed: bytearray) -> Mapping[str, int] | N
     pages make no sense."""
     clean: dict[str, int] = {}
     left_over = bytearray(changed)
-    left_over[1] = 0
     try:
         for page in (*btree.tree_pages(snapshot, 1), *btree.free_pages(snapshot)):
             left_over[page] = 0

@@ -6,12 +6,8 @@ unit has, its pages say, so they are what they were when all of this holds, else
 
 * It was a unit of this table, and every page of it is, byte for byte (BLAKE3, 128 bits a piece), what it was. An
   interior page says which leaves are below it.
-* Every changed page is accounted for: a page of some tree, or of the freelist. Overflow pages are in no list that
-  could be read without reading all rows; but each belongs to one row, so when no changed page is left over, none was
-  an overflow page of an unchanged leaf. (With auto_vacuum there are pointer-map pages, which are left over: then all
-  rows are read again. So it is for a file that is damaged.)
-* What the catalog says of its columns is the same, since types and defaults decide how a record is read, and none is
-  generated.
+* Every changed page is accounted for, as `unchanged` says: so none was an overflow page of an unchanged leaf.
+* The table's records are read as they were (`layout`), and no column is generated.
 
 Units of a table hold each row once, whatever the pages say: they are ranges of rowids between keys. So wrong keys, read
 from a damaged page, change no digest of a table that is read whole.
@@ -29,9 +25,10 @@ from typing import Protocol
 from handrail.databases.sqlite import btree
 from handrail.databases.sqlite.catalog import table_columns
 from handrail.databases.sqlite.inventory import WIDTH, Inventory, Known, TableUnits, UnitSums
+from handrail.databases.sqlite.layout import Layouts, form_of
 from handrail.databases.sqlite.pages import Snapshot
 from handrail.databases.sqlite.rows import Part, PartDigest, Span, digest_part, rowid_name
-from handrail.databases.sqlite.unchanged import changed_pages, clean_roots, columns_of, has_generated
+from handrail.databases.sqlite.unchanged import changed_pages, clean_roots
 
 #: Up to so many pages (1 GB of 4 KiB) the sums of leaves take 7 MB; the work on them takes five times that.
 _FINE = 1 << 18
@@ -186,13 +183,13 @@ class ByUnits:
     found: Known = field(default_factory=Known)
 
     def __call__(self, _raw: object, tables: Sequence[Part]) -> Iterator[PartDigest]:
-        self.found.form = _form(self.snapshot)
-        roots, where = btree.roots(self.snapshot.raw), self._where()
+        self.found.form = form_of(self.snapshot)
+        roots, layouts, where = btree.roots(self.snapshot.raw), Layouts(self.snapshot.raw), self._where()
         plans: deque[_Plan] = deque()
 
         def asked() -> Iterator[Iterator[Part]]:
             for part in tables:
-                plans.append(self._plan(part, roots[part.table], where))
+                plans.append(self._plan(part, roots[part.table], layouts, where))
                 yield plans[-1].parts(self.snapshot, len(self.readers))
 
         for read in self.readers.digest(self.snapshot, asked()):
@@ -206,11 +203,11 @@ class ByUnits:
         changed = changed_pages(self.before.inventory, self.now, snapshot.page_size, snapshot.page_count)
         return None if clean_roots(snapshot, changed) is None else _Where(self.before, changed)
 
-    def _plan(self, part: Part, root: int, where: _Where | None) -> _Plan:
+    def _plan(self, part: Part, root: int, layouts: Layouts, where: _Where | None) -> _Plan:
         raw, name = self.snapshot.raw, part.table
-        columns = columns_of(raw, name) if self.keeps else ()
-        table = TableUnits(name, (repr(columns), *(part.groups[0] if part.groups else ())))
-        keeps = self.keeps and len(part.groups) == 1 and not has_generated(columns)
+        layout = layouts.of(name) if self.keeps else None
+        table = TableUnits(name, (repr(layout), *(part.groups[0] if part.groups else ())))
+        keeps = layout is not None and len(part.groups) == 1 and not layout.has_generated
         try:
             units = units_of(self.snapshot, root, has_rowids=bool(rowid_name(table_columns(raw, name))))
             known = where.unchanged(self.snapshot, table, units) if where and keeps else None
@@ -272,9 +269,3 @@ def _between(first: int, taken: Sequence[tuple[int, int]], after: int) -> Iterat
         yield first, start
         first = end
     yield first, after
-
-
-def _form(snapshot: Snapshot) -> str:
-    """How pages and text are written: with another one the same bytes would mean something else."""
-    (encoding,) = snapshot.raw.execute("PRAGMA encoding").fetchone()
-    return f"{snapshot.page_size} {encoding}"
