@@ -164,6 +164,6 @@ CRAFTED = {
 
 @pytest.mark.parametrize("name", CRAFTED)
 def test_scripts_that_are_made_to_take_long(name: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     survive(HEAD + CRAFTED[name])
-    assert time.perf_counter() - started < 3  # a second on an idle machine
+    assert time.process_time() - started < 3  # a second on an idle machine
