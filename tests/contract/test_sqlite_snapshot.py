@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from handrail.databases.sqlite import digest
+from handrail.databases.sqlite import digest, pages
+from handrail.databases.sqlite.connection import begin_snapshot
 from handrail.databases.sqlite.database import SqliteDatabase
 from handrail.facts import DatabaseAddress
 from support.children import Child
@@ -138,6 +139,32 @@ class Slow(io.BytesIO):
             while raw.execute("PRAGMA data_version").fetchone() == (before,) and time.monotonic() < deadline:
                 threading.Event().wait(0.002)
         return super().write(data)  # type: ignore[arg-type]  # whatever BytesIO takes
+
+
+def test_a_wal_that_another_program_gives_the_file_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the question for the journal mode and the first read, when no lock is held; its rows are in the WAL."""
+    path = tmp_path / "live.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("CREATE TABLE t (a)")
+    writers: list[sqlite3.Connection] = []
+
+    def begin(raw: sqlite3.Connection) -> None:
+        if not writers:
+            writer = sqlite3.connect(path, isolation_level=None)
+            writers.append(writer)
+            writer.execute("PRAGMA journal_mode=WAL").fetchone()
+            writer.execute("INSERT INTO t VALUES (1)")
+        begin_snapshot(raw)
+
+    monkeypatch.setattr(pages, "begin_snapshot", begin)
+    database = SqliteDatabase(DatabaseAddress("sqlite", str(path)), work_dir=tmp_path / "work")
+    out = io.BytesIO()
+    report = database.dump(out)
+    writers[0].close()
+    assert [table.rows for table in report.fingerprint.tables] == [1]
+    with database.scratch("run") as copy:
+        copy.load(io.BytesIO(out.getvalue()))
+        assert copy.fingerprint().tables == report.fingerprint.tables
 
 
 def test_a_wal_dump_stays_one_instant_however_slowly_it_is_written(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from handrail.databases.sqlite.stand_ins import missing, stand_in
 from handrail.errors import BackupError, DatabaseUnavailable, HandrailError, LockNotObtained
 
 MAGIC = b"SQLite format 3\x00"
@@ -20,18 +22,39 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 
 def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
     """Open an existing file (`mode="rwc"` makes it) in autocommit mode; usable from any one thread at a time."""
-    uri = f"file:{quote(str(path))}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+    return _connect(f"file:{quote(str(path))}?mode={mode}")
+
+
+def connect_unchanging(path: Path) -> sqlite3.Connection:
+    """Read a file that nobody else knows: no locks, no -wal and -shm."""
+    try:
+        return _connect(f"file:{quote(str(path))}?mode=ro&immutable=1")
+    except sqlite3.Error as error:
+        raise translate(path, error) from error
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    """With the function REGEXP, which SQLAlchemy gives each connection of the application, too: CHECKs may use it."""
+    raw = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+    raw.create_function("regexp", 2, _regexp, deterministic=True)
+    return raw
+
+
+def _regexp(pattern: str, value: str | None) -> bool | None:
+    return None if value is None else re.search(pattern, value) is not None
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection inside one read transaction, whose snapshot is taken before the block begins."""
+def reading(path: Path, *, compares: bool = False) -> Iterator[sqlite3.Connection]:
+    """A connection inside one read transaction, whose snapshot is taken before the block begins. What `compares` values
+    is not given stand-ins for collations of the application's own."""
     check_file(path)
     with translated(path):
         raw = connect(path)
         try:
             begin_snapshot(raw)
+            if not compares:
+                stand_in(raw)
             yield raw
         finally:
             raw.close()
@@ -119,6 +142,12 @@ def translate(path: Path, error: sqlite3.Error) -> HandrailError:
         )
     if primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
         return _refused(path, f"SQLite says: {error}.")
+    if what := missing(error):
+        return DatabaseUnavailable(
+            f"Reading {path} needs {what}, which only the application has.",
+            why=f"SQLite says: {error}. handrail reads the file without the application.",
+            hint="What an index or a key is ordered by, or a generated column computes, must be SQLite's own.",
+        )
     return DatabaseUnavailable(f"Reading {path} failed.", why=f"SQLite says: {error}.", hint="Run `handrail doctor`.")
 
 

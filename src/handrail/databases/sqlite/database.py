@@ -166,15 +166,15 @@ class SqliteDatabase:
         asked = tuple(questions)
         if not asked or not self.exists():
             return {}
-        with reading(self._file) as raw:
+        with reading(self._file, compares=True) as raw:
             return count_rows(raw, asked, seconds)
 
     def broken_references(self) -> tuple[BrokenReference, ...]:
-        with reading(self._file) as raw:
+        with reading(self._file, compares=True) as raw:
             return catalog.broken_references(raw)
 
     def integrity(self) -> tuple[Probe, ...]:
-        with reading(self._file) as raw:
+        with reading(self._file, compares=True) as raw:
             return integrity(raw)
 
     def ask(self, sql: str, *, seconds: float) -> object:

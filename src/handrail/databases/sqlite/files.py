@@ -11,19 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote
 
 from handrail.databases.sqlite.connection import (
     COMPANIONS,
     MAGIC,
     connect,
+    connect_unchanging,
     make_file,
     no_space,
     remove_companions,
     remove_file,
     sync_folder,
-    translate,
 )
+from handrail.databases.sqlite.integrity import damage
 from handrail.databases.sqlite.pages import CHUNK
 from handrail.errors import BackupError, DatabaseUnavailable, LockNotObtained
 
@@ -69,7 +69,7 @@ def put_in_place(path: Path, target: Path) -> None:
 
 def overwrite(live: Path, new: Path) -> None:
     """Make `new`'s content the live file's in one transaction of SQLite's own: other connections see either content."""
-    source = _connect_unchanging(new)
+    source = connect_unchanging(new)
     try:
         target = connect(live)
         try:
@@ -156,24 +156,14 @@ def _check(path: Path) -> None:
             why=f"Its first bytes are {first!r}." if first else "It is empty.",
             hint="Choose another one: `handrail backup list`.",
         )
-    raw = _connect_unchanging(path)
+    raw = connect_unchanging(path)
     try:
-        found = [str(line) for (line,) in raw.execute("PRAGMA quick_check(3)")]
-    except sqlite3.Error as error:
-        found = [str(error)]
+        found = damage(raw)
     finally:
         raw.close()
-    if found != ["ok"]:
+    if found:
         raise BackupError(
             "The backup is damaged or was cut.",
             why=f"SQLite's quick_check says: {'; '.join(found)}.",
             hint="Choose another one: `handrail backup list`.",
         )
-
-
-def _connect_unchanging(path: Path) -> sqlite3.Connection:
-    """Read a file that nobody else knows: no locks, no -wal and -shm."""
-    try:
-        return sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True, isolation_level=None)
-    except sqlite3.Error as error:
-        raise translate(path, error) from error

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Protocol
 
 from handrail.databases.sqlite.connection import begin_snapshot, connect
+from handrail.databases.sqlite.stand_ins import stand_in
 from handrail.errors import BackupError
 
 #: Read and written at once: what cp does, too. A piece of 1 MiB needs fresh memory each time.
@@ -143,17 +144,33 @@ def hold_snapshot(path: Path, beside: Beside | None = None) -> Iterator[Snapshot
         file = _open(path, last)
         raw = connect(path)
         last.callback(raw.close)
-        mode = str(raw.execute("PRAGMA journal_mode").fetchone()[0])
-        if mode == "wal":
+        is_wal = not _begin_without_wal(raw)
+        if is_wal:
             wal, frames = _fix_wal(path, raw, last, others)
         else:
-            begin_snapshot(raw)
             others.begin()
             wal, frames = None, {}
+        stand_in(raw)
         yield Snapshot(raw, _number(raw, "PRAGMA page_size"), _number(raw, "PRAGMA page_count"), file, wal, frames)
         others.leave()
-        if mode == "wal":
+        if is_wal:
             _catch_up(raw)
+
+
+def _begin_without_wal(raw: sqlite3.Connection) -> bool:
+    """Begin the snapshot of a file with a rollback journal; False, and none is begun, when it has a WAL. Asked again
+    inside the snapshot: another program may have given it one since it was asked."""
+    if _has_wal(raw):
+        return False
+    begin_snapshot(raw)
+    if not _has_wal(raw):
+        return True
+    raw.execute("ROLLBACK")
+    return False
+
+
+def _has_wal(raw: sqlite3.Connection) -> bool:
+    return bool(raw.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
 
 
 def _catch_up(raw: sqlite3.Connection) -> None:
@@ -216,7 +233,7 @@ def committed_pages(raw: sqlite3.Connection) -> Snapshot:
     path = next(str(file) for _, name, file in raw.execute("PRAGMA database_list") if name == "main")
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     wal, frames = None, dict[int, int]()
-    if raw.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+    if _has_wal(raw):
         log = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
         index = os.open(f"{path}-shm", os.O_RDONLY | os.O_CLOEXEC)
         wal, frames = _frames(raw, log, os.pread(index, _INDEX_SIZE, 0))

@@ -15,6 +15,7 @@ from typing import Any
 
 from handrail.databases.sqlite.connection import begin_snapshot, connect
 from handrail.databases.sqlite.rows import Part, Span, digest_part
+from handrail.databases.sqlite.stand_ins import stand_in
 
 #: A writer may be waiting for the caller's lock to go, and lets nobody else in until then: no use to wait for it long.
 _PATIENCE_MS = 100
@@ -28,6 +29,7 @@ def serve(path: Path, ask: Callable[[], str], answer: Callable[[str], object]) -
             asked = json.loads(line)
             if asked["do"] == "begin":
                 begin_snapshot(raw)
+                stand_in(raw)
                 answer("{}\n")
             elif asked["do"] == "end":
                 raw.execute("ROLLBACK")

@@ -23,6 +23,7 @@ from handrail.databases.sqlite.connection import connect, translate
 from handrail.databases.sqlite.files import pieces
 from handrail.databases.sqlite.pages import CHUNK
 from handrail.databases.sqlite.rows import as_text, own_cursor
+from handrail.databases.sqlite.stand_ins import missing
 from handrail.errors import BackupError
 
 #: Settings of the file itself, in the order in which they can be set; the first three only before the first table.
@@ -174,8 +175,11 @@ def load_sql(path: Path, source: BinaryIO) -> None:
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
         if isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
             raise translate(path, error) from error
+        is_own = isinstance(error, sqlite3.Error) and missing(error)
         raise BackupError(
-            f"Statement {number} of the SQL text cannot be run.", why=f"SQLite says: {error}.", hint=_HINT
+            f"Statement {number} of the SQL text cannot be run.",
+            why=f"SQLite says: {error}." + (f" Only the application has {is_own}." if is_own else ""),
+            hint="Back up with `handrail backup create --method copy`, which runs no SQL." if is_own else _HINT,
         ) from error
     finally:
         raw.close()
