@@ -5,6 +5,7 @@ the figures are in docs/campaigns.md."""
 
 from __future__ import annotations
 
+import filecmp
 import io
 import os
 import random
@@ -249,3 +250,33 @@ def compare_while_it_changes(writer: Writer, work: Path) -> None:
             assert rows_of(restored) == rows_of(path)
             assert compare_restored(report.fingerprint, copy.fingerprint(), report.facts, copy.facts()) == ()
             assert copy.integrity() == live.integrity()  # which may find values that a constraint would refuse
+
+
+def test_a_file_beyond_the_page_that_sqlite_never_writes(tmp_path: Path) -> None:
+    """The one at 1 GiB; values of 100 MB, and pieces of a page as in smaller files."""
+    path = tmp_path / "live.db"
+    live = SqliteDatabase(DatabaseAddress("sqlite", str(path)), work_dir=tmp_path / "work")
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("PRAGMA synchronous=OFF")
+        raw.execute("CREATE TABLE files (id INTEGER PRIMARY KEY, content BLOB)")
+        raw.execute("CREATE TABLE rooms (id INTEGER PRIMARY KEY, name TEXT)")
+        raw.execute(
+            "INSERT INTO files WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 11) SELECT i, zeroblob(100000000) FROM n"
+        )
+        raw.execute(
+            "INSERT INTO rooms WITH n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i, 'room ' || i FROM n"
+        )
+    base, part = tmp_path / "base", tmp_path / "part"
+    with base.open("wb") as out:
+        report = live.dump(out)
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("UPDATE rooms SET name = 'other' WHERE id % 5000 = 0")
+        raw.execute("UPDATE files SET content = zeroblob(99999999) || x'01' WHERE id = 11")
+    with part.open("wb") as out:
+        report = live.dump(out, replace(INCREMENT, since=report.inventory))
+    assert report.fingerprint.tables == read_anew(path)
+    assert path.stat().st_size > 1 << 30 and part.stat().st_size < 110_000_000
+    with live.scratch("made", INCREMENT) as copy, base.open("rb") as one, part.open("rb") as other:
+        copy.load(one, INCREMENT, increments=[other])
+        assert compare_restored(report.fingerprint, copy.fingerprint(), report.facts, copy.facts()) == ()
+        assert filecmp.cmp(copy.address.database, path, shallow=False)

@@ -16,12 +16,15 @@ from pathlib import Path
 
 import pytest
 
+from handrail.backups.methods import DumpRequest, Format
+from handrail.backups.verification import compare_restored
 from handrail.databases.sqlite import digest, pages
 from handrail.databases.sqlite.connection import begin_snapshot
 from handrail.databases.sqlite.database import SqliteDatabase
 from handrail.facts import DatabaseAddress
 from support.children import Child
 
+INCREMENT = DumpRequest(Format.SQLITE_INCREMENT)
 #: Moves money between two tables: the sum over both never changes; grows and shrinks the file; checkpoints at random.
 HAMMER = """
 import random, sqlite3, sys
@@ -123,6 +126,25 @@ def test_every_dump_under_a_hammering_writer_is_one_instant(tmp_path: Path, mode
             seen.add(str(report.fingerprint.tables[0].digests))
     assert len(seen) > 10
     assert judged(live) == ("ok", 6_000_000, 0)
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_every_increment_under_a_hammering_writer_is_one_instant(tmp_path: Path, mode: str) -> None:
+    live = tmp_path / "live.db"
+    make_accounts(live, mode)
+    base, parts = io.BytesIO(), list[bytes]()
+    with hammering(live, seed=len(mode)):
+        inventory = database_at(live).dump(base).inventory
+        for _ in range(8):
+            out = io.BytesIO()
+            report = database_at(live).dump(out, DumpRequest(Format.SQLITE_INCREMENT, since=inventory))
+            inventory = report.inventory
+            parts.append(out.getvalue())
+            with database_at(live).scratch("hammered", INCREMENT) as copy:
+                copy.load(io.BytesIO(base.getvalue()), INCREMENT, increments=map(io.BytesIO, parts))
+                assert compare_restored(report.fingerprint, copy.fingerprint(), report.facts, copy.facts()) == ()
+                assert judged(Path(copy.address.database)) == ("ok", 6_000_000, 0)
+    assert min(map(len, parts)) > 100_000  # the writer did not wait
 
 
 class Slow(io.BytesIO):
