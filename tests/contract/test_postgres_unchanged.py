@@ -18,13 +18,19 @@ TABLES = (
     "INSERT INTO one SELECT n, repeat(md5(n::text), n) FROM generate_series(1, 200) n",
     'CREATE TABLE "the other" (id integer)',
     'INSERT INTO "the other" SELECT generate_series(1, 50)',
+    "CREATE TABLE twin (id integer)",
+    "INSERT INTO twin SELECT generate_series(101, 150)",
+    "CREATE TYPE mood AS ENUM ('sad', 'ok')",
+    "CREATE TYPE pair AS (a integer, b integer)",
+    "CREATE TABLE felt (mood mood, pair pair)",
+    "INSERT INTO felt VALUES ('sad', (1, 2))",
     "CREATE TABLE empty ()",
     "CREATE TABLE parent (id integer)",
     "CREATE TABLE child () INHERITS (parent)",
     "INSERT INTO parent VALUES (1)",
     "INSERT INTO child VALUES (2)",
 )
-ALL = {"one", "the other", "empty", "parent", "child"}
+ALL = {"one", "the other", "twin", "felt", "empty", "parent", "child"}
 
 
 def seen(address: DatabaseAddress) -> Earlier:
@@ -65,7 +71,14 @@ def filled(postgres_server: PostgresServer, address: DatabaseAddress) -> Databas
         (["BEGIN", "DELETE FROM one", "ROLLBACK"], set()),
         (["INSERT INTO child VALUES (3)"], {"child"}),
         (["UPDATE parent SET id = 5"], {"parent", "child"}),
-        (["VACUUM FULL one", "VACUUM (FREEZE) parent", "ANALYZE"], set()),
+        (["VACUUM FULL one", "VACUUM (FREEZE) parent", "ANALYZE", "CREATE INDEX ON parent (id)"], {"one"}),
+        (["CREATE TEMPORARY TABLE made (id integer)", "COMMENT ON TABLE one IS 'one'"], set()),
+        (["ALTER TABLE one DROP COLUMN name", "ALTER TABLE one ADD COLUMN name text DEFAULT 'x'"], {"one"}),
+        ([
+            'ALTER TABLE "the other" RENAME TO a', "ALTER TABLE twin RENAME TO \"the other\"", "ALTER TABLE a RENAME TO twin",
+        ], {"the other", "twin"}),
+        (["ALTER TYPE mood RENAME VALUE 'sad' TO 'low'"], ALL),
+        (["ALTER TYPE pair ADD ATTRIBUTE c integer"], ALL),
         (["DROP TABLE empty"], {"empty"}),
         (["BEGIN", "TRUNCATE parent", "COPY parent FROM PROGRAM 'echo 1; echo 2' WITH (FREEZE)", "COMMIT"], {"parent", "child"}),
     ],

@@ -6,6 +6,9 @@ Counting rows costs a tenth of digesting them. A table is unchanged when both ho
   is before that of the snapshot, the oldest transaction under way then (subtransactions of such a one are later).
   So the earlier snapshot saw the row, unless it was deleted by then; and then it would not be seen now.
 * There are as many rows as there were. Since all of them were among those of the earlier snapshot, they are the same.
+* The table is still that one, and its rows are read as they were: what the catalog says of it and of its columns was
+  written before that, too (two tables may have changed names; a column that was dropped and added again has its default
+  in rows that nobody wrote). So it is with all enums and composite types, whose text is in the digests.
 
 A row version never changes, nor what it keeps in TOAST. Transaction ids are compared as PostgreSQL does, in a circle: a
 frozen row of long ago may look like a new one, which only makes its table be digested again. Tables that are no heaps
@@ -22,9 +25,16 @@ from handrail.databases.postgres.digest import Known, named
 from handrail.databases.postgres.quoting import Query, literal, qualified
 from handrail.facts import Fingerprint, TableFingerprint, TableName
 
-_HEAPS = (
+#: That a row of the catalog may be newer than the horizon, which is to be filled in.
+_NEW = "age({0}.xmin) <= age({{horizon}}::xid)"
+_STEADY = (
     "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
     " JOIN pg_am a ON a.oid = c.relam WHERE c.relkind = 'r' AND a.amname = 'heap'"
+    f" AND NOT {_NEW.format('c')}"
+    f" AND NOT EXISTS (SELECT FROM pg_attribute b WHERE b.attrelid = c.oid AND {_NEW.format('b')})"
+    f" AND NOT EXISTS (SELECT FROM pg_enum e WHERE {_NEW.format('e')})"
+    " AND NOT EXISTS (SELECT FROM pg_attribute d JOIN pg_class t ON t.oid = d.attrelid"
+    f" WHERE t.relkind = 'c' AND {_NEW.format('d')})"
 )
 
 
@@ -43,10 +53,11 @@ class Earlier:
 
     def known(self, query: Query, default_schema: str) -> Known:
         """Of a table of which this session sees the same rows, its digests."""
-        heaps = {named(schema, name, default_schema) for schema, name in query(_HEAPS)}
+        found = query(_STEADY.format(horizon=literal(self.horizon)))
+        steady = {named(schema, name, default_schema) for schema, name in found}
 
         def known(table: TableName) -> TableFingerprint | None:
-            before = self.fingerprint.table(table) if table in heaps else None
+            before = self.fingerprint.table(table) if table in steady else None
             if before is None or self._rows(query, qualified(table, default_schema)) != (before.rows, 0):
                 return None
             return before
