@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,22 @@ def open_costing(config: Config) -> Costing:
     costing = Costing(config.name, stores, given, rates, change=config.prices.daily_change)
     hosting = open_hosting(config)
     return costing if hosting is None else replace(costing, snapshots=hosting.snapshots, instance=hosting.instance)
+
+
+def how_to_price(config: Config) -> Iterable[str]:
+    """A line that says how the environment's store is given a price; none when it has one."""
+    from handrail.wiring_stores import open_stores
+
+    written = config.settings.store_price
+    if written is None:
+        if _by_place(open_stores(config)[0].place, configured_rates(config)) is None:
+            table = config.table(f"environments.{config.name}")
+            yield f'a price: `store_price = "0.023 USD"` (a GB and a month) in {table}'
+    elif _store_rate(written, exchange(config)) is None:
+        currency = parse_price(written)[1]
+        yield (
+            f'a price: prices are in USD here: `dollar = "… {currency}"` in {config.table("prices")} says what one is'
+        )
 
 
 def price_region(config: Config) -> str:

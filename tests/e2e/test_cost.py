@@ -95,15 +95,30 @@ def test_without_rds_stores_are_told_and_without_backups_nothing(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ENV", raising=False)
     assert called(capsys, "cost") == (0, "the environment development has no backups\n", "")
-    backup(FileStore(tmp_path / ".handrail" / "store"), NOW, "sqlite:///x.db", size=1_500_000_000)
+    backup(FileStore(tmp_path / ".handrail" / "store"), NOW, "sqlite:///x.db", size=1_437)
     monkeypatch.setattr(FileStore, "place", "/srv/store")
     assert called(capsys, "cost") == (
         0,
         """\
-what                  where       number  at most  a month   estimate  a month
-backups in the store  /srv/store  1       1.5 GB   ?         1.5 GB    ?
-sum                                                0.00 USD            0.00 USD
+what                  where       number  at most  a month  estimate  a month
+backups in the store  /srv/store  1       1.4 kB   ?        1.4 kB    ?
+sum                                                ?                  ?
 warning: no price is known for 1 item in /srv/store
+a price: `store_price = "0.023 USD"` (a GB and a month) in [environments.development] in handrail.toml
+""",
+        "",
+    )
+    (tmp_path / "handrail.toml").write_text('[environments.development]\nstore_price = "0.02 EUR"\n')
+    assert called(capsys, "cost")[1].splitlines()[-1] == (
+        'a price: prices are in USD here: `dollar = "… EUR"` in [prices] in handrail.toml says what one is'
+    )
+    (tmp_path / "handrail.toml").write_text('[environments.development]\nstore_price = "0.02 USD"\n')
+    assert called(capsys, "cost") == (
+        0,
+        """\
+what                  where       number  at most  a month   estimate  a month
+backups in the store  /srv/store  1       1.4 kB   0.00 USD  1.4 kB    0.00 USD
+sum                                                0.00 USD            0.00 USD
 """,
         "",
     )
@@ -197,7 +212,7 @@ def test_the_laboratory_is_billed(
     lines = {line["what"]: line for line in found["lines"]}
     manual = lines["manual snapshots"]
     gb = written / 2**30
-    assert (manual["number"], manual["most"]) == (2, {"gb": round(gb, 4), "usd": round(gb / 10, 4)})
+    assert (manual["number"], manual["most"]) == (2, {"gb": round(gb, 9), "usd": round(gb / 10, 4)})
     # The automated one that came with the instance is the oldest: it is whole, the others share its blocks.
     assert sum(line["likely"]["gb"] for line in lines.values()) == pytest.approx(gb / 2, rel=0.1)
     assert (found["likely"], found["most"]) == (0, manual["most"]["usd"])

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AmountDocument:
-    """So many GB; `usd` is for a month, null when no price is known."""
+    """So many GB, to the byte; `usd` is for a month, null when no price is known."""
 
     gb: float
     usd: float | None
 
     @classmethod
     def of(cls, amount: Amount) -> AmountDocument:
-        return cls(round(amount.gb, 4), None if amount.usd is None else round(amount.usd, 4))
+        return cls(round(amount.gb, 9), None if amount.usd is None else round(amount.usd, 4))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from handrail.cli.cost_documents import AmountDocument, Costed, LineDocument, PricesDocument
     from handrail.cli.output import Output
 
+#: What stands where no price is known.
+_UNKNOWN = "?"
 _HEADINGS = ("what", "where", "number", "at most", "a month", "estimate", "a month")
 
 
@@ -23,7 +25,7 @@ def cost(env: Env = None, root: Root = HERE, json: Json = False) -> None:
 
         from handrail.cli.cost_documents import Costed, prices_document
         from handrail.wiring import read_config
-        from handrail.wiring_costs import exchange, open_costing, price_region
+        from handrail.wiring_costs import exchange, how_to_price, open_costing, price_region
         from handrail.workflows.costs import reckon
 
         config = read_config(root, env)
@@ -33,6 +35,8 @@ def cost(env: Env = None, root: Root = HERE, json: Json = False) -> None:
         found = Costed.of(config.name, costs, prices, costing.change)
         _show(output, found)
         output.warnings(found.remarks)
+        if found.lines:
+            output.lines(*how_to_price(config))
         output.document(found)
 
 
@@ -41,7 +45,9 @@ def _show(output: Output, found: Costed) -> None:
         output.lines(f"the environment {found.environment} has no backups")
         return
     prices = found.prices
-    total = ("sum", "", "", "", money(found.most, prices), "", money(found.likely, prices))
+    known = not found.lines or any(line.most.usd is not None for line in found.lines)
+    most, likely = (money(usd, prices) if known else _UNKNOWN for usd in (found.most, found.likely))
+    total = ("sum", "", "", "", most, "", likely)
     output.table(_HEADINGS, [*_rows(found.lines, prices), total])
     if found.instance:
         output.lines(
@@ -65,7 +71,7 @@ def _rows(lines: Iterable[LineDocument], prices: PricesDocument) -> Iterable[tup
 
 
 def _cells(amount: AmountDocument, prices: PricesDocument) -> tuple[str, str]:
-    return _gb(amount.gb), "?" if amount.usd is None else money(amount.usd, prices)
+    return _gb(amount.gb), _UNKNOWN if amount.usd is None else money(amount.usd, prices)
 
 
 def _gb(amount: float) -> str:

@@ -166,7 +166,8 @@ def cost(every: Every = "", env: Env = None, root: Root = HERE, json: Json = Fal
         ]
         output.table(("when", "backups", "size", "a month"), rows)
         if price is None:
-            output.lines(f'a price: `store_price = "… USD"` (a GB and a month) for the environment {kit.environment}')
+            table = project.config.table(f"environments.{kit.environment}")
+            output.lines(f'a price: `store_price = "0.023 USD"` (a GB and a month) in {table}')
         output.document(Cost.of(found, price))
 
 
