@@ -173,8 +173,13 @@ def test_one_table_beside_the_live_one(tmp_path: Path) -> None:
     assert json.loads(said.out)["result"]["side"] == {
         "name": "again", "rows": len(ROWS), "live_rows": len(ROWS) - 1, "lost": 1, "new": 0, "changed": len(ROWS) - 1,
     }  # fmt: skip
-    said = handrail(tmp_path, "backup", "restore", "latest", "--table", "nosuch")
-    assert said.error == "HR200 the backup has no table nosuch\n  next: handrail backup show lists its tables"
+    latest = json.loads(handrail(tmp_path, "backup", "show", "--json").out)["result"]["id"]
+    said = handrail(tmp_path, "backup", "restore", "latest", "--table", "booking")
+    assert (said.code, said.out, said.err) == (  # nothing was restored before
+        2,
+        "",
+        f"HR200 backup {latest} has no table booking\n  next: did you mean --table bookings?\n",
+    )
     said = handrail(tmp_path, "backup", "restore", "latest", "--table", "bookings", "--in-place")
     assert said.error == (
         "HR200 where to restore to is not clear\n"

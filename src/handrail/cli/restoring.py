@@ -135,6 +135,7 @@ def _restore_backup(
     project, facts, kit = (
         stored(output, root, env, identity=identity) if target.into else equipped(root, env, identity=identity)
     )
+    from handrail.backups.held import require_table
     from handrail.cli.restore_documents import Restored
     from handrail.workflows.backup import restore_new, restore_table
     from handrail.workflows.bring_back import restore_in_place
@@ -143,6 +144,7 @@ def _restore_backup(
 
     record, places = find(kit, which)
     if target.table is not None:
+        require_table(whole(kit, record, places), target.table, version_table=facts.version_table)
         with locked_run(kit, output.progress, RESTORE) as run:
             found = restore_table(run, record, target.table, target.side)
         output.lines(*_compared(str(target.table), found, whose="the backup's"))
