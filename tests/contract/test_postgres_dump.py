@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from handrail.backups.methods import DumpRequest, Format
 from handrail.databases.postgres import binaries
 from handrail.databases.postgres.database import PostgresDatabase
 from handrail.errors import BackupError, DatabaseUnavailable, HandrailError
@@ -197,6 +198,28 @@ def test_a_pg_dump_older_than_the_server_is_named_with_its_fix(
     assert [probe.name for probe in database.probe() if probe.ok is False] == ["pg_dump"]
     with pytest.raises(BackupError, match="were not found"):
         PostgresDatabase(address, bin_dirs=[tmp_path / "nowhere"]).dump(io.BytesIO())
+
+
+def test_programs_older_than_the_server_make_no_base_backup(
+    postgres_server: PostgresServer, address: DatabaseAddress, tmp_path: Path
+) -> None:
+    old, request = fake_tools(tmp_path, "9.6.24"), DumpRequest(Format.PG_BASE)
+    wanted, release = postgres_server.version, postgres_server.cluster.binaries.release
+    hint = (
+        f"apt-get install postgresql-{wanted} (its server proves the backup), or set HANDRAIL_PG_BIN to the folder of"
+        " its programs."
+    )
+    for folder, message, why in (
+        (
+            old,
+            f"pg_basebackup 9.6.24 is older than the server, PostgreSQL {release}.",
+            f"pg_basebackup refuses a server newer than itself; the newest one found is {old / 'pg_basebackup'}.",
+        ),
+        (tmp_path / "nowhere", "pg_basebackup was not found.", f"The server is PostgreSQL {release}."),
+    ):
+        with pytest.raises(BackupError) as caught:
+            PostgresDatabase(address, bin_dirs=[folder]).dump(io.BytesIO(), request)
+        assert (caught.value.message, caught.value.why, caught.value.hint) == (message, why, hint)
 
 
 def test_tools_newer_than_the_server_dump_and_load(postgres_server: PostgresServer, address: DatabaseAddress) -> None:

@@ -95,22 +95,25 @@ def find_tools(bin_dirs: Sequence[Path] = ()) -> list[Tools]:
     return sorted(found.values(), key=lambda tools: tools.version)
 
 
-def tools_for(server: int, release: str, *, bin_dirs: Sequence[Path] = (), at_least: int = 0) -> Tools:
-    """The oldest tools that are not older than the server (pg_dump refuses newer servers), else BackupError."""
-    tools = find_tools(bin_dirs)
-    fit = next((one for one in tools if one.version >= max(server, at_least)), None)
+def tools_for(
+    server: int, release: str, *, bin_dirs: Sequence[Path] = (), at_least: int = 0, is_base: bool = False
+) -> Tools:
+    """The oldest tools that are not older than the server (they refuse newer ones), else BackupError; with `is_base`
+    it is pg_basebackup that is wanted of them."""
+    tools, wanted = find_tools(bin_dirs), max(server, at_least)
+    fit = next((one for one in tools if one.version >= wanted), None)
     if fit is not None:
         return fit
-    wanted = max(server, at_least)
-    hint = f"apt-get install postgresql-client-{wanted}, or set HANDRAIL_PG_BIN to the folder of its programs."
+    program = "pg_basebackup" if is_base else "pg_dump"
+    package = f"postgresql-{wanted} (its server proves the backup)" if is_base else f"postgresql-client-{wanted}"
+    hint = f"apt-get install {package}, or set HANDRAIL_PG_BIN to the folder of its programs."
     if not tools:
-        raise BackupError(
-            "pg_dump and pg_restore were not found.", why=f"The server is PostgreSQL {release}.", hint=hint
-        )
+        missing = f"{program} was" if is_base else "pg_dump and pg_restore were"
+        raise BackupError(f"{missing} not found.", why=f"The server is PostgreSQL {release}.", hint=hint)
     newest = tools[-1]
     raise BackupError(
-        f"pg_dump {newest.release} is older than the server, PostgreSQL {release}.",
-        why=f"pg_dump refuses a server newer than itself; the newest one found is {newest.pg_dump}.",
+        f"{program} {newest.release} is older than the server, PostgreSQL {release}.",
+        why=f"{program} refuses a server newer than itself; the newest one found is {newest.bin_dir / program}.",
         hint=hint,
     )
 

@@ -166,10 +166,10 @@ class PostgresDatabase:
         if request.is_hosted:
             raise hosted_elsewhere()
         release = self._server_version()
-        tools = tools_for(major(release), release, bin_dirs=self._bin_dirs)
-        source = dump.Source(self._address, tools, self._application, self._version_table)
         if request.format is Format.PG_INCREMENT and major(release) < base.INCREMENTS_SINCE:
             raise base.no_increments(release)
+        tools = tools_for(major(release), release, bin_dirs=self._bin_dirs, is_base=request.is_of_a_server)
+        source = dump.Source(self._address, tools, self._application, self._version_table)
         if request.is_of_a_server:
             return base.back_up(source, out, request.since)
         return dump.dump(source, out, request, fingerprint_request)
