@@ -38,6 +38,7 @@ _OF_TOML = {
     "tuple_type": "Input should be a list",
     "dict_type": "Input should be a table",
     "dataclass_type": "Input should be a table",
+    "bool_type": "Input should be true or false, without quotes",
 }
 _CODE = re.compile(r"HR-[A-Z]{2}(\d{3})?")
 

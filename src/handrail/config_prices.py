@@ -22,7 +22,7 @@ class _Number:
         from pydantic_core import core_schema as core
 
         above: dict[str, Any] = {} if self.most is None else {"le": self.most}
-        return core.float_schema(ge=0, allow_inf_nan=False, **above)
+        return core.float_schema(ge=0, allow_inf_nan=False, strict=True, **above)
 
 
 Dollars = Annotated[float, _Number()]

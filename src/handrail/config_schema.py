@@ -32,7 +32,7 @@ def schema_of(kind: Any) -> CoreSchema:
         return _table(kind)
     if issubclass(kind, StrEnum):
         return core.enum_schema(kind, list(kind), sub_type="str")
-    plain = {bool: core.bool_schema(), int: core.int_schema(strict=True), str: core.str_schema()}
+    plain = {bool: core.bool_schema(strict=True), int: core.int_schema(strict=True), str: core.str_schema()}
     return plain[kind]
 
 

@@ -539,12 +539,26 @@ LIST = "docs/configuration.md lists every key"
         ('copies = "s3://bucket"', "copies", "Input should be a list"),
         ('bandwidth = "fast"', "bandwidth", 'a rate is written like "500kB/s", "20MB/s" or "1GB/s", not \'fast\''),
         ("bandwidth = -1", "bandwidth", "Input should be greater than or equal to 0, not -1.0"),
+        ('maintenance = "no"', "maintenance", "Input should be true or false, without quotes, not 'no'"),
+        ("maintenance = 1", "maintenance", "Input should be true or false, without quotes, not 1"),
+        ('schedule = {prune = "yes"}', "schedule.prune", "Input should be true or false, without quotes, not 'yes'"),
+        ('schedule = {verify = "off"}', "schedule.verify", "Input should be true or false, without quotes, not 'off'"),
     ],
 )
 def test_an_unusable_value_is_told(tmp_path: Path, line: str, key: str, why: str) -> None:
     message, told, hint = refused(tmp_path, f"[environments.production]\n{line}")
     assert message == f"`environments.production.{key}` in FILE cannot be used"
     assert (told.replace("not 0,", "not 0.0,").replace("not -1,", "not -1.0,"), hint) == (why, LIST)
+
+
+@pytest.mark.parametrize(("given", "shown"), [('"0.5"', "'0.5'"), ("true", "True")])
+def test_a_number_is_neither_a_text_nor_a_boolean(tmp_path: Path, given: str, shown: str) -> None:
+    assert refused(tmp_path, f"[prices]\ndaily_change = {given}") == (
+        "`prices.daily_change` in FILE cannot be used",
+        f"Input should be a valid number, not {shown}",
+        LIST,
+    )
+    assert load(tmp_path, "[prices]\ndaily_change = 1").prices.daily_change == 1
 
 
 METHODS = "Input should be 'copy', 'dump', 'dump-directory', 'dump-plain', 'base', 'increment' or 'snapshot', not 'cp'"
