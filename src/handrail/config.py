@@ -25,6 +25,7 @@ from handrail.config_rds import RdsSettings
 from handrail.config_retention import Age, Price, Retention
 from handrail.config_schedule import ScheduleSettings
 from handrail.config_schema import schema_of
+from handrail.config_store import Place
 from handrail.config_urls import looked_up
 from handrail.errors import ConfigError
 
@@ -102,8 +103,8 @@ class Environment:
     rehearse: Need = Need.REQUIRED
     restore: RestorePolicy = RestorePolicy.ASK
     lint: LintLevel = LintLevel.ERROR
-    store: str = ".handrail/store"
-    copies: tuple[str, ...] = ()
+    store: Place = ".handrail/store"
+    copies: tuple[Place, ...] = ()
     failed_copy: FailedCopy = FailedCopy.STOP
     bandwidth: Rate = 0.0
     store_price: Price | None = None

@@ -512,6 +512,7 @@ def test_an_unknown_key_is_an_error_with_a_suggestion(
     assert refused(tmp_path, text) == (f"`{where}` in FILE is not a setting", f"the settings there are: {known}", hint)
 
 
+PLACE = 'a place for backups is a folder, "." being that of the project, or a URL like "s3://bucket/prefix"'
 LIST = "docs/configuration.md lists every key"
 
 
@@ -539,6 +540,11 @@ LIST = "docs/configuration.md lists every key"
         ('copies = "s3://bucket"', "copies", "Input should be a list"),
         ('bandwidth = "fast"', "bandwidth", 'a rate is written like "500kB/s", "20MB/s" or "1GB/s", not \'fast\''),
         ("bandwidth = -1", "bandwidth", "Input should be greater than or equal to 0, not -1.0"),
+        ('store = ""', "store", f"{PLACE}, not ''"),
+        ('store = "  "', "store", f"{PLACE}, not '  '"),
+        ('store = "file://"', "store", PLACE),
+        ("store = 5", "store", "Input should be a valid string, not 5"),
+        ('copies = ["/mnt/other", ""]', "copies.1", f"{PLACE}, not ''"),
         ('maintenance = "no"', "maintenance", "Input should be true or false, without quotes, not 'no'"),
         ("maintenance = 1", "maintenance", "Input should be true or false, without quotes, not 1"),
         ('schedule = {prune = "yes"}', "schedule.prune", "Input should be true or false, without quotes, not 'yes'"),

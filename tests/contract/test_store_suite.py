@@ -482,13 +482,36 @@ def test_a_short_write_is_continued(tmp_path: Path) -> None:
     assert get(FileStore(tmp_path), "x") == b"1234567890"
 
 
-def test_a_place_that_is_no_folder_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    store = FileStore(tmp_path / "file")
+@pytest.mark.parametrize("below", ["", "/x/y"])
+@pytest.mark.parametrize("kind", ["a file", "a link that leads nowhere"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda store: put(store, "a/b", b"-"),
+        lambda store: get(store, "a/b"),
+        lambda store: store.keys(),
+        lambda store: store.keys("a/"),
+        lambda store: store.delete("a/b"),
+    ],
+    ids=["write", "read", "list", "list below", "delete"],
+)
+def test_a_place_that_is_no_folder_is_told(
+    tmp_path: Path, verb: Callable[[Store], object], kind: str, below: str
+) -> None:
+    place = tmp_path / "place"
+    if kind == "a file":
+        place.write_bytes(b"")
+    else:
+        place.symlink_to(tmp_path / "nowhere")
     with pytest.raises(StoreError) as caught:
-        put(store, "a/b", b"-")
-    assert caught.value.message == f"cannot write a/b to the store {tmp_path / 'file'}"
-    assert isinstance(caught.value, BackupError)
+        verb(FileStore(Path(f"{place}{below}")))
+    error = caught.value
+    assert (error.message, error.why, error.hint) == (
+        f"the store {place}{below} is no folder",
+        f"{place} is {kind}",
+        "name a folder (`store`, `copies` or --to says which), or move that away",
+    )
+    assert isinstance(error, BackupError)
 
 
 def test_an_unreadable_folder_does_not_look_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,7 @@ class FileStore:
         target = self._root / checked_key(key)
         message = f"cannot write {key} to the store {self._root}"
         with self._explained(message):
+            self._require_folder()
             self._sweep()
             if target.exists():
                 raise StoreError(f"{key} is already in the store {self._root}", why="objects are written once")
@@ -84,6 +85,8 @@ class FileStore:
         below = self._root / folder if folder and is_key(folder) else self._root
         with self._explained(f"cannot list the store {self._root}"):
             is_there = below == self._root or below.is_dir()
+            if not is_there or not self._root.is_dir():
+                self._require_folder()
             found = [path.relative_to(self._root).as_posix() for path in _files(below)] if is_there else []
         return tuple(sorted(key for key in found if key.startswith(prefix) and is_key(key)))
 
@@ -116,8 +119,23 @@ class FileStore:
         with self._explained(f"cannot read {key} from the store {self._root}"):
             is_there = path.is_file()
         if not is_there:
+            self._require_folder()
             raise self._missing(key)
         return path
+
+    def _require_folder(self) -> None:
+        """The store is a folder, or can be made one. StoreError where something else is in its place."""
+        with self._explained(f"cannot look at the store {self._root}"):
+            places = (self._root, *self._root.absolute().parents)
+            there = next(place for place in places if place.exists() or place.is_symlink())
+            if there.is_dir():
+                return
+            kind = "a file" if there.exists() else "a link that leads nowhere"
+        raise StoreError(
+            f"the store {self._root} is no folder",
+            why=f"{there} is {kind}",
+            hint="name a folder (`store`, `copies` or --to says which), or move that away",
+        )
 
     def _missing(self, key: str) -> MissingObject:
         hint = "handrail backup list shows what the store holds"
