@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -89,6 +91,38 @@ def test_a_run_is_held_within_the_block(journal: Journal) -> None:
         journal.append(event("r1", 1, EventKind.STEP_STARTED, "restore"))
         assert [journal.is_held(run) for run in ("r1", "r2", "r3")] == [True, False, False]
     assert not journal.is_held("r1")
+
+
+def test_a_run_is_held_before_its_first_event(journal: Journal) -> None:
+    with journal.held("r1"):
+        assert (journal.is_held("r1"), journal.runs()) == (True, ())
+        journal.append(event("r1", 0, EventKind.RUN_STARTED))
+        assert [run.run_id for run in journal.open_runs()] == ["r1"]
+    assert not journal.is_held("r1")
+
+
+def test_a_run_is_held_also_when_somebody_asks_at_that_instant(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path)
+    journal.append(event("r1", 0, EventKind.RUN_STARTED))
+    is_held = threading.Event()
+
+    def hold() -> None:
+        with journal.held("r1"):
+            is_held.set()
+            done.wait(60)
+
+    done = threading.Event()
+    thread = threading.Thread(target=hold)
+    with (tmp_path / "r1.jsonl").open("rb") as asking:
+        fcntl.flock(asking, fcntl.LOCK_EX)
+        thread.start()
+        assert not is_held.wait(0.2)  # it waits for whoever asks
+    try:
+        assert is_held.wait(60)
+        assert journal.is_held("r1")
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_a_killed_process_holds_no_run(tmp_path: Path) -> None:
@@ -200,8 +234,9 @@ def test_the_new_file_and_each_line_are_flushed(tmp_path: Path, monkeypatch: pyt
     flushed: list[str] = []
     monkeypatch.setattr(os, "fsync", lambda fd: flushed.append(Path(f"/proc/self/fd/{fd}").readlink().name))
     journal = FileJournal(tmp_path / "journal")
-    for one in STORY[:2]:
-        journal.append(one)
+    with journal.held("r1"):  # which makes the file
+        for one in STORY[:2]:
+            journal.append(one)
     assert flushed == ["r1.jsonl", "journal", "r1.jsonl"]
 
 

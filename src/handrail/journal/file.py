@@ -35,11 +35,7 @@ class FileJournal:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _append_line(path, f"{line}\n".encode(errors="backslashreplace"))
         except OSError as error:
-            raise JournalError(
-                f"the journal {path} cannot be written",
-                why=error.strerror or str(error),
-                hint="a run without a journal could not be recovered: make room or rights there and try again",
-            ) from error
+            raise _unwritable(path, error) from error
 
     def runs(self) -> tuple[JournalledRun, ...]:
         runs = []
@@ -54,11 +50,17 @@ class FileJournal:
 
     @contextmanager
     def held(self, run_id: str) -> Iterator[None]:
-        """By a lock on the run's file. Where the file system has none, nobody is seen to hold it."""
-        descriptor = os.open(self._path(run_id), os.O_RDONLY | os.O_CLOEXEC)
+        """By a lock on the run's file, which is empty when the run has not begun. Where the file system has no locks,
+        nobody is seen to hold it."""
+        path = self._path(run_id)
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _unwritable(path, error) from error
         try:
             with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_SH)  # who asks whether it is held has it for an instant
             yield
         finally:
             os.close(descriptor)
@@ -77,11 +79,19 @@ class FileJournal:
         return self._folder / f"{run_id}.jsonl"
 
 
+def _unwritable(path: Path, error: OSError) -> JournalError:
+    return JournalError(
+        f"the journal {path} cannot be written",
+        why=error.strerror or str(error),
+        hint="a run without a journal could not be recovered: make room or rights there and try again",
+    )
+
+
 def _append_line(path: Path, line: bytes) -> None:
-    is_new = not path.exists()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         whole = _cut_torn_line(descriptor)
+        is_new = whole == 0  # made by `held`, it may not be in its folder after a power cut
         try:
             rest = memoryview(line)
             while rest:

@@ -85,7 +85,8 @@ class Journal(Protocol):
 
     def held(self, run_id: str) -> AbstractContextManager[None]:
         """Within the block `is_held` is true of this run, for every process, and no longer when this one is killed. For
-        runs that have no other lock: an open one that nobody holds is dead."""
+        runs that have no other lock: an open one that nobody holds is dead. It can begin before the run's first
+        event."""
         ...
 
     def is_held(self, run_id: str) -> bool: ...
