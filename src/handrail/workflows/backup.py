@@ -165,13 +165,14 @@ def restore_new(run: Run, record: Headline, into: str, *, compare: BackupRecord 
         with parts_of(run, record, "restore") as (content, *increments):
             kit.database.restore_cluster(content, Path(into), server=record.server_version, increments=increments)
         return into
-    with made(kit.new_database(kit.database, into)) as target:
-        _warn_of_age(run, record, target)
+    target = kit.new_database(kit.database, into)
+    with made(run, target, into) as new:
+        _warn_of_age(run, record, new)
         run.say("restore", f"loading {record.id} into {target.address}", "started")
         started = kit.clock()
-        load(run, record, target, "restore")
+        load(run, record, new, "restore")
         if compare is not None:
-            require_same(run, compare, target, started)
+            require_same(run, compare, new, started)
     return str(target.address)
 
 

@@ -10,13 +10,14 @@ from typing import BinaryIO
 from handrail.backups.lineage import to_build_on
 from handrail.backups.methods import INCREMENTS, DumpRequest, first_method
 from handrail.backups.record import Headline, StoredArtifact
-from handrail.databases.database import Database
+from handrail.databases.database import Database, NamedWhenWhole
 from handrail.errors import BackupError, HandrailError
+from handrail.journal.journal import EventKind
 from handrail.stores.encoding import reading
 from handrail.workflows.catalog import lineage, read_catalog
 from handrail.workflows.copies import readable_store
 from handrail.workflows.counting import counted
-from handrail.workflows.run import Run
+from handrail.workflows.run import MAKE, NAME, Run
 from handrail.workflows.sealing import identity_for
 from handrail.workflows.waiting import telling
 
@@ -48,14 +49,42 @@ def load(run: Run, record: Headline, target: Database, step: str) -> None:
 
 
 @contextmanager
-def made(target: Database) -> Iterator[Database]:
-    """Make a new database, which is dropped again when the block fails. BackupError when it is there already."""
+def made(run: Run, target: Database, into: str) -> Iterator[Database]:
+    """A new database, which the block loads: when it ends well it is there as `target`, else it is dropped again.
+    BackupError when there is one already. `into` is what `Equipment.new_database` finds the target by.
+
+    Where the engine can, it has its name only when it is whole, and the journal knows beforehand what is being made: of
+    a killed run `end_made` drops it."""
+    if isinstance(target, NamedWhenWhole):
+        with _named_when_whole(run, target, into) as new:
+            yield new
+        return
     target.create()
     try:
         yield target
     except BaseException:
         with suppress(HandrailError):
             target.drop()
+        raise
+
+
+@contextmanager
+def _named_when_whole(run: Run, target: NamedWhenWhole, into: str) -> Iterator[Database]:
+    new = target.unnamed(run.id)
+    name = new.address.database
+    run.note(EventKind.STEP_STARTED, MAKE, {"name": name, "address": str(new.address), "into": into})
+    try:  # an interruption that comes while it is created finds it made, or not
+        new.create()
+        yield new
+        run.note(EventKind.STEP_STARTED, NAME)
+        with run.equipment.shield():
+            target.name(new)
+    except BaseException:
+        try:
+            new.drop()
+        except HandrailError as error:
+            run.left.append(name)
+            run.warn("restore", f"{name} could not be dropped: {error.message} handrail recover does it later")
         raise
 
 

@@ -135,15 +135,17 @@ def _put(run: Run, kit: MomentKit, target: Target, found: Found, copy: Database)
         report = copy.dump(spool)
         spool.seek(0)
         if target.into:
-            with made(run.equipment.new_database(live, target.into)) as new:
-                return Put(found, _loaded(new, spool, found.state))
+            wanted = run.equipment.new_database(live, target.into)
+            with made(run, wanted, target.into) as new:
+                _load(new, spool, found.state)
+            return Put(found, str(wanted.address))
         run.note(EventKind.UNDO_STARTED, "restore", {"moment": name_of(found.moment), "format": report.format})
         kept = live.replace(spool, aside=f"failed_{run.id}")
         run.try_note(EventKind.UNDO_DONE, "restore", {"aside": kept})
     return Put(found, str(live.address), kept)
 
 
-def _loaded(new: Database, spool: BinaryIO, then: DatabaseState) -> str:
+def _load(new: Database, spool: BinaryIO, then: DatabaseState) -> None:
     """Load the dump into a new database, which has to be what the copy was then."""
     new.load(spool)
     differences = compare_restored(then.fingerprint, new.fingerprint(), then.facts, new.facts())
@@ -154,4 +156,3 @@ def _loaded(new: Database, spool: BinaryIO, then: DatabaseState) -> str:
             hint="it was removed; try again",
             code="HR566",
         )
-    return str(new.address)

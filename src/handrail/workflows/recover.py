@@ -23,7 +23,7 @@ from handrail.workflows.bring_back import (
 )
 from handrail.workflows.catalog import read_catalog, whole
 from handrail.workflows.hosted_backup import drop_unfinished
-from handrail.workflows.run import ARCHIVE, RESTORE, Equipment, Listener, Run, run_of, stands_at
+from handrail.workflows.run import ARCHIVE, RESTORE, Equipment, Listener, Run, end_made, run_of, stands_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +68,40 @@ def _ended(kit: Equipment, journalled: JournalledRun, listener: Listener) -> Set
     """A backup was being restored into another database, or a snapshot archived: there is nothing to finish or undo
     here, but what it had made for a while is dropped."""
     run = run_of(kit, journalled.run_id, listener)
-    for line in kit.database.end_leftovers(run.id):
-        run.say("recover", line)
+    made = _end_left(run, journalled)
     run.end("cleaned")
     place = _data(journalled, "database")
     if _data(journalled, "command") == ARCHIVE:
         return Settled(run.id, "cleaned", f"it was archiving a snapshot into {place}: only a whole backup counts there")
     what = f"it was restoring backup {_data(journalled, 'backup')} into {place}"
+    if made:
+        return Settled(run.id, "cleaned", f"{what}, {made}")
     return Settled(
         run.id, "cleaned", f"{what}: what is there, and files beside it whose names begin so, may not be whole"
     )
+
+
+def _end_left(run: Run, journalled: JournalledRun) -> str:
+    """End and drop what a dead run made for a while; what became of a new database that it was making, in words."""
+    kit = run.equipment
+    try:
+        ended, made = end_made(kit, journalled)
+    except HandrailError as error:
+        ended, made = (), f"which it had not made yet: {error.message}"
+    for line in (*ended, *kit.database.end_leftovers(run.id)):
+        run.say("recover", line)
+    return made
 
 
 def _settle(
     kit: Equipment, project: ProjectFacts, journalled: JournalledRun, decision: Decision, listener: Listener
 ) -> Settled:
     run = run_of(kit, journalled.run_id, listener)
-    for line in kit.database.end_leftovers(journalled.run_id):
-        run.say("recover", line)
+    made = _end_left(run, journalled)
     if kit.hosting is not None:
         drop_unfinished(run, journalled)
     if "revisions" not in journalled.started.data:
-        result, detail = "cleaned", _no_migration(run, journalled)
+        result, detail = "cleaned", _no_migration(run, journalled, made)
     elif journalled.last(EventKind.WITHHELD):
         result, detail = _decide_withheld(run, journalled, decision)
     else:
@@ -99,12 +111,14 @@ def _settle(
     return Settled(run.id, result, f"{detail}; {left.text}", left.to_type) if left else Settled(run.id, result, detail)
 
 
-def _no_migration(run: Run, journalled: JournalledRun) -> str:
+def _no_migration(run: Run, journalled: JournalledRun, made: str) -> str:
     """What a run that applies no revisions leaves: what it had made for a while has been dropped by now."""
     command = _data(journalled, "command")
     if command == RESTORE:
         now = named(stands_at(run.equipment.database))
         what = f"the database is at {now}, as it was or as restored; a table that it put beside may not be whole"
+    elif made:
+        what = f"it was making a new database, {made}"
     else:
         what = "it changes nothing in the database, and only a whole backup counts"
     return f"{command} was interrupted: {what}"

@@ -9,12 +9,12 @@ from datetime import datetime
 
 from handrail.backups.record import BackupRecord, Headline
 from handrail.backups.sheet import ByHand
-from handrail.databases.database import Database
+from handrail.databases.database import Database, NamedWhenWhole
 from handrail.databases.hosting import Hosting
-from handrail.errors import PartlyDone
+from handrail.errors import HandrailError, PartlyDone, UsageError
 from handrail.guard.plan import Policy
 from handrail.health_check import HealthCheck
-from handrail.journal.journal import EventKind, Journal, JournalError, JournalEvent
+from handrail.journal.journal import EventKind, Journal, JournalError, JournalEvent, JournalledRun
 from handrail.lint.settings import LintSettings
 from handrail.migrator.migrator import Limits, Migrator
 from handrail.stores.keys import Keys, NoKeys
@@ -52,6 +52,8 @@ NEW_FROM_ARCHIVE = f"{RESTORE} --to-time"
 ARCHIVE = "backup archive"
 #: Commands that only read the database: what a killed one leaves is dropped by whoever comes next.
 UNATTENDED = frozenset({"drill", "backup run-due", NEW_FROM_ARCHIVE})
+#: The steps of a run in which a new database is begun under another name, and in which it gets its own.
+MAKE, NAME = "make", "name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,14 @@ class Run:
     whole: dict[str, Store] = field(default_factory=dict)
     #: What a backup, by its id, is restored from, as this run has found it.
     lines: dict[str, tuple[Headline, ...]] = field(default_factory=dict)
+    #: What it made for a while and could not drop again: the journal keeps the run open, so that it is found.
+    left: list[str] = field(default_factory=list)
+
+    def begin(self, command: str, data: Mapping[str, str]) -> None:
+        """The first event: what was asked of which database."""
+        kit = self.equipment
+        asked = {"command": command, "environment": kit.environment, "database": str(kit.database.address)}
+        self.note(EventKind.RUN_STARTED, data=asked | dict(data))
 
     def note(self, kind: EventKind, step: str = "", data: Mapping[str, str] | None = None) -> None:
         """Append to the journal; returns when it is on the disk."""
@@ -175,10 +185,14 @@ def locked_run(
 def reading_run(equipment: Equipment, listener: Listener, command: str, backup_id: str, into: str) -> Iterator[Run]:
     """A run that reads a backup into another database: journalled, without the lock. It is of that database, so that an
     upgrade does not wait for it to be settled; `source` is the database of the environment. The journal shows whether
-    it is at work."""
+    it is at work. What dead ones were making is dropped first."""
     data = {"backup": backup_id, "database": into, "source": str(equipment.database.address)}
-    with _ended(start_run(equipment, listener, command, data)) as run, equipment.journal.held(run.id):
-        yield run
+    run = run_of(equipment, equipment.new_run_id(), listener)
+    with equipment.journal.held(run.id):  # before others can see it: an open one that nobody holds is dead
+        run.begin(command, data)
+        with _ended(run):
+            _end_dead_makers(run)
+            yield run
 
 
 @contextmanager
@@ -186,7 +200,8 @@ def _ended(run: Run) -> Iterator[Run]:
     try:
         yield run
     except BaseException:
-        run.try_note(EventKind.RUN_ENDED, data={"result": "ended"})
+        if not run.left:
+            run.try_note(EventKind.RUN_ENDED, data={"result": "ended"})
         raise
     run.end("ended")
 
@@ -199,9 +214,51 @@ def end_dead_runs(run: Run) -> None:
         begun = other.started.data
         is_ours = begun.get("database") == str(kit.database.address) and other.run_id != run.id
         if is_ours and begun.get("command") in STORE_ONLY | UNATTENDED:
-            for line in kit.database.end_leftovers(other.run_id):
-                run.say("lock", f"left by run {other.run_id}: {line}")
+            with suppress(HandrailError):  # on a server that cannot be used now
+                _say_left(run, "lock", other, end_made(kit, other)[0])
+            _say_left(run, "lock", other, kit.database.end_leftovers(other.run_id))
             kit.journal.append(JournalEvent(other.run_id, kit.clock(), EventKind.RUN_ENDED, data={"result": "cleaned"}))
+
+
+def _end_dead_makers(run: Run) -> None:
+    """End dead runs that were making a new database of a backup of this one. One that was making it where nobody can
+    look now stays open, and `recover` says so."""
+    kit = run.equipment
+    for other in kit.journal.open_runs():
+        is_ours = other.started.data.get("source") == str(kit.database.address) and other.last(
+            EventKind.STEP_STARTED, MAKE
+        )
+        if is_ours and not kit.journal.is_held(other.run_id):
+            with suppress(HandrailError):
+                _say_left(run, "restore", other, end_made(kit, other)[0])
+                kit.journal.append(
+                    JournalEvent(other.run_id, kit.clock(), EventKind.RUN_ENDED, data={"result": "cleaned"})
+                )
+
+
+def _say_left(run: Run, step: str, dead: JournalledRun, lines: tuple[str, ...]) -> None:
+    for line in lines:
+        run.say(step, f"left by run {dead.run_id}: {line}")
+
+
+def end_made(kit: Equipment, dead: JournalledRun) -> tuple[tuple[str, ...], str]:
+    """Drop the new database that a dead run was making, if it was: what was ended, as readable lines, and what became
+    of the database, in words. HandrailError naming it where nobody can look for it.
+
+    It is the one whose name the run had journalled before it made it; one that has got its own name is whole."""
+    begun = dead.last(EventKind.STEP_STARTED, MAKE)
+    if begun is None:
+        return (), ""
+    name, address, into = begun.data["name"], begun.data["address"], begun.data["into"]
+    try:
+        target = kit.new_database(kit.database, into)
+        if not isinstance(target, NamedWhenWhole) or str(target.sibling(name).address) != address:
+            raise UsageError(f"{into} leads to {target.address} now")
+        ended = target.end_unnamed(dead.run_id, name)
+        is_named = dead.last(EventKind.STEP_STARTED, NAME) and f"database {name}" not in ended and target.exists()
+    except HandrailError as error:
+        raise UsageError(f"{address} may be left, which cannot be looked for: {error.message}") from error
+    return ended, "and it is there, whole" if is_named else "which it had not made yet: nothing of it is left"
 
 
 def stands_at(database: Database) -> tuple[str, ...]:
@@ -215,11 +272,7 @@ def run_of(equipment: Equipment, run_id: str, listener: Listener) -> Run:
 
 
 def start_run(equipment: Equipment, listener: Listener, command: str, data: Mapping[str, str]) -> Run:
-    """Begin a run: the first event says what was asked of which database."""
+    """Begin a run."""
     run = run_of(equipment, equipment.new_run_id(), listener)
-    run.note(
-        EventKind.RUN_STARTED,
-        data={"command": command, "environment": equipment.environment, "database": str(equipment.database.address)}
-        | dict(data),
-    )
+    run.begin(command, data)
     return run

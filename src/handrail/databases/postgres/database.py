@@ -241,6 +241,22 @@ class PostgresDatabase:
             locale = lifecycle.locale_of(query, self._template) if there else ""
             lifecycle.create(query, self._address.database, locale=locale)
 
+    def unnamed(self, run_id: str) -> PostgresDatabase:
+        with maintenance(self._address, application_name(run_id)) as query:
+            lifecycle.require_free(query, self._address.database)
+        there = elsewhere(self._address, lifecycle.scratch_name(run_id))
+        return self._at(there, run_id=run_id, template=self._template)
+
+    def name(self, made: Database) -> None:
+        swap.name(self._address, self._application, made.address.database)
+
+    def end_unnamed(self, run_id: str, name: str) -> tuple[str, ...]:
+        with maintenance(self._address, self._application) as query:
+            ended = sessions.end_sessions_of_run(query, run_id)
+            is_there = lifecycle.exists(query, name)
+            lifecycle.drop(query, name)
+        return (*ended, f"database {name}") if is_there else ended
+
     def drop(self) -> None:
         with maintenance(self._address, self._application) as query:
             lifecycle.drop(query, self._address.database)

@@ -39,10 +39,15 @@ def exists(query: Query, name: str) -> bool:
     return bool(query(f"SELECT 1 FROM pg_database WHERE datname = {literal(name)}"))
 
 
-def create(query: Query, name: str, *, locale: str = "", owner: str = "") -> None:
-    """Make an empty database. BackupError when it is there, DatabaseUnavailable without the right."""
+def require_free(query: Query, name: str) -> None:
+    """BackupError when there is a database of that name."""
     if exists(query, name):
         raise BackupError(f"The database {name} is already there.", hint="Choose another name.")
+
+
+def create(query: Query, name: str, *, locale: str = "", owner: str = "") -> None:
+    """Make an empty database. BackupError when it is there, DatabaseUnavailable without the right."""
+    require_free(query, name)
     if not query("SELECT 1 FROM pg_roles WHERE rolname = current_user AND (rolcreatedb OR rolsuper)"):
         role = query("SELECT current_user::text")[0][0]
         raise DatabaseUnavailable(

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from handrail.backups.methods import DumpRequest
 from handrail.databases.postgres import lifecycle, sessions
-from handrail.databases.postgres.connection import elsewhere, maintenance, require_primary, translated
+from handrail.databases.postgres.connection import driver, elsewhere, maintenance, require_primary, translated
 from handrail.databases.postgres.quoting import Query, identifier, literal
 from handrail.databases.postgres.restore import Target, load
 from handrail.errors import BackupError, DatabaseUnavailable
@@ -63,6 +63,17 @@ def _check_rights(query: Query, live: str) -> None:
             why=f"That needs CREATEDB and membership in its owner {owner}. Nothing was touched.",
             hint=f'ALTER ROLE "{role}" CREATEDB; GRANT "{owner}" TO "{role}"',
         )
+
+
+def name(address: DatabaseAddress, application: str, made: str) -> None:
+    """Rename a database that is whole to the one that it is to be. BackupError when that is there by now."""
+    with maintenance(address, application) as query, _ending_sessions(address, application, made):
+        lifecycle.require_free(query, address.database)
+        try:
+            query(f"ALTER DATABASE {identifier(made)} RENAME TO {identifier(address.database)}")
+        except driver().errors.DuplicateDatabase:
+            lifecycle.require_free(query, address.database)
+            raise
 
 
 def _swap(query: Query, address: DatabaseAddress, application: str, *, new: str, aside: str) -> str:
