@@ -42,7 +42,7 @@ for line in sys.stdin:
         word = "refused"
     print(word, flush=True)
 """
-INCREMENT = DumpRequest(Format.SQLITE_INCREMENT)
+INCREMENT, SQL = DumpRequest(Format.SQLITE_INCREMENT), DumpRequest(Format.SQLITE_SQL)
 FILES = int(os.environ.get("HANDRAIL_FILES", "40"))
 SEED = int(os.environ.get("HANDRAIL_SEED", "20261129"))
 TYPES = ("INTEGER", "INT", "TEXT", "BLOB", "REAL", "NUMERIC", "", "ANY", "VARCHAR(20)")
@@ -250,6 +250,14 @@ def compare_while_it_changes(writer: Writer, work: Path) -> None:
             assert rows_of(restored) == rows_of(path)
             assert compare_restored(report.fingerprint, copy.fingerprint(), report.facts, copy.facts()) == ()
             assert copy.integrity() == live.integrity()  # which may find values that a constraint would refuse
+    if not live.integrity()[0].ok:
+        return  # of STRICT tables ALTER TABLE accepts defaults that INSERT does not
+    text = io.BytesIO()
+    report = live.dump(text, SQL)
+    with live.scratch("text", SQL) as copy:
+        copy.load(io.BytesIO(text.getvalue()), SQL)
+        assert compare_restored(report.fingerprint, copy.fingerprint(), report.facts, copy.facts()) == ()
+        assert rows_of(Path(copy.address.database)) == rows_of(path)
 
 
 def test_a_file_beyond_the_page_that_sqlite_never_writes(tmp_path: Path) -> None:

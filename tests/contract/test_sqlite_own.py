@@ -102,8 +102,8 @@ def test_sql_text_that_sqlalchemy_can_run_is_proven(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("how", "statement", "why"),
     [
-        ("unique", 6, "SQLite says: no such collation sequence: own's. Only the application has the collation own's."),
-        ("check", 6, "SQLite says: no such function: twice. Only the application has the function twice."),
+        ("unique", 7, "SQLite says: no such collation sequence: own's. Only the application has the collation own's."),
+        ("check", 7, "SQLite says: no such function: twice. Only the application has the function twice."),
     ],
 )
 def test_sql_text_that_only_the_application_can_run(tmp_path: Path, how: str, statement: int, why: str) -> None:
@@ -142,6 +142,29 @@ def test_keys_that_only_the_application_can_follow(tmp_path: Path) -> None:
     )
     with pytest.raises(HandrailError, match="needs the collation own's, which only the application has"):
         database.broken_references()
+
+
+def test_sql_text_of_rows_that_a_constraint_would_refuse(tmp_path: Path) -> None:
+    """CHECK, which can be ignored, and NOT NULL, which cannot."""
+    database = made(
+        tmp_path / "live.db",
+        "CREATE TABLE t (a INT CHECK (a > 0))",
+        "PRAGMA ignore_check_constraints=ON",
+        "INSERT INTO t VALUES (-1)",
+    )
+    round_trip(database, SQL)
+    with closing(application(tmp_path / "live.db")) as raw:
+        raw.execute("CREATE TABLE u (a INT)")
+        raw.execute("INSERT INTO u VALUES (NULL)")
+        raw.execute("PRAGMA writable_schema=ON")
+        raw.execute("UPDATE sqlite_schema SET sql = 'CREATE TABLE u (a INT NOT NULL)' WHERE name = 'u'")
+    with pytest.raises(BackupError) as raised:
+        round_trip(database, SQL)
+    assert (raised.value.message, raised.value.why, raised.value.hint) == (
+        "Statement 10 of the SQL text cannot be run.",
+        "SQLite says: NOT NULL constraint failed: u.a.",
+        "Back up with `handrail backup create --method copy`, which runs no SQL.",
+    )
 
 
 def test_rows_that_a_constraint_would_refuse_are_no_damage(tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def test_a_row_is_a_line_that_people_can_read() -> None:
         raw.executescript("INSERT INTO t VALUES (1, '푸딩''s'), (2, 0.1); INSERT INTO u (rowid, a) VALUES (9, x'00')")
         assert text_of(raw).decode() == (
             "PRAGMA foreign_keys=OFF;\n"
+            "PRAGMA ignore_check_constraints=ON;\n"
             "PRAGMA encoding='UTF-8';\n"
             "PRAGMA page_size=4096;\n"
             "PRAGMA auto_vacuum=0;\n"

@@ -58,6 +58,7 @@ def _pieces(statements: Iterable[bytes]) -> Iterator[bytes]:
 def _statements(raw: sqlite3.Connection) -> Iterator[bytes]:
     settings = {name: _one(raw, f"PRAGMA {name}") for name in (*_BEFORE, *_AFTER)}
     yield b"PRAGMA foreign_keys=OFF;"
+    yield b"PRAGMA ignore_check_constraints=ON;"  # there may be rows that a CHECK would refuse
     yield from (f"PRAGMA {name}={_setting(settings[name])};".encode() for name in _BEFORE)
     yield b"BEGIN TRANSACTION;"
     with as_text(raw, bytes):
@@ -179,12 +180,13 @@ def load_sql(path: Path, source: BinaryIO) -> None:
         raise BackupError(
             f"Statement {number} of the SQL text cannot be run.",
             why=f"SQLite says: {error}." + (f" Only the application has {is_own}." if is_own else ""),
-            hint="Back up with `handrail backup create --method copy`, which runs no SQL." if is_own else _HINT,
+            hint=_COPY if is_own or isinstance(error, sqlite3.IntegrityError) else _HINT,
         ) from error
     finally:
         raw.close()
 
 
+_COPY = "Back up with `handrail backup create --method copy`, which runs no SQL."
 _HINT = "Choose another one: `handrail backup list`."
 
 
