@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from handrail.pages import page
+
 #: What the laboratory is asked for by each policy's commands; tagging is part of making something with tags.
 RIGHTS: Final = {
     "Look": frozenset(
@@ -37,11 +39,12 @@ RIGHTS: Final = {
 
 def policies(instance: str) -> str:
     """The template as YAML; `instance` is the default of its parameter, "" for none."""
-    return _TEMPLATE.replace("<<INSTANCE>>", f"\n    Default: {instance}" if instance else "")
+    template = _TEMPLATE.replace("<<PAGE>>", page("lambda"))
+    return template.replace("<<INSTANCE>>", f"\n    Default: {instance}" if instance else "")
 
 
 _TEMPLATE: Final = """\
-# Written by `handrail init --aws --policies`; it is yours now. Which command needs what: handrail's docs/lambda.md.
+# Written by `handrail init --aws --policies`; it is yours now. Which command needs what: <<PAGE>>
 AWSTemplateFormatVersion: "2010-09-09"
 Description: The rights that handrail's commands need on RDS, one policy for each group of commands.
 

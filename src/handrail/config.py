@@ -28,6 +28,7 @@ from handrail.config_schema import schema_of
 from handrail.config_store import Place
 from handrail.config_urls import looked_up
 from handrail.errors import ConfigError
+from handrail.pages import page
 
 if TYPE_CHECKING:
     from pydantic_core import ValidationError
@@ -333,7 +334,7 @@ def _unusable(error: ValidationError, source: Path | None) -> ConfigError:
     if "://" in given or "KEY" in given or where.endswith(("url", "rehearse_server")):
         given = ""  # may hold a password or a key
     return ConfigError(
-        f"`{where}` in {source} cannot be used", why=f"{reason}{given}", hint="docs/configuration.md lists every key"
+        f"`{where}` in {source} cannot be used", why=f"{reason}{given}", hint=f"{page('configuration')} lists every key"
     )
 
 
@@ -369,7 +370,7 @@ def _unknown_key(location: tuple[int | str, ...], source: Path | None) -> Config
     return ConfigError(
         f"`{where}` in {source} is not a setting",
         why=f"the settings there are: {', '.join(settings)}",
-        hint=f"did you mean `{close[0]}`?" if close else "remove it, or see docs/configuration.md",
+        hint=f"did you mean `{close[0]}`?" if close else f"remove it, or see {page('configuration')}",
     )
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from handrail.lambda_package import HANDLER
+from handrail.pages import page
 from handrail.retention.cleaning import BEFORE_A_MIGRATION, CAP, MONTHLY, WEEKLY
 from handrail.retention.policy import FOREVER
 
@@ -50,6 +51,7 @@ def template(defaults: Defaults) -> str:
         "ZONE": defaults.zone,
         "CAP": str(defaults.cap),
         "HANDLER": HANDLER,
+        "PAGE": page("lambda"),
     }
     text = _TEMPLATE
     for name, value in values.items():
@@ -66,7 +68,7 @@ def _age(time: timedelta) -> str:
 
 
 _TEMPLATE: Final = """\
-# Written by `handrail init --aws`; it is yours now. What it does and needs: handrail's docs/lambda.md.
+# Written by `handrail init --aws`; it is yours now. What it does and needs: <<PAGE>>
 AWSTemplateFormatVersion: "2010-09-09"
 Description: Cleans RDS snapshots up by handrail's policy. It deletes only what is tagged as managed by handrail.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from handrail.config_archive import ArchiveSettings, ArchiveTool
 from handrail.errors import ConfigError, DatabaseUnavailable, UsageError
+from handrail.pages import page
 from handrail.wiring import open_database, state_folder
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def settings_of(config: Config) -> ArchiveSettings:
             f"no archive of {config.name} is configured",
             why="an archive keeps every change as it happens, so that a moment can be restored",
             hint=f'write {table} with tool = "litestream" and place = "/mnt/archive" for SQLite, or tool = "barman" and'
-            " the name of Barman's server as place for PostgreSQL, see docs/archives.md",
+            f" the name of Barman's server as place for PostgreSQL, see {page('archives')}",
             code="HR565",
         )
     return settings
@@ -54,7 +55,7 @@ def open_archive(config: Config, address: DatabaseAddress) -> Archive:
     raise UsageError(
         f"{settings.tool} keeps no archive of {address.engine}",
         why="`archive.tool` of the environment names it",
-        hint="docs/archives.md says which tool is for which engine",
+        hint=f"{page('archives')} says which tool is for which engine",
         code="HR565",
     )
 
@@ -100,7 +101,7 @@ def place_of(config: Config, settings: ArchiveSettings) -> str:
         raise ConfigError(
             f"`archive.place` of the environment {config.name} holds a password",
             why="a configuration file is no place for it (it is not shown here)",
-            hint="leave it out, and export what the archive's tool reads, see docs/archives.md",
+            hint=f"leave it out, and export what the archive's tool reads, see {page('archives')}",
         )
     folder = place.removeprefix("file://")
     return folder if "://" in folder else os.path.abspath(config.root / Path(folder).expanduser())  # noqa: PTH100 - ".." is resolved, links are not

@@ -12,6 +12,7 @@ from handrail.config import Health
 from handrail.config_deploy import DeploySettings
 from handrail.config_durations import parse_duration
 from handrail.errors import UsageError
+from handrail.pages import page
 from handrail.wiring import state_folder
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _merged(config: Config, given: Given) -> DeploySettings:
         raise UsageError(
             "no deploy command is given",
             why="handrail does not know how your code is deployed",
-            hint='add --command ./deploy.sh, or [deploy] with command = "./deploy.sh" (docs/deploy.md)',
+            hint=f'add --command ./deploy.sh, or [deploy] with command = "./deploy.sh" ({page("deploy")})',
         )
     return settings
 

@@ -12,6 +12,7 @@ from handrail.backups.drill import AgeLimits
 from handrail.backups.methods import Method
 from handrail.backups.timetable import Job
 from handrail.errors import UsageError
+from handrail.pages import page
 from handrail.wiring import time_zone
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def timetable_of(config: Config) -> Timetable:
         raise UsageError(
             f"no backup of {config.name} is scheduled",
             why="[schedule] names no tier",
-            hint=f'write {config.table("schedule")} with daily = "03:00", see docs/scheduling.md',
+            hint=f'write {config.table("schedule")} with daily = "03:00", see {page("scheduling")}',
         )
     zone = time_zone(config, "schedule", schedule.timezone)
     every = schedule.whole_every or WHOLE_EVERY

@@ -445,7 +445,11 @@ def test_one_recipient_needs_no_list(tmp_path: Path) -> None:
 def test_a_key_in_the_wrong_place_is_not_shown(tmp_path: Path) -> None:
     message = "`environments.development.compression` in FILE cannot be used"
     found = refused(tmp_path, '[environments.development]\ncompression = "AGE-SECRET-KEY-1QQQ"')
-    assert found == (message, "Input should be 'zstd' or 'none'", "docs/configuration.md lists every key")
+    assert found == (
+        message,
+        "Input should be 'zstd' or 'none'",
+        "https://github.com/puddingcamp/handrail/blob/main/docs/configuration.md lists every key",
+    )
 
 
 TOOL_AND_PLACE = '`tool` ("litestream" or "barman") and `place` (a folder, an URL, Barman\'s server) are needed'
@@ -465,7 +469,12 @@ RETENTION_KEYS = (
     ("text", "where", "known", "hint"),
     [
         ('defualt = "x"', "defualt", PROJECT_KEYS, "did you mean `default`?"),
-        ("zzz = 1", "zzz", PROJECT_KEYS, "remove it, or see docs/configuration.md"),
+        (
+            "zzz = 1",
+            "zzz",
+            PROJECT_KEYS,
+            "remove it, or see https://github.com/puddingcamp/handrail/blob/main/docs/configuration.md",
+        ),
         ('[lint]\nsicne = "x"', "lint.sicne", "since, rules, paths", "did you mean `since`?"),
         (
             "[environments.production]\nlock_time = 1",
@@ -513,7 +522,7 @@ def test_an_unknown_key_is_an_error_with_a_suggestion(
 
 
 PLACE = 'a place for backups is a folder, "." being that of the project, or a URL like "s3://bucket/prefix"'
-LIST = "docs/configuration.md lists every key"
+LIST = "https://github.com/puddingcamp/handrail/blob/main/docs/configuration.md lists every key"
 
 
 @pytest.mark.parametrize(

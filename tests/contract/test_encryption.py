@@ -338,7 +338,12 @@ def test_what_is_no_recipient_says_so(text: str, message: str, why: str) -> None
     with pytest.raises(ConfigError) as caught:
         checked_recipient(text, where="it")
     kinds = 'recipients begin with "age1", "ssh-ed25519 " or "ssh-rsa "'
-    assert said(caught.value) == ("HR210", message, why.replace("KINDS", kinds), "docs/encryption.md")
+    assert said(caught.value) == (
+        "HR210",
+        message,
+        why.replace("KINDS", kinds),
+        "https://github.com/puddingcamp/handrail/blob/main/docs/encryption.md",
+    )
 
 
 @pytest.mark.parametrize(

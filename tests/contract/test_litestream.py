@@ -161,5 +161,5 @@ def test_places(tmp_path: Path) -> None:
     assert (error.message, error.why, error.hint) == (
         "`archive.place` of the environment production holds a password",
         "a configuration file is no place for it (it is not shown here)",
-        "leave it out, and export what the archive's tool reads, see docs/archives.md",
+        "leave it out, and export what the archive's tool reads, see https://github.com/puddingcamp/handrail/blob/main/docs/archives.md",
     )

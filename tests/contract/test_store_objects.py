@@ -32,7 +32,7 @@ pytestmark = pytest.mark.story
 BIG = os.urandom(1 << 20) * 40
 NETWORK = "check the network, and the endpoint in the environment (AWS_ENDPOINT_URL); then run the command again"
 BUSY = "the server is busy or broken: wait, then run the command again"
-CREDENTIALS = "check the keys or the profile in the environment: docs/stores.md says which variables are read"
+CREDENTIALS = "check the keys or the profile in the environment: https://github.com/puddingcamp/handrail/blob/main/docs/stores.md says which variables are read"
 
 
 def answer(code: str, message: str) -> str:
@@ -169,7 +169,7 @@ def test_a_read_that_is_cut_goes_on_where_it_was(proxy: FaultyProxy, store: Clou
         (
             Fault(is_put, status="403 Forbidden", body=answer("AccessDenied", "Access Denied")),
             "AccessDenied: Access Denied",
-            "give these credentials the rights that docs/stores.md lists, or use other ones",
+            "give these credentials the rights that https://github.com/puddingcamp/handrail/blob/main/docs/stores.md lists, or use other ones",
         ),
         (
             Fault(status="403 Forbidden", body=answer("RequestTimeTooSkewed", "The difference is too large.")),
@@ -302,7 +302,7 @@ def test_a_server_that_ignores_conditions_is_refused(
     expected = (
         "the store s3://shared/pre/fix cannot be trusted with backups",
         "its server ignores If-None-Match: one writer could destroy what another one has written",
-        "use a server that honours conditional writes (docs/stores.md names some), or a folder",
+        "use a server that honours conditional writes (https://github.com/puddingcamp/handrail/blob/main/docs/stores.md names some), or a folder",
     )
     for data in (b"small", BIG):
         store = cloud_store("shared")
@@ -362,8 +362,11 @@ def test_what_the_library_says_is_put_into_words() -> None:
     """Google answers in JSON, Azure goes on with ids; an answer with no reason, and words of the library itself."""
     said = "Server returned non-2xx status code: {}"
     azure = answer("AuthorizationFailure", "Not you.\nRequestId:1\nTime:2")
-    busy, what = BUSY, "handrail doctor tries the store; docs/stores.md says what a store must be able to do"
-    rights = "give these credentials the rights that docs/stores.md lists, or use other ones"
+    busy, what = (
+        BUSY,
+        "handrail doctor tries the store; https://github.com/puddingcamp/handrail/blob/main/docs/stores.md says what a store must be able to do",
+    )
+    rights = "give these credentials the rights that https://github.com/puddingcamp/handrail/blob/main/docs/stores.md lists, or use other ones"
     for text, why, hint in (
         (
             said.format('400 Bad Request: {"error":{"code":400,"message":"no type"}}'),
@@ -574,7 +577,7 @@ def test_a_url_that_may_hold_a_secret_is_refused_and_not_shown(url: str) -> None
     assert (caught.value.message, caught.value.why, caught.value.hint) == (
         "the URL of a store holds more than a bucket and a prefix",
         "what stands before an @ or behind a ? may be a secret, so the URL is refused and not shown",
-        "write scheme://bucket/prefix alone; docs/stores.md says which variables hold keys and endpoint",
+        "write scheme://bucket/prefix alone; https://github.com/puddingcamp/handrail/blob/main/docs/stores.md says which variables hold keys and endpoint",
     )
 
 
@@ -637,7 +640,7 @@ def test_no_credentials_at_all_are_told(monkeypatch: pytest.MonkeyPatch, tmp_pat
         StoreError,
         "there are no credentials for the store s3://shared/pre/fix",
         "neither the environment, nor a profile in ~/.aws, nor this machine itself gives any",
-        "export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; docs/stores.md lists all ways",
+        "export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; https://github.com/puddingcamp/handrail/blob/main/docs/stores.md lists all ways",
     )
 
 
@@ -659,5 +662,5 @@ def test_an_account_of_azure_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> No
         StoreError,
         "the storage account of az://container/x is not known",
         "the URL names the container only",
-        "export AZURE_STORAGE_ACCOUNT, and a key, a token or a login as docs/stores.md lists them",
+        "export AZURE_STORAGE_ACCOUNT, and a key, a token or a login as https://github.com/puddingcamp/handrail/blob/main/docs/stores.md lists them",
     )

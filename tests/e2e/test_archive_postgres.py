@@ -423,7 +423,7 @@ def test_a_tool_that_is_missing_too_old_or_told_of_nothing(story: Story, tmp_pat
 
     assert problems("no-such-barman") == (
         "no-such-barman was not found: PostgreSQL's archive is kept by Barman, which is not part of handrail:"
-        " pip install barman; then docs/archives-postgresql.md",
+        " pip install barman; then https://github.com/puddingcamp/handrail/blob/main/docs/archives-postgresql.md",
     )
     old = tmp_path / "barman"
     old.write_text("#!/bin/sh\necho 3.4.0 Barman by EnterpriseDB\n")

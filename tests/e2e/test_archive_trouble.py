@@ -51,7 +51,7 @@ def test_a_killed_litestream_is_told_and_goes_on_when_it_is_started_again(tmp_pa
     assert (said.code, said.error) == (
         5,
         "HR569 the archive of development needs a look\n  why: nothing keeps the archive now: handrail archive run\n"
-        "  next: docs/archives.md says what to do about each",
+        "  next: https://github.com/puddingcamp/handrail/blob/main/docs/archives.md says what to do about each",
     )
     assert told(said)[-2:] == ["problem    nothing keeps the archive now: handrail archive run", NOTE]
     warned = "archive: nothing keeps the archive now: handrail archive run"
@@ -185,7 +185,7 @@ def test_a_lost_file_comes_back_and_litestream_has_to_be_started_again(tmp_path:
             "  why: an archive keeps every change as it happens, so that a moment can be restored\n"
             '  next: write [environments.staging.archive] in handrail.toml with tool = "litestream" and place ='
             ' "/mnt/archive" for SQLite, or tool = "barman" and the name of Barman\'s server as place for PostgreSQL, see'
-            " docs/archives.md",
+            " https://github.com/puddingcamp/handrail/blob/main/docs/archives.md",
         ),
         (
             ("archive", "run"),

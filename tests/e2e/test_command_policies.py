@@ -124,7 +124,7 @@ def test_it_is_written(tmp_path: Path) -> None:
         said.out
         == f"""written    {tmp_path / POLICIES}
 
-next (docs/lambda.md):
+next (https://github.com/puddingcamp/handrail/blob/main/docs/lambda.md):
   aws cloudformation deploy --region eu-central-1 --stack-name handrail-policies --template-file {POLICIES} --capabilities CAPABILITY_IAM
   aws cloudformation describe-stacks --region eu-central-1 --stack-name handrail-policies --query 'Stacks[0].Outputs'
 then attach to each role the policies of what it calls

@@ -79,7 +79,7 @@ def test_the_configuration_gives_the_defaults(tmp_path: Path) -> None:
 
 
 NEXT = f"""
-next, with a bucket of yours in the same region as BUCKET (docs/lambda.md):
+next, with a bucket of yours in the same region as BUCKET (https://github.com/puddingcamp/handrail/blob/main/docs/lambda.md):
   handrail lambda package
   aws s3 cp handrail-lambda.zip s3://BUCKET/{KEY_OF_ZIP} --region {REGION}
   aws cloudformation deploy --region {REGION} --stack-name handrail-cleanup --template-file handrail-cleanup.yaml --capabilities CAPABILITY_IAM --parameter-overrides CodeBucket=BUCKET

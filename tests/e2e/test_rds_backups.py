@@ -100,7 +100,7 @@ def test_without_rds_the_snapshot_is_nobody_s(project: RdsProject, tmp_path: Pat
         assert refused.error == (
             "HR500 Its content is a snapshot that Amazon RDS keeps.\n"
             "  why: `rds` of the environment is not set, so nobody can be asked for it.\n"
-            '  next: Say where it is: rds = {instance = "…", region = "…"}; docs/rds.md.'
+            '  next: Say where it is: rds = {instance = "…", region = "…"}; https://github.com/puddingcamp/handrail/blob/main/docs/rds.md'
         )
     before = len(project.snapshots)
     assert project.call("backup", "prune", "--apply", "--yes").code == 0

@@ -138,7 +138,7 @@ def test_nothing_is_deleted_without_apply_without_an_answer_and_without_a_policy
     assert (code, err, out.splitlines()[0], out.splitlines()[-1]) == (
         0,
         "",
-        "everything is kept: [retention] says nothing of how much is kept, see docs/retention.md",
+        "everything is kept: [retention] says nothing of how much is kept, see https://github.com/puddingcamp/handrail/blob/main/docs/retention.md",
         "nothing to delete: 3 backups kept",
     )
     assert ids(short) == whole

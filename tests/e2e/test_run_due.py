@@ -91,7 +91,7 @@ def test_nothing_is_scheduled(project: Path, clock: Clock, capsys: pytest.Captur
         "",
         "HR200 no backup of development is scheduled\n"
         "  why: [schedule] names no tier\n"
-        '  next: write [schedule] in handrail.toml with daily = "03:00", see docs/scheduling.md\n',
+        '  next: write [schedule] in handrail.toml with daily = "03:00", see https://github.com/puddingcamp/handrail/blob/main/docs/scheduling.md\n',
     )
 
 

@@ -202,7 +202,11 @@ def test_what_cannot_be_set_is_refused(lab: TestLaboratory) -> None:
 
 def test_actions_that_the_laboratory_does_not_have_say_so(lab: TestLaboratory) -> None:
     found = refusal(lab.client("rds").describe_db_clusters)
-    assert found == ("InvalidAction", "The laboratory does not know DescribeDBClusters; see docs/lab.md.", 400)
+    assert found == (
+        "InvalidAction",
+        "The laboratory does not know DescribeDBClusters; see https://github.com/puddingcamp/handrail/blob/main/docs/lab.md",
+        400,
+    )
 
 
 def test_pages_of_other_sites_are_not_answered(lab: TestLaboratory) -> None:

@@ -87,7 +87,7 @@ def test_snapshots_and_instances_are_made_to_look_as_wanted(lab: TestLaboratory)
     assert lab.instance("looks")["DBInstanceStatus"] == "storage-full"
     assert "SnapshotCreateTime" not in lab.snapshot("looks-1")
     assert lines(lab, "instance", "nothing", "available", code=2) == [
-        "HR252 DBInstance nothing not found.", "  next: docs/lab.md lists what there is",
+        "HR252 DBInstance nothing not found.", "  next: https://github.com/puddingcamp/handrail/blob/main/docs/lab.md lists what there is",
     ]  # fmt: skip
     assert lines(lab, "backup", "looks", code=2)[0] == (
         "HR252 Instance looks is not in available state: storage-full."

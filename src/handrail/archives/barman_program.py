@@ -17,12 +17,13 @@ from typing import Any, Final
 from handrail.backups.moments import ArchiveError
 from handrail.databases.postgres import wal
 from handrail.errors import UsageError
+from handrail.pages import page
 
 #: The oldest that the tests pass on: with 3.13 a backup waits for ever for WAL that an idle server does not write.
 FLOOR: Final = (3, 19)
 _SECONDS: Final = 120
 _RESTORE_SECONDS: Final = 24 * 3600
-_INSTALL: Final = "pip install barman; then docs/archives-postgresql.md"
+_INSTALL: Final = f"pip install barman; then {page('archives-postgresql')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Final
 
 from handrail.errors import BackupError, UsageError
 from handrail.facts import TableName
+from handrail.pages import page
 from handrail.snapshots.snapshot import Label
 from handrail.snapshots.waiting import OnWait, unheard
 
@@ -256,7 +257,7 @@ def hosted_elsewhere() -> BackupError:
     return BackupError(
         "Its content is a snapshot that Amazon RDS keeps.",
         why="`rds` of the environment is not set, so nobody can be asked for it.",
-        hint='Say where it is: rds = {instance = "…", region = "…"}; docs/rds.md.',
+        hint=f'Say where it is: rds = {{instance = "…", region = "…"}}; {page("rds")}',
     )
 
 

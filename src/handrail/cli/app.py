@@ -34,11 +34,13 @@ from handrail.cli import (
     scheduling,
     setup,
 )
+from handrail.pages import DOCUMENTATION
 
 app = typer.Typer(
     name="handrail",
     help="The safety system for Alembic migrations: reviewed, backed up, proven, rehearsed, applied, or brought back.",
-    epilog="The first time: handrail init, then doctor, plan and upgrade. Exit codes: docs/exit-codes.md.",
+    epilog="The first time: handrail init, then doctor, plan and upgrade."
+    f" Every command, exit code and JSON document: {DOCUMENTATION}",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -12,6 +12,7 @@ from handrail.amounts import size, span
 from handrail.cli.answering import answering
 from handrail.cli.call import HERE, Env, Json, Root, opened
 from handrail.errors import UsageError
+from handrail.pages import page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
             raise ArchiveError(
                 f"the archive of {project.config.name} needs a look",
                 why="; ".join(faults),
-                hint="docs/archives.md says what to do about each",
+                hint=f"{page('archives')} says what to do about each",
                 code="HR569",
             )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from handrail.workflows.run import Equipment
 
 Env = Annotated[str | None, typer.Option("--env", "-e", help="Environment; else $ENV, else the configured default.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout (docs/json.md).")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Root = Annotated[
     Path, typer.Option("--project", "-C", help="The project's folder; else this one or one above.", show_default=False)
 ]

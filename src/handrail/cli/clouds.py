@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.cli.writing import write_file
+from handrail.pages import page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def write_policies(output: Output, root: Path, env: str | None, *, yes: bool) ->
     instance = "" if rds else " --parameter-overrides Instance=NAME"
     output.lines(
         "",
-        "next (docs/lambda.md):",
+        f"next ({page('lambda')}):",
         f"  aws cloudformation deploy --region {region} --stack-name {stack} --template-file {path.name}"
         f" --capabilities CAPABILITY_IAM{instance}",
         f"  aws cloudformation describe-stacks --region {region} --stack-name {stack} --query 'Stacks[0].Outputs'",
@@ -87,7 +88,7 @@ def _next_steps(config: Config, path: Path, defaults: Defaults) -> Iterator[str]
         f"aws cloudformation deploy {region} --stack-name {_STACK} --template-file {path.name}"
         f" --capabilities CAPABILITY_IAM --parameter-overrides CodeBucket=BUCKET{instances}"
     )
-    yield "next, with a bucket of yours in the same region as BUCKET (docs/lambda.md):"
+    yield f"next, with a bucket of yours in the same region as BUCKET ({page('lambda')}):"
     yield "  handrail lambda package"
     yield f"  aws s3 cp handrail-lambda.zip s3://BUCKET/{defaults.code_key} {region}"
     yield f"  {deploy}"

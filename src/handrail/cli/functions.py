@@ -11,6 +11,7 @@ from handrail.amounts import count, size
 from handrail.cli.answering import answering
 from handrail.cli.call import HERE, Env, Json, Root
 from handrail.errors import UsageError
+from handrail.pages import page
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="The function that cleans RDS snapshots up, run by AWS (docs/lambda.md).",
+    help="The function that cleans RDS snapshots up, run by AWS.",
+    epilog=f"How it is set up and what it needs: {page('lambda')}",
 )
 
 

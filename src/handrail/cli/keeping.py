@@ -12,6 +12,7 @@ from handrail.cli.answering import answering
 from handrail.cli.call import HERE, Env, Json, Root, Yes, asker, confirmed, equipped
 from handrail.cli.output import Output
 from handrail.errors import UsageError
+from handrail.pages import page
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -57,7 +58,7 @@ def prune(
 
 def _show_judged(output: Output, judged: Judged, policy: RetentionPolicy) -> None:
     if policy.is_empty:
-        output.lines("everything is kept: [retention] says nothing of how much is kept, see docs/retention.md")
+        output.lines(f"everything is kept: [retention] says nothing of how much is kept, see {page('retention')}")
     rows = [row for one in judged.decisions for row in _rows(one)]
     if rows:
         output.table(("", "id", "made", "size", "why"), rows)

@@ -13,6 +13,7 @@ import typer
 from handrail.cli.answering import answering
 from handrail.cli.call import Json
 from handrail.errors import UsageError
+from handrail.pages import page
 
 if TYPE_CHECKING:
     from handrail.cli.lab_documents import LabCall, LabFault, LabInstance
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from handrail.laboratory.client import LaboratoryClient
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="An RDS to practise on, on this machine (docs/lab.md)."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="An RDS to practise on, on this machine.",
+    epilog=f"How to practise: {page('lab')}",
 )
 Folder = Annotated[
     Path | None,

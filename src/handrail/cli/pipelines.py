@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.cli.writing import write_file
+from handrail.pages import page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def write_workflows(output: Output, root: Path, env: str | None, answers: Answer
 
 def _next_steps(pipeline: Pipeline, policy: str) -> Iterator[str]:
     plan, change = pipeline.environments
-    yield "next, on GitHub (docs/deploy.md says why):"
+    yield f"next, on GitHub ({page('deploy')} says why):"
     yield f"  environments {plan} (looks, and makes snapshots) and {change} (changes; give it reviewers),"
     yield f"    both for the branch {pipeline.branch} only, with the secrets {', '.join(pipeline.variables)}"
     yield "  variable HANDRAIL_RUNNER: a runner that reaches the database; without it GitHub's own"

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from handrail.errors import UsageError
+from handrail.pages import page
 
 Values = dict[str, Any]
 #: Any region exists in the laboratory. This one is exported: in us-east-1, version 1 of AWS's command line goes to the
@@ -112,7 +113,7 @@ class LaboratoryClient:
                 found: Values = json.load(answer)
                 return found
         except urllib.error.HTTPError as error:
-            raise UsageError(_refusal(error.read()), hint="docs/lab.md lists what there is", code="HR252") from None
+            raise UsageError(_refusal(error.read()), hint=f"{page('lab')} lists what there is", code="HR252") from None
         except OSError as error:
             raise UsageError(
                 f"no laboratory answers at {self.endpoint}", why=str(error), hint="handrail lab start", code="HR253"

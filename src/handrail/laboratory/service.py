@@ -22,6 +22,7 @@ from handrail.laboratory.desk import told
 from handrail.laboratory.faults import Call, Fault, call
 from handrail.laboratory.laboratory import Laboratory
 from handrail.laboratory.refusal import Refusal
+from handrail.pages import page
 
 Environ = dict[str, Any]
 Answer = Callable[..., Any]
@@ -94,7 +95,7 @@ class Application:
         try:
             action, parameters = protocol.read(request.body)
             if action not in ACTIONS:
-                raise Refusal("InvalidAction", f"The laboratory does not know {action}; see docs/lab.md.")
+                raise Refusal("InvalidAction", f"The laboratory does not know {action}; see {page('lab')}")
             desk = self._lab.desk(request.region)
             with desk.world.lock:
                 text = protocol.answer(action, ACTIONS[action](desk, parameters), identity)

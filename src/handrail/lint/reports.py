@@ -9,10 +9,11 @@ from typing import Any, Final
 from handrail.amounts import count
 from handrail.lint.finding import Finding, Severity, source_line
 from handrail.lint.rule import Rule
+from handrail.pages import page
 
 #: The text of each script by its path, for the lines that are shown.
 Sources = Mapping[str, str]
-DOCS: Final = "https://github.com/puddingcamp/handrail/blob/main/docs/rules.md"
+DOCS: Final = page("rules")
 _SARIF: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _GITHUB: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 _GITLAB: Final = {Severity.ERROR: "critical", Severity.WARNING: "minor", Severity.INFO: "info"}
@@ -208,7 +209,7 @@ def _cell(text: str) -> str:
 
 def page_of(code: str) -> str:
     """The address of the page about a rule."""
-    return f"{DOCS.removesuffix('.md')}/{code}.md"
+    return page(f"rules/{code}")
 
 
 FORMATS: Mapping[str, Callable[[Sequence[Finding], Sources], str]] = {

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-_HEAD: Final = """\
-# Written by `handrail init --github`; it is yours now. What it does and needs: handrail's docs/deploy.md.
+from handrail.pages import page
+
+_HEAD: Final = f"""\
+# Written by `handrail init --github`; it is yours now. What it does and needs: {page("deploy")}
 """
 
 SETUP: Final = """\

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from handrail.errors import BackupError, ConfigError, MissingLibrary
+from handrail.pages import page
 from handrail.stores.handoff import Handoff, HandoffReader, HandoffWriter
 from handrail.stores.keys import Identity, KeyUnusable
 
@@ -51,7 +52,7 @@ def checked_recipient(text: str, *, where: str) -> str:
         _public_key(recipient)
     except ValueError as error:
         raise ConfigError(
-            f"{recipient!r} in {where} is no recipient", why=f"{error}; {_KINDS}", hint="docs/encryption.md"
+            f"{recipient!r} in {where} is no recipient", why=f"{error}; {_KINDS}", hint=page("encryption")
         ) from error
     return recipient
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from handrail.errors import ConfigError
+from handrail.pages import page
 from handrail.stores.store import is_key
 
 SCHEMES = ("s3", "gs", "az")
@@ -31,7 +32,7 @@ def read_address(url: str) -> ObjectsAddress:
         raise ConfigError(
             "the URL of a store holds more than a bucket and a prefix",
             why="what stands before an @ or behind a ? may be a secret, so the URL is refused and not shown",
-            hint="write scheme://bucket/prefix alone; docs/stores.md says which variables hold keys and endpoint",
+            hint=f"write scheme://bucket/prefix alone; {page('stores')} says which variables hold keys and endpoint",
         )
     if scheme not in SCHEMES:
         raise ConfigError(

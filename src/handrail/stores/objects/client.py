@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.errors import ConfigError, MissingLibrary
+from handrail.pages import page
 from handrail.stores.objects.abandoned import Uploads
 from handrail.stores.objects.address import ObjectsAddress
 from handrail.stores.store import StoreError
@@ -149,7 +150,7 @@ def _boto_credentials(session: Any, address: ObjectsAddress) -> Any:
         raise StoreError(
             f"there are no credentials for the store {address}",
             why="neither the environment, nor a profile in ~/.aws, nor this machine itself gives any",
-            hint="export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; docs/stores.md lists all ways",
+            hint=f"export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; {page('stores')} lists all ways",
         )
     # Short, so that what the session has renewed meanwhile is taken up.
     return Boto3CredentialProvider(session, ttl=timedelta(minutes=5))
@@ -180,7 +181,7 @@ def _azure(address: ObjectsAddress, environ: Mapping[str, str], patience: Patien
         raise StoreError(
             f"the storage account of {address} is not known",
             why="the URL names the container only",
-            hint="export AZURE_STORAGE_ACCOUNT, and a key, a token or a login as docs/stores.md lists them",
+            hint=f"export AZURE_STORAGE_ACCOUNT, and a key, a token or a login as {page('stores')} lists them",
         )
     is_plain = environ.get("AZURE_STORAGE_ENDPOINT", "").startswith("http://")
     small, data = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from handrail.pages import page
 from handrail.stores.store import StoreError
 
 _CODE = re.compile(r"<Code>\s*(\w+)\s*</Code>")
@@ -27,14 +28,14 @@ _NETWORK_SIGNS = (
     ("Broken pipe", "the connection was cut half-way"),
 )
 
-_CREDENTIALS = "check the keys or the profile in the environment: docs/stores.md says which variables are read"
-_RIGHTS = "give these credentials the rights that docs/stores.md lists, or use other ones"
+_CREDENTIALS = f"check the keys or the profile in the environment: {page('stores')} says which variables are read"
+_RIGHTS = f"give these credentials the rights that {page('stores')} lists, or use other ones"
 _EXPIRED = "renew the credentials (aws sso login, or a new session token), then run the command again"
 _BUCKET = "make the bucket, or correct `store` or `copies` of the environment"
 _BUSY = "the server is busy or broken: wait, then run the command again"
 _NETWORK = "check the network, and the endpoint in the environment (AWS_ENDPOINT_URL); then run the command again"
 
-_UNKNOWN = "handrail doctor tries the store; docs/stores.md says what a store must be able to do"
+_UNKNOWN = f"handrail doctor tries the store; {page('stores')} says what a store must be able to do"
 
 _COLD = (
     "it lies in a cold storage class: ask for it (aws s3api restore-object --restore-request Days=7 with its bucket and"

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from handrail.amounts import count, size
+from handrail.pages import page
 from handrail.stores.objects.classes import StorageClass, move
 from handrail.stores.objects.client import Client
 from handrail.stores.objects.download import PIECE, Download
@@ -217,7 +218,7 @@ class CloudStore:
         raise StoreError(
             f"the store {self.place} cannot be trusted with backups",
             why="its server ignores If-None-Match: one writer could destroy what another one has written",
-            hint="use a server that honours conditional writes (docs/stores.md names some), or a folder",
+            hint=f"use a server that honours conditional writes ({page('stores')} names some), or a folder",
         )
 
     def _is_written_by(self, path: str, writer: str) -> bool:
@@ -235,8 +236,8 @@ class CloudStore:
     def _listed(self, folder: str) -> Iterator[Any]:
         import obstore
 
-        for page in obstore.list(self._client.small, folder or None):
-            yield from page
+        for several in obstore.list(self._client.small, folder or None):
+            yield from several
 
     def _head(self, key: str) -> Any | None:
         """What is known of an object, None when it is missing."""
