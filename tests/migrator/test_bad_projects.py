@@ -88,6 +88,21 @@ ENVIRONMENTS = {
 }
 
 
+@pytest.mark.parametrize("made", ["create_engine", "create_async_engine", "make_url"])
+def test_a_port_that_is_no_number(tmp_path: Path, made: str) -> None:
+    """Where the @ before the host is missing, that is the password: it is not shown."""
+    source = "sqlalchemy.ext.asyncio" if made == "create_async_engine" else "sqlalchemy"
+    make_project(tmp_path, env=f"from {source} import {made}\n\n{made}('postgresql+psycopg://user:secret/shop')\n")
+    with pytest.raises(ProjectError) as caught:
+        AlembicMigrator(tmp_path).describe()
+    assert (caught.value.message, caught.value.why, caught.value.hint) == (
+        "the database URL cannot be read",
+        f"what stands where the port does is no number; it is not shown, since it may be a password ({ENV}:3)",
+        "check sqlalchemy.url or the place from which env.py takes the URL: postgresql://user:password@host:5432/name,"
+        " with an @ or / of the password as %40 or %2F",
+    )
+
+
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_env_py(tmp_path: Path, name: str) -> None:
     env, expected = ENVIRONMENTS[name]

@@ -76,6 +76,13 @@ def project_failure(error: BaseException, connections: Connections, root: Path) 
         return ProjectError(" ".join(str(error).split()), hint=_project_hint(error), code=_code_of(error))
     where = where_in(error, root)
     place = f" ({where.path}:{where.line})" if where else ""
+    if _is_bad_port(error):
+        return ProjectError(
+            "the database URL cannot be read",
+            why=f"what stands where the port does is no number; it is not shown, since it may be a password{place}",
+            hint="check sqlalchemy.url or the place from which env.py takes the URL:"
+            " postgresql://user:password@host:5432/name, with an @ or / of the password as %40 or %2F",
+        )
     return ProjectError(
         _what_failed(error, where), why=last_line(error) + place, hint=_project_hint(error), code=_code_of(error)
     )
@@ -157,6 +164,12 @@ def _engine_refused(error: BaseException, connections: Connections) -> Unsupport
     if url is not None and url.get_backend_name() not in ENGINES and isinstance(error, ImportError):
         return unsupported(url.get_backend_name())
     return None
+
+
+def _is_bad_port(error: BaseException) -> bool:
+    """Whether SQLAlchemy failed to read a URL's port: it lets int() say so, and that shows what stood there."""
+    files = [file for file, _ in _frames(error.__traceback__)]
+    return isinstance(error, ValueError) and bool(files) and files[-1].parts[-3:] == ("sqlalchemy", "engine", "url.py")
 
 
 def _connect_hint(error: BaseException) -> str:
