@@ -131,7 +131,7 @@ def check(env: Env = None, root: Root = HERE, json: Json = False) -> None:
             raise Drift(
                 "models and database differ",
                 why="; ".join(differences),
-                hint='alembic revision --autogenerate -m "…", then review it',
+                hint='handrail revision -m "…" --autogenerate writes the script, then look it through',
             )
         output.lines("nothing is pending; models and database agree")
 
