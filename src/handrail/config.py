@@ -10,7 +10,7 @@ import difflib
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
@@ -221,6 +221,7 @@ def load_config(start: Path, *, env: str | None, environ: Mapping[str, str]) -> 
     if settings is None:
         if document.environments and name not in _KNOWN:
             raise _unknown_environment(name, tuple(known), source)
+        _check_misspelt(name, document.environments, source)
         settings = Environment(**_KNOWN.get(name, {}))
     ini = root / (document.alembic or "alembic.ini")
     if document.alembic and not ini.is_file():
@@ -371,6 +372,21 @@ def _unknown_key(location: tuple[int | str, ...], source: Path | None) -> Config
         f"`{where}` in {source} is not a setting",
         why=f"the settings there are: {', '.join(settings)}",
         hint=f"did you mean `{close[0]}`?" if close else f"remove it, or see {page('configuration')}",
+    )
+
+
+def _check_misspelt(name: str, written: Iterable[str], source: Path | None) -> None:
+    """ConfigError where a known environment has no table, and one is there whose name differs by little. A name that
+    holds the known one (staging2, preproduction) is one's own."""
+    others = {one.lower(): one for one in written if name not in one}
+    close = difflib.get_close_matches(name, others, n=1, cutoff=0.8)
+    if not close:
+        return
+    prefix = "tool.handrail." if source is not None and source.name == "pyproject.toml" else ""
+    raise ConfigError(
+        f"the environment {name} has no settings in {source}, but there is [{prefix}environments.{others[close[0]]}]",
+        why="its name is so near that it seems to be misspelt; without settings of its own the defaults would hold",
+        hint=f"write [{prefix}environments.{name}]; where both are meant, add that line as an empty table",
     )
 
 

@@ -521,6 +521,43 @@ def test_an_unknown_key_is_an_error_with_a_suggestion(
     assert refused(tmp_path, text) == (f"`{where}` in FILE is not a setting", f"the settings there are: {known}", hint)
 
 
+@pytest.mark.parametrize(
+    ("written", "env"),
+    [
+        ("develpment", None),
+        ("develpment", "development"),
+        ("Development", None),
+        ("stagin", "staging"),
+        ("prodution", "production"),
+    ],
+)
+def test_settings_under_a_misspelt_name_are_not_passed_over(tmp_path: Path, written: str, env: str | None) -> None:
+    name = env or "development"
+    assert refused(tmp_path, f"[environments.{written}]\nlint = 'off'", env) == (
+        f"the environment {name} has no settings in FILE, but there is [environments.{written}]",
+        "its name is so near that it seems to be misspelt; without settings of its own the defaults would hold",
+        f"write [environments.{name}]; where both are meant, add that line as an empty table",
+    )
+    assert load(tmp_path, f"[environments.{written}]\nlint = 'off'", written).name == written
+    both = f"[environments.{written}]\nlint = 'off'\n[environments.{name}]\n"
+    assert load(tmp_path, both, env).settings == load(tmp_path, "", env).settings
+
+
+@pytest.mark.parametrize(
+    ("written", "env"),
+    [
+        ("staging2", "staging"),
+        ("production-eu", "production"),
+        ("preproduction", "production"),
+        ("dev", "development"),
+        ("stage", "staging"),
+        ("prod", "production"),
+    ],
+)
+def test_a_name_of_ones_own_may_be_like_a_known_one(tmp_path: Path, written: str, env: str) -> None:
+    assert load(tmp_path, f"[environments.{written}]\nlint = 'off'", env).settings == load(tmp_path, "", env).settings
+
+
 PLACE = 'a place for backups is a folder, "." being that of the project, or a URL like "s3://bucket/prefix"'
 LIST = "https://github.com/puddingcamp/handrail/blob/main/docs/configuration.md lists every key"
 
