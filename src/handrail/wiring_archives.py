@@ -8,7 +8,6 @@ import re
 import sys
 import tempfile
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -17,6 +16,7 @@ from handrail.config_archive import ArchiveSettings, ArchiveTool
 from handrail.errors import ConfigError, DatabaseUnavailable, UsageError
 from handrail.pages import page
 from handrail.wiring import open_database, state_folder
+from handrail.wiring_targets import unreachable_address
 
 if TYPE_CHECKING:
     from handrail.archives.archive import Archive
@@ -108,12 +108,12 @@ def place_of(config: Config, settings: ArchiveSettings) -> str:
 
 
 def archived_address(project: Project) -> DatabaseAddress:
-    """The database of the environment's archive, also while nobody can reach it: then it is the one that `url` of the
-    environment names, or alembic.ini. DatabaseUnavailable where only env.py's connection would tell it."""
+    """The database of the environment's archive, also while nobody can reach it. DatabaseUnavailable where nothing
+    tells it."""
     try:
         return project.migrator.describe(None).address
     except DatabaseUnavailable as error:
-        address = named_address(project.config)
+        address = unreachable_address(project.config, os.environ, error)
         if address is None:
             error.hint = f"{error.hint or ''} {NAME_IT}".strip()
             raise
@@ -123,18 +123,6 @@ def archived_address(project: Project) -> DatabaseAddress:
 NAME_IT = (
     "So that the archive can be read without the database, name its URL in the configuration: `url` of the environment."
 )
-
-
-def named_address(config: Config) -> DatabaseAddress | None:
-    """The database as the configuration or alembic.ini names it; None where neither does. Nothing is connected to."""
-    from handrail.migrator.places import address_of_text
-    from handrail.migrator.script_files import configured_url
-
-    text = config.url(os.environ) or configured_url(config.alembic_ini, config.section)
-    address = address_of_text(text)
-    if address is not None and address.engine == "sqlite":
-        return replace(address, database=str(config.root / address.database))
-    return address
 
 
 def archive_warnings(config: Config, address: DatabaseAddress, max_lag: float | None = None) -> tuple[str, ...]:

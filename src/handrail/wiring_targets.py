@@ -1,14 +1,17 @@
-"""Where a new database goes that is restored into: a name beside the live one, or an address on another server."""
+"""Where databases are that no look can tell of: a new one that is restored into, a live one that nobody can reach."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handrail.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from handrail.config import Config
     from handrail.databases.database import Database
+    from handrail.errors import DatabaseUnavailable
     from handrail.facts import DatabaseAddress
 
 _VARIABLE = "env:"
@@ -46,6 +49,23 @@ def new_database(
             hint="name a database of the same engine",
         )
     return _not_live(open_(address), live)
+
+
+def unreachable_address(
+    config: Config, environ: Mapping[str, str], error: DatabaseUnavailable
+) -> DatabaseAddress | None:
+    """Where the project's database is, which a look could not reach: where env.py aimed; where it did not come so far,
+    what `url` of the environment names, or alembic.ini. None where neither does. Nothing is connected to."""
+    from handrail.migrator.migrator import NoDatabase
+    from handrail.migrator.places import address_of_text
+    from handrail.migrator.script_files import configured_url
+
+    if isinstance(error, NoDatabase) and error.address is not None:
+        return error.address
+    address = address_of_text(config.url(environ) or configured_url(config.alembic_ini, config.section))
+    if address is not None and address.engine == "sqlite":
+        return replace(address, database=str(config.root / address.database))
+    return address
 
 
 def _not_live(wanted: Database, live: Database) -> Database:

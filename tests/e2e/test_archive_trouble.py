@@ -24,6 +24,7 @@ from support.archived import (
     write,
 )
 from support.calling import NEXT, handrail
+from support.projects import known_to_env_py
 
 pytestmark = pytest.mark.story
 
@@ -202,9 +203,12 @@ def test_what_cannot_be_done_is_refused(tmp_path: Path, words: tuple[str, ...], 
     assert (said.code, said.error) == (2, error)
 
 
-def test_a_file_that_is_no_database_any_more(tmp_path: Path) -> None:
-    """Only files can be had then; they take the damaged one's place by hand."""
+@pytest.mark.parametrize("is_hidden", [False, True], ids=["alembic.ini", "env.py"])
+def test_a_file_that_is_no_database_any_more(tmp_path: Path, is_hidden: bool) -> None:
+    """Only files can be had then; they take the damaged one's place by hand. Where it is, env.py knows."""
     folder = archived(tmp_path, NEXT)
+    if is_hidden:
+        known_to_env_py(folder)
     with kept(folder):
         write(folder, "INSERT INTO bookings VALUES (3, 'late', 'OPEN')")
         arrived(folder)
@@ -212,6 +216,8 @@ def test_a_file_that_is_no_database_any_more(tmp_path: Path) -> None:
     for name in ("local.db-wal", "local.db-shm"):
         (folder / name).unlink(missing_ok=True)
     live.write_bytes(b"no database at all" * 1000)
+    said = handrail(folder, "archive", "status", "--json")
+    assert json.loads(said.out)["result"]["state"]["window"], said
     said = handrail(folder, "backup", "restore", "--to-time", "newest", "--into", "new.db")
     assert said.code == 2
     assert said.error.splitlines()[-1].endswith(

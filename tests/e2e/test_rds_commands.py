@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from handrail.snapshots.moments import written
 from support.laboratory import TestLaboratory, until
+from support.projects import known_to_env_py
 from support.rds_project import RdsProject, make_bucket, rds_project
 
 pytestmark = pytest.mark.story
@@ -342,3 +344,19 @@ def test_without_rds_in_the_configuration_the_commands_say_what_to_write(
         )
     finally:
         file.write_text(before)
+
+
+def test_a_live_instance_that_cannot_be_reached_is_where_env_py_aimed(project: RdsProject) -> None:
+    """Only env.py knows the URL: what RDS has is what is needed then."""
+    folder = project.folder
+    texts = {path: path.read_text() for path in (folder / "alembic.ini", next(folder.rglob("env.py")))}
+    known_to_env_py(folder)
+    env = next(folder.rglob("env.py"))
+    env.write_text(re.sub(r"@[^/']+/", "@127.0.0.1:1/", env.read_text()))
+    try:
+        said = project.call("rds", "switch", "--to", "nobody", "--confirm", "shop-prod")
+        assert said.out.startswith("warning: the live database cannot be reached: no connection to postgresql://")
+        assert (said.code, said.error.splitlines()[0]) == (2, "HR593 there is no instance nobody")
+    finally:
+        for path, text in texts.items():
+            path.write_text(text)

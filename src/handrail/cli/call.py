@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,18 +71,21 @@ def stored(
     output: Output, root: Path, env: str | None, *, identity: Path | None = None
 ) -> tuple[Project, ProjectFacts, Equipment]:
     """The same for commands that read what is stored, also while nobody can reach the database: when it is gone, they
-    are what is needed most. Then it is where env.py aimed, and nothing is known of its revisions."""
+    are what is needed most. Then nothing is known of its revisions."""
     try:
         return equipped(root, env, identity=identity)
     except DatabaseUnavailable as error:
-        from handrail.migrator.migrator import NoDatabase, ProjectFacts
+        from handrail.migrator.migrator import ProjectFacts
+        from handrail.wiring_targets import unreachable_address
         from handrail.workflows.run import Progress
 
-        if not isinstance(error, NoDatabase) or error.address is None:
+        project = opened(root, env)
+        address = unreachable_address(project.config, os.environ, error)
+        if address is None:
             raise
         text = f"{error.message}: {error.why}; what is stored is read without it"
         output.progress(Progress("database", "warning", text))
-        project, facts = opened(root, env), ProjectFacts.unseen(error.address)
+        facts = ProjectFacts.unseen(address)
         return project, facts, project.equipment(facts, identity)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,22 +56,22 @@ class Here:
 
 
 def here(output: Output, root: Path, env: str | None) -> Here:
-    """The adapters of this call, also while nobody can reach the live database: that may be why somebody restores. Then
-    its address is the one that the configuration names. DatabaseUnavailable where it names none."""
+    """The adapters of this call, also while nobody can reach the live database: that may be why somebody restores.
+    DatabaseUnavailable where nothing tells its address then."""
     from handrail.migrator.migrator import ProjectFacts
-    from handrail.wiring_archives import named_address
     from handrail.wiring_rds import require_hosting
+    from handrail.wiring_targets import unreachable_address
 
     project = opened(root, env)
     hosting = require_hosting(project.config)
     try:
         facts = project.migrator.describe(None)
     except DatabaseUnavailable as error:
-        address = named_address(project.config)
+        address = unreachable_address(project.config, os.environ, error)
         if address is None:
             raise
         output.warnings((f"the live database cannot be reached: {error.message}",))
-        facts = ProjectFacts(address, address.engine, "", False, (), (), ())
+        facts = ProjectFacts.unseen(address)
     return Here(project, facts, project.equipment(facts), hosting)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -240,10 +241,11 @@ def _restore_files(
     compared, since there is nothing to compare with."""
     from handrail.backups.moments import require_within, written
     from handrail.cli.restore_documents import Restored
-    from handrail.wiring_archives import NAME_IT, named_address, open_archive
+    from handrail.wiring_archives import NAME_IT, open_archive
+    from handrail.wiring_targets import unreachable_address
     from handrail.workflows.moment import name_of
 
-    address = named_address(project.config)
+    address = unreachable_address(project.config, os.environ, unreachable)
     if project.config.settings.archive is None or address is None or not target.files:
         without = "Without the database, the archive gives files: --to-time … --files PATH."
         unreachable.hint = " ".join(filter(None, (unreachable.hint, NAME_IT if address is None else without)))
