@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from handrail import __version__
 from handrail.config import Config, FailedCopy, load_config
+from handrail.config_urls import variable_of
 from handrail.errors import ConfigError, RehearsalFailed, UnsupportedEngine, UsageError
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def engines_of(config: Config, sources: Iterable[str]) -> frozenset[str]:
     nobody needs elsewhere."""
     from handrail.migrator.script_files import configured_url
 
-    urls = [os.environ.get(url.removeprefix("env:"), "") if url.startswith("env:") else url for url in config.urls]
+    urls = [os.environ.get(name, "") if (name := variable_of(url)) else url for url in config.urls]
     schemes = {
         url.partition(":")[0].partition("+")[0] for url in (*urls, configured_url(config.alembic_ini, config.section))
     }

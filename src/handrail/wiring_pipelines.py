@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from handrail.config_urls import variable_of
 from handrail.errors import UsageError
 from handrail.pipelines.github import Pipeline, Role
 
@@ -84,8 +85,8 @@ def _variables(config: Config) -> tuple[str, ...]:
     """The variables that the environment's settings read; without any, env.py's own, by its usual name."""
     settings = config.settings
     texts = (settings.url, settings.rehearse_server, settings.identity)
-    found = [text.removeprefix("env:") for text in texts if text and text.startswith("env:")]
-    return tuple(dict.fromkeys(found)) or ("DATABASE_URL",)
+    found = [variable_of(text or "") for text in texts]
+    return tuple(dict.fromkeys(filter(None, found))) or ("DATABASE_URL",)
 
 
 def _folder(root: Path, top: Path) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from handrail.errors import ConfigError, UsageError
+from handrail.config_urls import checked_url, from_variable, variable_of
+from handrail.errors import UsageError
 
 if TYPE_CHECKING:
     from handrail.config import Config
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from handrail.errors import DatabaseUnavailable
     from handrail.facts import DatabaseAddress
 
-_VARIABLE = "env:"
 _EXAMPLES = {"postgresql": "postgresql://user@host:5432/name", "sqlite": "sqlite:////path/of/file.db"}
 
 
@@ -23,21 +23,17 @@ def new_database(
 ) -> Database:
     """What `--into` names: a database beside the live one by its name, one anywhere by its URL, or the URL that a
     variable holds ("env:NAME"). UsageError for a password in the text itself, which every user of the machine can read,
-    and for another engine; ConfigError when the variable is not set."""
-    url, where = text, "--into"
-    if text.startswith(_VARIABLE):
-        where = text.removeprefix(_VARIABLE)
-        url = environ.get(where, "")
-        if not url:
-            raise ConfigError(
-                f"the variable {where} is not set",
-                why="--into takes the new database's URL from it",
-                hint=f"export {where}={_EXAMPLES.get(live.address.engine, '')}",
-            )
-    elif "://" not in text:
+    and for another engine; ConfigError for what is no URL, and when the variable is not set."""
+    name = variable_of(text)
+    if name is not None:
+        example = _EXAMPLES.get(live.address.engine, "")
+        url = from_variable(text, environ, why="--into takes the new database's URL from it", hint=example)
+    elif "://" in text:
+        url = checked_url(text, "--into")
+    else:
         return _not_live(live.sibling(text), live)
-    address = _address(url, where)
-    if address.password and where == "--into":
+    address = _address(url, name or "--into")
+    if address.password and name is None:
         raise UsageError(
             "--into holds a password",
             why="other users of this machine can read the words of a command (it is not shown)",

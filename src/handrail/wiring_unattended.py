@@ -11,6 +11,7 @@ from urllib.parse import quote
 from handrail.backups.drill import AgeLimits
 from handrail.backups.methods import Method
 from handrail.backups.timetable import Job
+from handrail.config_urls import variable_of
 from handrail.errors import UsageError
 from handrail.pages import page
 from handrail.wiring import time_zone
@@ -73,8 +74,7 @@ def job_of(
     """A command to be run unattended by this user for this project and environment, through this installation."""
     program = Path(sys.executable).with_name("handrail")
     settings = config.settings
-    given = [value or "" for value in (settings.url, settings.rehearse_server)]
-    named = [value.removeprefix("env:") for value in given if value.startswith("env:")]
+    named = [name for value in (settings.url, settings.rehearse_server) if (name := variable_of(value or ""))]
     is_sealed = bool(settings.recipients or settings.recipients_file)
     needs_key = config.schedule.verify or config.schedule.method is Method.INCREMENT or words == ("drill",)
     if is_sealed and settings.identity is None and needs_key:

@@ -79,7 +79,7 @@ def test_into_a_variable_that_is_not_set(project: Path) -> None:
     said = handrail(project, "backup", "restore", "latest", "--into", "env:NOWHERE")
     assert (said.code, said.error) == (
         2,
-        "HR210 the variable NOWHERE is not set\n"
+        "HR210 the environment variable NOWHERE is not set\n"
         "  why: --into takes the new database's URL from it\n"
         "  next: export NOWHERE=sqlite:////path/of/file.db",
     )

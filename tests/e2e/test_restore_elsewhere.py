@@ -89,8 +89,14 @@ def test_a_file_by_its_url(tmp_path: Path) -> None:
         ),
         (
             "env:ELSEWHERE",
-            "HR210 the variable ELSEWHERE is not set\n  why: --into takes the new database's URL from it\n"
+            "HR210 the environment variable ELSEWHERE is not set\n  why: --into takes the new database's URL from it\n"
             "  next: export ELSEWHERE=sqlite:////path/of/file.db",
+        ),
+        (
+            "env:TWICE",
+            "HR210 the environment variable TWICE has more than one @ before the host\n"
+            "  why: what follows the first one would be read, and shown, as the host\n"
+            "  next: write an @ of the password as %40",
         ),
         (
             "postgresql://",
@@ -103,5 +109,6 @@ def test_a_file_by_its_url(tmp_path: Path) -> None:
 def test_what_is_refused(tmp_path: Path, into: str, error: str) -> None:
     at_b2(tmp_path)
     assert handrail(tmp_path, "backup", "create", "--no-verify").code == 0
-    said = handrail(tmp_path, "backup", "restore", "latest", "--into", into)
+    twice = "postgresql://app:word@more@db/new"
+    said = handrail(tmp_path, "backup", "restore", "latest", "--into", into, TWICE=twice)
     assert (said.code, said.error) == (2, error)

@@ -196,7 +196,7 @@ def test_another_server_that_is_not_known_any_more(place: Place, replica_server:
     left = replica_server.address(begun)
     try:
         assert place.recovered() == place.was_restoring(
-            f"which it had not made yet: {left} may be left, which cannot be looked for: the variable ELSEWHERE is not set",
+            f"which it had not made yet: {left} may be left, which cannot be looked for: the environment variable ELSEWHERE is not set",
             "env:ELSEWHERE",
         )
     finally:
