@@ -77,8 +77,8 @@ def job_of(
     named = [name for value in (settings.url, settings.rehearse_server) if (name := variable_of(value or ""))]
     is_sealed = bool(settings.recipients or settings.recipients_file)
     needs_key = config.schedule.verify or config.schedule.method is Method.INCREMENT or words == ("drill",)
-    if is_sealed and settings.identity is None and needs_key:
-        named.append("HANDRAIL_IDENTITY")
+    if is_sealed and needs_key and (key := variable_of(settings.identity or "env:HANDRAIL_IDENTITY")):
+        named.append(key)
     return Job(
         name="-".join(("handrail", *words[-1:], config.name)),
         program=(str(program),) if program.is_file() else (sys.executable, "-m", "handrail.cli.main"),

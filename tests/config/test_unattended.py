@@ -24,6 +24,8 @@ SEALED = 'recipients = ["age1x"]\n'
         ('url = "env:URL"\nrehearse_server = "env:URL"\n', ("drill",), ("URL",)),
         (SEALED, ("backup", "run-due"), ("HANDRAIL_IDENTITY",)),
         (SEALED + 'identity = "/run/keys/prod.key"\n', ("drill",), ()),
+        (SEALED + 'identity = "env:KEY"\n', ("backup", "run-due"), ("KEY",)),
+        (SEALED + 'identity = "env:KEY"\nschedule = {verify = false}\n', ("backup", "run-due"), ()),
         (SEALED + "schedule = {verify = false}\n", ("backup", "run-due"), ()),
         (SEALED + "schedule = {verify = false, method = 'increment'}\n", ("backup", "run-due"), ("HANDRAIL_IDENTITY",)),
         (SEALED + "schedule = {verify = false}\n", ("drill",), ("HANDRAIL_IDENTITY",)),
