@@ -19,6 +19,7 @@ from handrail.stores.objects.client import Patience
 from handrail.stores.store import Store
 from handrail.wiring import open_project
 from handrail.wiring_stores import open_store
+from handrail.workflows.backup import DUMP_ROOM
 from handrail.workflows.catalog import read_catalog
 from support.calling import at_b2, postgres_at_b2
 from support.faults import Fault
@@ -145,7 +146,7 @@ class Ground:
     def room(self) -> int:
         """The bytes that a store must have free before an uncompressed backup of everything is begun."""
         request = DumpRequest(Format.PG_BASE) if self.method == "base" else WHOLE
-        return int(self._kit.database.size_bytes(request) * 1.1) + (1 << 20)
+        return int(self._kit.database.size_bytes(request) * DUMP_ROOM) + (1 << 20)
 
     def make_parent(self, method: str) -> None:
         """A backup that was proven, kept aside."""

@@ -28,7 +28,8 @@ from handrail.workflows.hosted_backup import restore_instance, with_label
 from handrail.workflows.run import Equipment, Run
 from handrail.workflows.sealing import identity_for, require_identity, sealed, unsealed
 
-_DUMP_ROOM = 1.1
+#: So many times its size has to be free before an uncompressed backup is begun.
+DUMP_ROOM = 1.1
 #: Lines of the recovery sheet that are written at once.
 _LINES = 1000
 
@@ -130,7 +131,7 @@ def _check_room(kit: Equipment, needed: int | None) -> None:
     free = kit.store.free_bytes()
     if kit.compression != "none" or free is None or needed is None:
         return
-    if free < needed * _DUMP_ROOM:
+    if free < needed * DUMP_ROOM:
         raise StoreError(
             f"the store {kit.store.place} has no room for a backup",
             why=f"what is backed up has {size(needed)}, {size(free)} are free",
