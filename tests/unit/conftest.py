@@ -64,10 +64,10 @@ sys.addaudithook(listen)  # a hook cannot be taken away again; outside of unit t
 def leaks() -> Iterator[list[str]]:
     """What pure rooms asked of the outside during this test; anything left in the list fails it."""
     seen: list[str] = []
-    gc.disable()  # what other tests left behind may close files and end processes when it is collected
+    gc.freeze()  # what other tests left behind may close files and end processes when it is collected
     watching.append(seen)
     yield seen
     watching.remove(seen)
-    gc.enable()
+    gc.unfreeze()
     if seen:
         pytest.fail("a pure room reached outside: " + "; ".join(seen), pytrace=False)
