@@ -14,7 +14,7 @@ from handrail.backups.manifest import write_manifest, write_verification
 from handrail.backups.methods import WHOLE, DumpRequest
 from handrail.backups.record import BackupRecord, Headline, StoredArtifact, Verification
 from handrail.backups.sheet import Whereabouts, recovery_sheet, sheet_lines
-from handrail.backups.verification import compare_restored, compare_revisions
+from handrail.backups.verification import compare_content, compare_revisions, compare_rows, compare_schema
 from handrail.databases.database import Database, SideTable
 from handrail.errors import BackupError
 from handrail.facts import TableName
@@ -236,10 +236,19 @@ def verify_restored(run: Run, record: BackupRecord, scratch: Database, seconds: 
 
 def _differences(run: Run, record: BackupRecord, restored: Database, step: str) -> tuple[str, ...]:
     record = unsealed(run, record)
+    rows, content = _row_differences(run, record, restored, step)
+    schema = compare_schema(record.facts, restored.facts(), record.request)
+    revisions = () if record.schema_only else compare_revisions(record.revisions, restored.revisions())
+    return (rows + schema or content) + revisions
+
+
+def _row_differences(
+    run: Run, record: BackupRecord, restored: Database, step: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of rows, and of what no table shows. The digests are let go before the schema is read: there may be many."""
     found = restored.fingerprint(on_table=rows_done(run, step, record.fingerprint.rows))
     then, now = (one.without(record.changed_meanwhile) for one in (record.fingerprint, found))
-    differences = compare_restored(then, now, record.facts, restored.facts(), record.request)
-    return differences + (() if record.schema_only else compare_revisions(record.revisions, restored.revisions()))
+    return compare_rows(then, now, record.request), compare_content(then.content, now.content)
 
 
 def _keep_proof(run: Run, record: BackupRecord, verification: Verification) -> None:

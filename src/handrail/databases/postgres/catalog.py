@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from handrail.databases.postgres.attachments import attachments
@@ -79,13 +79,19 @@ def facts(query: Query, *, default_schema: str, version_table: TableName, rows: 
         version=server_version(query),
         capabilities=CAPABILITIES,
         tables=_tables(rows, scope),
-        objects=tuple(sorted(set(map(scope.shared.object, _objects(rows, scope))), key=_order)),
+        objects=_in_order(map(scope.shared.object, _objects(rows, scope))),
         size_bytes=size_bytes(query),
     )
 
 
-def _order(thing: SchemaObject) -> tuple[str, str, str, str]:
-    return thing.kind, str(thing.table or ""), thing.name, thing.definition
+def _in_order(objects: Iterable[SchemaObject]) -> tuple[SchemaObject, ...]:
+    """By kind, table, name and definition, each once. Sorted by one of them after the other, the last one first: a key
+    of all four for each of 200,000 is more than the objects themselves."""
+    found = sorted(objects, key=attrgetter("definition"))
+    found.sort(key=attrgetter("name"))
+    found.sort(key=lambda thing: str(thing.table or ""))
+    found.sort(key=attrgetter("kind"))
+    return tuple(thing for thing, _ in groupby(found))
 
 
 def _tables(query: Rows, scope: Scope) -> tuple[TableFacts, ...]:

@@ -29,6 +29,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 from handrail.databases.postgres.quoting import Query, Rows, identifiers, qualified
 from handrail.facts import (
@@ -87,10 +88,9 @@ def fingerprint(
     set `reading.SETTINGS`. `named_only`: tables that the request does not name are left out. `known` is asked only of
     those that it does not name."""
     wanted, shared = request or {}, Sharing()
-    tables = []
-    all_tables = digestible(rows or query, default_schema, version_table)
-    for batch in [all_tables[start : start + _BATCH] for start in range(0, len(all_tables), _BATCH)]:
-        with _locks_released(query, is_needed=len(all_tables) > _BATCH and not named_only):
+    tables, waiting = [], digestible(rows or query, default_schema, version_table)
+    while batch := tuple(islice(waiting, _BATCH)):
+        with _locks_released(query, is_needed=len(batch) == _BATCH and not named_only):
             for found in batch:
                 if not named_only or found.table in wanted:
                     before = None if found.table in wanted else known(found.table)
@@ -117,8 +117,8 @@ def _locks_released(query: Query, *, is_needed: bool) -> Iterator[None]:
     query("RELEASE SAVEPOINT handrail_batch")
 
 
-def digestible(query: Rows, default_schema: str, version_table: TableName) -> tuple[Digestible, ...]:
-    """The tables that a fingerprint speaks of."""
+def digestible(query: Rows, default_schema: str, version_table: TableName) -> Iterator[Digestible]:
+    """The tables that a fingerprint speaks of, as `query` reads them."""
     shared = Sharing()
     rows = query(
         "SELECT n.nspname::text, c.relname::text,"
@@ -127,10 +127,9 @@ def digestible(query: Rows, default_schema: str, version_table: TableName) -> tu
         f" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND {USER_TABLES}"
     )
     skipped = named(version_table.schema or default_schema, version_table.name, default_schema)
-    found = (
-        Digestible(named(schema, name, default_schema), shared.group(tuple(columns))) for schema, name, columns in rows
-    )
-    return tuple(entry for entry in found if entry.table != skipped)
+    for schema, name, columns in rows:
+        if (table := named(schema, name, default_schema)) != skipped:
+            yield Digestible(table, shared.group(tuple(columns)))
 
 
 def named(schema: str, name: str, default_schema: str) -> TableName:

@@ -86,7 +86,7 @@ def hold_snapshot(address: DatabaseAddress, application: str, version_table: Tab
             begin_reading(query)
             exported = str(query("SELECT pg_export_snapshot()")[0][0])
             schema = pin(query)
-            tables = iter(digest.digestible(streamed(query), schema, version_table))
+            tables = digest.digestible(streamed(query), schema, version_table)
             while batch := [qualified(found.table, schema) for found in islice(tables, _BATCH)]:
                 query(f"LOCK TABLE ONLY {', ONLY '.join(batch)} IN ACCESS SHARE MODE")
             yield Snapshot(connection, query, exported, schema, digest.sequences(query, schema))
