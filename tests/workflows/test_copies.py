@@ -24,7 +24,7 @@ from handrail.workflows.catalog import read_catalog
 from handrail.workflows.copies import copy_backup, copy_to_others, copy_with_parents, whole_store
 from handrail.workflows.drill import read_drills, record_drill
 from handrail.workflows.marking import pin
-from handrail.workflows.prune import _delete
+from handrail.workflows.prune import _announce, _delete
 from handrail.workflows.run import Equipment, Progress, Run, locked_run, start_run
 from support.projects import BOOKINGS, make_project
 
@@ -220,6 +220,43 @@ def test_a_damaged_source_is_never_copied_on(bench: Bench) -> None:
         f"what was copied to {bench.stores[1].place} is not what was made; it was removed there",
     )
     assert content(bench.stores[1]) == {}
+
+
+class Pruned(Full):
+    """A store whose backup is pruned, or begun to be, while its artifact is read."""
+
+    def __init__(self, bench: Bench, record: BackupRecord, *, is_begun_only: bool) -> None:
+        super().__init__(bench.stores[0], "")
+        self._kit = replace(bench.kit, copies=())
+        self._run, self._record, self._is_begun_only = Run("p1", self._kit, bench.said.append), record, is_begun_only
+
+    @contextmanager
+    def open_read(self, key: str) -> Iterator[BinaryIO]:
+        with self.inner.open_read(key) as source:
+            yield source
+        if key == self._record.artifact.key and self._is_begun_only:
+            _announce(self._run, self.inner, self._record.id, ("not among the last 1",))
+        elif key == self._record.artifact.key:
+            _delete(self._run, self._record.id, ("not among the last 1",))
+
+
+@pytest.mark.parametrize("is_begun_only", [True, False])
+def test_what_is_pruned_while_it_is_copied_is_not_called_copied(bench: Bench, is_begun_only: bool) -> None:
+    """No lock keeps them apart. What the target has by then is taken away again: half a backup, or one whose deletion
+    came along, would lie there for good."""
+    _, record = bench.make(bench.with_copies())
+    source = Pruned(bench, record, is_begun_only=is_begun_only)
+    with pytest.raises(BackupError) as caught:
+        copy_backup(bench.run(), record, source, bench.stores[1])  # type: ignore[arg-type]
+    assert (caught.value.message, caught.value.why, caught.value.hint, caught.value.code) == (
+        f"backup {record.id} was not copied",
+        f"it is being deleted from {source.place}"
+        if is_begun_only
+        else f"{source.place} has no manifest of it any more",
+        "choose another one: handrail backup list; handrail backup pin keeps one from being pruned",
+        "HR546",
+    )
+    assert bench.stores[1].keys() == ()
 
 
 def test_what_was_damaged_in_the_first_store_is_not_taken_for_a_failure_of_the_copy(bench: Bench) -> None:

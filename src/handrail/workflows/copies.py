@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from handrail.amounts import size
-from handrail.backups.catalog import DRILLS, manifest_key
+from handrail.backups.catalog import DRILLS, deletion_key, manifest_key
 from handrail.backups.record import Headline
 from handrail.errors import BackupError
 from handrail.stores.encoding import CHUNK, check, damaged
@@ -71,9 +71,10 @@ def _copy_drills(kit: Equipment, source: Store, target: Store) -> None:
 
 def copy_backup(run: Run, record: Headline, source: Store, target: Store) -> Copied:
     """Copy a backup with what was written about it; its artifact is read back from the target before the manifest is
-    written there. Can be repeated: what is whole is left alone, what is damaged or half there is replaced."""
-    artifact = record.artifact
-    folder = manifest_key(run.equipment.environment, record.id).removesuffix("manifest.json")
+    written there. Can be repeated: what is whole is left alone, what is damaged or half there is replaced. BackupError
+    when a prune, which no lock keeps away, has come to the source's."""
+    artifact, manifest = record.artifact, manifest_key(run.equipment.environment, record.id)
+    folder = manifest.removesuffix("manifest.json")
     present = target.keys(folder)
     written = artifact.key not in present or _remove_damaged(run, record, target)
     if written:
@@ -83,7 +84,20 @@ def copy_backup(run: Run, record: Headline, source: Store, target: Store) -> Cop
                 out.write(piece)
         if _remove_damaged(run, record, target):
             raise damaged(artifact, f"what was copied to {target.place} is not what was made; it was removed there")
-    for key in sorted(source.keys(folder), key=lambda key: key.endswith("/manifest.json")):
+    documents = source.keys(folder)
+    is_going = deletion_key(run.equipment.environment, record.id) in documents
+    if is_going or manifest not in documents:
+        if written and manifest not in present:
+            target.delete(artifact.key)
+        raise BackupError(
+            f"backup {record.id} was not copied",
+            why=f"it is being deleted from {source.place}"
+            if is_going
+            else f"{source.place} has no manifest of it any more",
+            hint="choose another one: handrail backup list; handrail backup pin keeps one from being pruned",
+            code="HR546",
+        )
+    for key in sorted(documents, key=lambda key: key == manifest):
         if key != artifact.key:
             _copy_document(source, target, key, key in present)
     return Copied(target.place, written)
