@@ -313,6 +313,19 @@ def test_a_killed_restore_into_another_database_is_settled(bench: Bench) -> None
     assert bench.kit.journal.open_runs() == ()
 
 
+@pytest.mark.parametrize("command", ["rds restore", "rds pitr", "rds switch"])
+def test_a_killed_command_on_instances_is_settled(bench: Bench, command: str) -> None:
+    data = {"backup": "", "database": "RDS shop-new", "source": bench.database}
+    run = start_run(bench.kit, bench.said.append, command, data)
+    assert recover(bench.kit, bench.facts, Decision(), bench.said.append) == (
+        Settled(
+            run.id,
+            "cleaned",
+            f"{command} was interrupted, on the way to RDS shop-new: call it again, and it goes on or says what is there",
+        ),
+    )
+
+
 def test_what_is_not_understood_stays(bench: Bench) -> None:
     store = bench.kit.store
     newer = json.loads(write_mark(Mark("m1", NOW, MarkKind.PIN))) | {"version": 2}

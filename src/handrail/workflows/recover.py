@@ -73,6 +73,9 @@ def _ended(kit: Equipment, journalled: JournalledRun, listener: Listener) -> Set
     place = _data(journalled, "database")
     if _data(journalled, "command") == ARCHIVE:
         return Settled(run.id, "cleaned", f"it was archiving a snapshot into {place}: only a whole backup counts there")
+    if (command := _data(journalled, "command")).startswith("rds "):
+        what = "call it again, and it goes on or says what is there"
+        return Settled(run.id, "cleaned", f"{command} was interrupted, on the way to {place}: {what}")
     what = f"it was restoring backup {_data(journalled, 'backup')} into {place}"
     if made:
         return Settled(run.id, "cleaned", f"{what}, {made}")
