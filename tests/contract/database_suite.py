@@ -440,6 +440,47 @@ class DatabaseSuite(ABC):
         assert filled.end_leftovers("run-10") == ()
         abandoned.__exit__(None, None, None)
 
+    def test_a_new_database_has_its_name_only_when_it_is_whole(self, filled: Database) -> None:
+        new = filled.sibling(filled.address.database + "_new")
+        made = new.unnamed("run-12")
+        try:
+            assert not made.exists()
+            made.create()
+            made.load(self.dumped(filled))
+            assert not new.exists()
+            new.name(made)
+            assert not made.exists()
+            assert new.end_unnamed("run-12", made.address.database) == ()
+            assert new.fingerprint() == filled.fingerprint()
+            with pytest.raises(BackupError, match="already"):
+                new.unnamed("run-13")
+        finally:
+            made.drop()
+            new.drop()
+
+    def test_what_a_dead_run_made_of_a_new_database_is_dropped(self, filled: Database) -> None:
+        new = filled.sibling(filled.address.database + "_new")
+        made = new.unnamed("run-14")
+        made.create()
+        made.load(self.dumped(filled))
+        name = made.address.database
+        assert new.end_unnamed("run-14", name) == (f"database {name}",)
+        assert (made.exists(), new.exists(), new.end_unnamed("run-14", name)) == (False, False, ())
+
+    def test_who_took_the_name_meanwhile_keeps_it(self, filled: Database) -> None:
+        new = filled.sibling(filled.address.database + "_new")
+        made = new.unnamed("run-15")
+        made.create()
+        try:
+            made.load(self.dumped(filled))
+            new.create()
+            with pytest.raises(BackupError, match="already"):
+                new.name(made)
+            assert new.fingerprint().tables == ()
+        finally:
+            made.drop()
+            new.drop()
+
     def test_create_makes_an_empty_database_once(self, filled: Database) -> None:
         sibling = filled.sibling(filled.address.database + "_sibling")
         assert not sibling.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import multiprocessing
 import os
@@ -258,3 +259,33 @@ def test_a_database_that_stays_locked_says_so(live: Path, monkeypatch: pytest.Mo
         for read in (open_database(live).facts, lambda: open_database(live).dump(io.BytesIO())):
             with pytest.raises(LockNotObtained, match="stayed locked"):
                 read()
+
+
+def test_a_run_that_died_between_link_and_unlink_has_named_its_file(live: Path) -> None:
+    new = open_database(live).sibling("new.db")
+    made = new.unnamed("run")
+    Path(made.address.database).write_bytes(dumped(live))
+    Path(new.address.database).hardlink_to(made.address.database)
+    assert new.end_unnamed("run", made.address.database) == ()
+    assert (new.fingerprint(), made.exists()) == (open_database(live).fingerprint(), False)
+
+
+def test_only_what_the_run_was_making_is_removed(live: Path) -> None:
+    new = open_database(live).sibling("new.db")
+    assert new.end_unnamed("run", str(live)) == ()
+    assert live.exists()
+
+
+def test_where_there_are_no_links_a_file_gets_its_name_by_renaming(live: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(_from: Path, _to: Path) -> None:
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr("os.link", link)
+    new = open_database(live).sibling("new.db")
+    made = new.unnamed("run")
+    Path(made.address.database).write_bytes(dumped(live))
+    new.name(made)
+    assert (new.fingerprint(), made.exists()) == (open_database(live).fingerprint(), False)
+    Path(made.address.database).write_bytes(dumped(live))
+    with pytest.raises(BackupError, match="is there already"):
+        new.name(made)

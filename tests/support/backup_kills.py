@@ -426,7 +426,7 @@ def checked(place: Place, operation: Operation, how: How) -> Kill:
     left = [*check_stores(place), *check_database(place, operation)]
     again(place, operation)
     left += [f"{result} by recover" for result in recovered(place)]
-    if operation in (COPY, PRUNE, *_DUE):  # which may have had nothing left to write: the next writer clears away
+    if operation not in (CREATE, INCREMENT):  # which may have had nothing left to write: the next writer clears away
         place.story.run("backup", "create", "--no-verify")
     go_on(place, PRUNE)
     wait_for_children(place.story)
@@ -476,22 +476,20 @@ def check_artifact(place: Place, store: Store, backup_id: str) -> None:
 
 
 def check_database(place: Place, operation: Operation) -> list[str]:
-    """The live database is the old or the new one; a new one that is restored is not there, empty, or whole."""
+    """The live database is the old or the new one; a new one that is restored is not there, or whole."""
     rows = place.content(place.live)
     assert rows == NEW or (operation in _IN_PLACE and rows == OLD), rows
     left = ["replaced"] if rows == OLD else []
     into = place.content(f"{place.live}_into")
     if into is not None:
-        left.append({0: "the new database, empty", 2: "the new database, whole"}[len(into)])
+        assert len(into) == 2, into
+        left.append("the new database, whole")
     return left
 
 
 def beside(place: Place) -> set[str]:
     """What nobody asked for: databases and files of runs that have ended."""
-    asked = {
-        place.live,
-        *(f"{place.live}_{name}" for name in ("into", "again", "into.incoming")),
-    }  # recover names these
+    asked = {place.live, f"{place.live}_into", f"{place.live}_again"}
     kept = (f"{place.live}_failed_", f"{place.live}.failed_")
     names = {name for name in place.databases() if name.startswith(place.live) or "handrail" in name}
     runs = [path.stem for path in place.story.journals()]

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol
 
 from handrail.backups.methods import WHOLE, DumpRequest
 from handrail.facts import (
@@ -240,6 +240,21 @@ class Database(Dumps, Protocol):
         """Make this database, empty. Raises BackupError when it is already there."""
         ...
 
+    def unnamed(self, run_id: str) -> Database:
+        """Under what name this run makes this database, on the same server, until it is whole: then `name` gives it its
+        own at once, so that nothing ever has a name that is not whole. Nothing is made. BackupError when it is already
+        there."""
+        ...
+
+    def name(self, made: Database) -> None:
+        """Let what `unnamed` led to, and is whole now, be this database. BackupError when this one is there by now."""
+        ...
+
+    def end_unnamed(self, run_id: str, name: str) -> tuple[str, ...]:
+        """End the sessions of a dead run on the server, and drop the database of that name, which `unnamed` led it to;
+        what was ended, as readable lines. It needs no lock."""
+        ...
+
     def drop(self) -> None:
         """Remove this database, whoever uses it: for one that this run has made. Nothing when it is not there."""
         ...
@@ -250,26 +265,6 @@ class Database(Dumps, Protocol):
 
     def probe(self) -> tuple[Probe, ...]:
         """What `handrail doctor` wants to know: tool versions against the server's, rights, free space, mode."""
-        ...
-
-
-@runtime_checkable
-class NamedWhenWhole(Database, Protocol):
-    """A database, there or not yet, of an engine that can make it under another name and give it its own at once when
-    it is whole: whatever happens before, nothing has the name that is not whole."""
-
-    def unnamed(self, run_id: str) -> Database:
-        """Under what name this run makes it, on the same server; the name carries the run. Nothing is made. BackupError
-        when this database is already there."""
-        ...
-
-    def name(self, made: Database) -> None:
-        """Let what `unnamed` led to, and is whole now, be this database. BackupError when this one is there by now."""
-        ...
-
-    def end_unnamed(self, run_id: str, name: str) -> tuple[str, ...]:
-        """End the sessions of a dead run on the server, and drop the database of that name, which `unnamed` led it to;
-        what was ended, as readable lines. It needs no lock."""
         ...
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import BinaryIO
 
 from handrail.backups.lineage import to_build_on
 from handrail.backups.methods import INCREMENTS, DumpRequest, first_method
 from handrail.backups.record import Headline, StoredArtifact
-from handrail.databases.database import Database, NamedWhenWhole
+from handrail.databases.database import Database
 from handrail.errors import BackupError, HandrailError
 from handrail.journal.journal import EventKind
 from handrail.stores.encoding import reading
@@ -53,23 +53,8 @@ def made(run: Run, target: Database, into: str) -> Iterator[Database]:
     """A new database, which the block loads: when it ends well it is there as `target`, else it is dropped again.
     BackupError when there is one already. `into` is what `Equipment.new_database` finds the target by.
 
-    Where the engine can, it has its name only when it is whole, and the journal knows beforehand what is being made: of
-    a killed run `end_made` drops it."""
-    if isinstance(target, NamedWhenWhole):
-        with _named_when_whole(run, target, into) as new:
-            yield new
-        return
-    target.create()
-    try:
-        yield target
-    except BaseException:
-        with suppress(HandrailError):
-            target.drop()
-        raise
-
-
-@contextmanager
-def _named_when_whole(run: Run, target: NamedWhenWhole, into: str) -> Iterator[Database]:
+    It has its name only when it is whole, and the journal knows beforehand what is being made: of a killed run
+    `end_made` drops it."""
     new = target.unnamed(run.id)
     name = new.address.database
     run.note(EventKind.STEP_STARTED, MAKE, {"name": name, "address": str(new.address), "into": into})

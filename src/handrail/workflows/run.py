@@ -9,7 +9,7 @@ from datetime import datetime
 
 from handrail.backups.record import BackupRecord, Headline
 from handrail.backups.sheet import ByHand
-from handrail.databases.database import Database, NamedWhenWhole
+from handrail.databases.database import Database
 from handrail.databases.hosting import Hosting
 from handrail.errors import HandrailError, PartlyDone, UsageError
 from handrail.guard.plan import Policy
@@ -252,7 +252,7 @@ def end_made(kit: Equipment, dead: JournalledRun) -> tuple[tuple[str, ...], str]
     name, address, into = begun.data["name"], begun.data["address"], begun.data["into"]
     try:
         target = kit.new_database(kit.database, into)
-        if not isinstance(target, NamedWhenWhole) or str(target.sibling(name).address) != address:
+        if str(target.sibling(name).address) != address:
             raise UsageError(f"{into} leads to {target.address} now")
         ended = target.end_unnamed(dead.run_id, name)
         is_named = dead.last(EventKind.STEP_STARTED, NAME) and f"database {name}" not in ended and target.exists()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import errno
-import glob
 import os
-import re
-import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,12 +15,11 @@ from typing import BinaryIO
 
 from handrail.backups.methods import WHOLE, DumpRequest, Format
 from handrail.databases.database import Check, Database, DumpReport, Probe, SideTable
-from handrail.databases.sqlite import catalog, digest, side_table
+from handrail.databases.sqlite import catalog, digest, lifecycle, side_table
 from handrail.databases.sqlite.completeness import completeness
 from handrail.databases.sqlite.connection import (
     check_file,
     connect,
-    make_file,
     reading,
     remove_companions,
     remove_file,
@@ -68,8 +64,6 @@ from handrail.facts import (
     WriteActivity,
     unheard,
 )
-
-_SCRATCH = re.compile(r"[0-9a-f]{8}\.sqlite(\.incoming|\.tmp)?")
 
 
 class SqliteDatabase:
@@ -302,8 +296,7 @@ class SqliteDatabase:
 
     @contextmanager
     def scratch(self, run_id: str, request: DumpRequest = WHOLE, *, server: str = "") -> Iterator[SqliteDatabase]:
-        self._work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._work_dir.resolve() / f"handrail-scratch.{_safe(run_id)}.{secrets.token_hex(4)}.sqlite"
+        path = lifecycle.scratch_file(self._work_dir, run_id)
         scratch = self._of_file(path)
         try:
             scratch.create()
@@ -334,36 +327,23 @@ class SqliteDatabase:
         address = replace(self._address, database=str(self._file.parent / name))
         return SqliteDatabase(address, version_table=self._version_table, work_dir=self._work_dir)
 
+    def unnamed(self, run_id: str) -> SqliteDatabase:
+        return self._of_file(lifecycle.unnamed(self._file, run_id))
+
+    def name(self, made: Database) -> None:
+        lifecycle.give_name(Path(made.address.database), self._file)
+
+    def end_unnamed(self, run_id: str, name: str) -> tuple[str, ...]:
+        return lifecycle.end_unnamed(self._file, run_id, name)
+
     def create(self) -> None:
-        try:
-            with open(make_file(self._file), "rb"):  # noqa: PTH123 - a descriptor, not a path
-                pass
-        except FileExistsError:
-            raise BackupError(f"{self._file} is there already.", hint="Choose another name.") from None
-        except OSError as error:
-            is_missing = isinstance(error, FileNotFoundError)
-            raise DatabaseUnavailable(
-                f"{self._file} cannot be made.",
-                why=error.strerror or str(error),
-                hint=f"Make the folder: mkdir -p {self._file.parent}" if is_missing else "Check the folder's rights.",
-            ) from error
+        lifecycle.make(self._file)
 
     def drop(self) -> None:
         remove_file(self._file)
 
     def end_leftovers(self, run_id: str) -> tuple[str, ...]:
-        """Scratch files (Litestream fills them as .tmp), and half-written ones beside the database, by the run id."""
-        run = glob.escape(_safe(run_id))
-        found = [
-            path
-            for path in self._work_dir.resolve().glob(f"handrail-scratch.{run}.*.sqlite*")
-            if re.fullmatch(
-                r"[0-9a-f]{8}\.sqlite(\.incoming|\.tmp)?", path.name[len(f"handrail-scratch.{_safe(run_id)}.") :]
-            )
-        ]
-        beside = glob.escape(self._file.name)
-        found += self._file.parent.glob(f"{beside}.*{run}*{INCOMING}")
-        return tuple(f"scratch database {path}" for path in sorted(found) if remove_file(path))
+        return lifecycle.end_leftovers(self._file, self._work_dir, run_id)
 
     def probe(self) -> tuple[Probe, ...]:
         return probe(Path(self._address.database), self._work_dir)
@@ -381,10 +361,6 @@ def _filling(source: BinaryIO, request: DumpRequest, increments: Iterable[Binary
         apply(path, increments)
 
     return fill
-
-
-def _safe(run_id: str) -> str:
-    return re.sub(r"[^\w-]", "_", run_id)
 
 
 def _dump_failed(file: Path, error: OSError) -> BackupError:
