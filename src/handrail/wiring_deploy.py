@@ -93,7 +93,8 @@ def _merged(config: Config, given: Given) -> DeploySettings:
         raise UsageError(
             "no deploy command is given",
             why="handrail does not know how your code is deployed",
-            hint=f'add --command ./deploy.sh, or [deploy] with command = "./deploy.sh" ({page("deploy")})',
+            hint=f'add --command ./deploy.sh, or write {config.table("deploy")} with command = "./deploy.sh", see'
+            f" {page('deploy')}",
         )
     return settings
 

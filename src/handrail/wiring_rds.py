@@ -50,7 +50,8 @@ def require_hosting(config: Config) -> Hosting:
         raise ConfigError(
             f"the environment {config.name} does not say in which RDS instance its database runs",
             why="`rds` of the environment is not set",
-            hint=f'[environments.{config.name}] rds = {{instance = "shop-prod", region = "ap-northeast-2"}}',
+            hint=f'write {config.table(f"environments.{config.name}.rds")} with instance = "shop-prod" and'
+            ' region = "ap-northeast-2"',
         )
     return hosting
 

@@ -340,7 +340,8 @@ def test_without_rds_in_the_configuration_the_commands_say_what_to_write(
             2,
             "HR210 the environment prod does not say in which RDS instance its database runs\n"
             "  why: `rds` of the environment is not set\n"
-            '  next: [environments.prod] rds = {instance = "shop-prod", region = "ap-northeast-2"}',
+            '  next: write [environments.prod.rds] in handrail.toml with instance = "shop-prod" and'
+            ' region = "ap-northeast-2"',
         )
     finally:
         file.write_text(before)

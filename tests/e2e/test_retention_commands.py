@@ -275,7 +275,7 @@ def test_without_a_history_the_interval_has_to_be_said(tmp_path: Path) -> None:
         "",
         "HR200 how often backups are made cannot be told\n"
         "  why: there are fewer than two of this database\n"
-        '  next: say it: --every 1d, or `every = "1d"` in [retention]',
+        '  next: say it: --every 1d, or `every = "1d"` in [retention] in handrail.toml',
     )
     assert handrail(tmp_path, "backup", "prune").out.splitlines()[-1] == "nothing to delete: 0 backups kept"
 

@@ -48,6 +48,14 @@ def test_one_is_chosen(wanted: str, expected: ListedBackup) -> None:
     [
         ((), "latest", "HR501", "there is no backup yet", "", "make one: handrail backup create"),
         (ALL, "nope", "HR502", "no backup has the id 'nope'", "", "handrail backup list shows all ids"),
+        (
+            ALL,
+            "lates",
+            "HR502",
+            "no backup has the id 'lates'",
+            "",
+            "did you mean latest? Else handrail backup list shows all ids",
+        ),
         ((OLD,), "", "HR502", "no backup has the id ''", "", "handrail backup list shows all ids"),
         (
             ALL,
@@ -66,7 +74,7 @@ def test_one_is_chosen(wanted: str, expected: ListedBackup) -> None:
             "verify one: handrail backup verify 20260102_b23",
         ),
     ],
-    ids=["none yet", "unknown", "empty", "ambiguous", "unverified"],
+    ids=["none yet", "unknown", "nearly a word", "empty", "ambiguous", "unverified"],
 )
 def test_a_refusal_says_what_to_type(
     records: tuple[ListedBackup, ...], wanted: str, code: str, message: str, why: str, hint: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -125,12 +126,15 @@ def choose(records: Sequence[AnyBackup], wanted: str) -> AnyBackup:
     found = exact or [record for record in newest_first if wanted and record.id.startswith(wanted)]
     if len(found) == 1:
         return found[0]
+    word = difflib.get_close_matches(wanted, ("latest", "verified"), n=1)
     raise BackupError(
         f"no backup has the id {wanted!r}"
         if not found
         else f"{len(found)} backups have an id that begins with {wanted}",
         why="" if not found else ", ".join(record.id for record in found),
-        hint="handrail backup list shows all ids",
+        hint=f"did you mean {word[0]}? Else handrail backup list shows all ids"
+        if word
+        else "handrail backup list shows all ids",
         code="HR502",
     )
 

@@ -184,7 +184,7 @@ def _schedule(config: Config, judged: Judged, every: str) -> Schedule:
         raise UsageError(
             "how often backups are made cannot be told",
             why="there are fewer than two of this database",
-            hint='say it: --every 1d, or `every = "1d"` in [retention]',
+            hint=f'say it: --every 1d, or `every = "1d"` in {config.table("retention")}',
         )
     return Schedule(interval, growth_of(own, judged.now), target)
 
