@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from handrail import __version__
 from handrail.config import Config, FailedCopy, load_config
-from handrail.config_urls import variable_of
 from handrail.errors import ConfigError, RehearsalFailed, UnsupportedEngine, UsageError
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def open_project(folder: Path, env: str | None, server: ForkServer | None = None
     `server` is one that has begun to import already."""
     from handrail.migrator.alembic import AlembicMigrator
 
-    config = load_config(folder.absolute(), env=env, environ=os.environ)
+    config = read_config(folder, env)
     migrator = AlembicMigrator(
         config.root,
         ini=config.alembic_ini,
@@ -114,8 +113,16 @@ def open_project(folder: Path, env: str | None, server: ForkServer | None = None
 
 
 def read_config(folder: Path, env: str | None) -> Config:
-    """The configuration of the project that contains `folder`; nothing of Alembic is looked at. Raises ConfigError."""
-    return load_config(folder.absolute(), env=env, environ=os.environ)
+    """The configuration of the project that contains `folder`; nothing of Alembic is looked at. Raises ConfigError, or
+    UsageError where the folder it is called in is gone."""
+    try:
+        start = folder.absolute()
+    except FileNotFoundError as error:
+        hint = "cd into the project's folder, or name it: --project FOLDER"
+        raise UsageError(
+            "the folder that this runs in is gone", why="somebody deleted or moved it", hint=hint
+        ) from error
+    return load_config(start, env=env, environ=os.environ)
 
 
 def engines_of(config: Config, sources: Iterable[str]) -> frozenset[str]:
@@ -125,7 +132,7 @@ def engines_of(config: Config, sources: Iterable[str]) -> frozenset[str]:
     nobody needs elsewhere."""
     from handrail.migrator.script_files import configured_url
 
-    urls = [os.environ.get(name, "") if (name := variable_of(url)) else url for url in config.urls]
+    urls = [os.environ.get(url.removeprefix("env:"), "") if url.startswith("env:") else url for url in config.urls]
     schemes = {
         url.partition(":")[0].partition("+")[0] for url in (*urls, configured_url(config.alembic_ini, config.section))
     }

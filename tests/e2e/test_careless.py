@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -119,6 +122,26 @@ def test_further_down_than_there_is(project: Path) -> None:
     assert said.error == (
         "HR220 Relative revision -9 didn't produce 9 migrations\n  next: handrail history shows the revisions there are"
     )
+
+
+def test_in_a_folder_that_is_gone(project: Path, tmp_path: Path) -> None:
+    def call(*words: str) -> tuple[int, str, str]:
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+        words = ("sh", "-c", script, "sh", str(gone), sys.executable, "-m", "handrail.cli.main", *words)
+        done = subprocess.run(words, env={**os.environ, "PWD": "/"}, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    assert call("status") == (
+        2,
+        "",
+        "HR200 the folder that this runs in is gone\n"
+        "  why: somebody deleted or moved it\n"
+        "  next: cd into the project's folder, or name it: --project FOLDER\n",
+    )
+    code, out, _ = call("status", "--project", str(project))
+    assert (code, out.splitlines()[1]) == (0, f"database       sqlite:///{project / 'local.db'}")
 
 
 def test_a_terminal_that_knows_ascii_only(project: Path) -> None:
