@@ -310,7 +310,9 @@ class Sharing:
 
     def fingerprint(self, one: TableFingerprint) -> TableFingerprint:
         digests = tuple(GroupDigest(self.group(each.columns), intern(each.digest)) for each in one.digests)
-        return TableFingerprint(self.name(one.table), one.rows, digests, one.seconds)
+        # A table has one fingerprint: its name is looked up, and not remembered for another.
+        name = self._names.get(one.table) or TableName(intern(one.table.name), one.table.schema)
+        return TableFingerprint(name, one.rows, digests, one.seconds)
 
 
 #: Is told of each table that has been digested.

@@ -1,0 +1,41 @@
+"""What is equal in many tables is one object, and stays equal to what it stands for."""
+
+from __future__ import annotations
+
+from handrail.facts import (
+    ColumnFacts,
+    GroupDigest,
+    ObjectKind,
+    SchemaObject,
+    Sharing,
+    TableFacts,
+    TableFingerprint,
+    TableName,
+)
+
+
+def named(text: str) -> TableName:
+    """Made anew each time, as a reader makes it."""
+    return TableName("".join(text), "".join("app"))
+
+
+def columns() -> tuple[ColumnFacts, ...]:
+    return tuple(ColumnFacts(name, "integer", False) for name in ("id", "topic"))
+
+
+def test_what_is_equal_is_held_once() -> None:
+    shared = Sharing()
+    one = shared.table(TableFacts(named("one"), columns(), ("id",)))
+    two = shared.table(TableFacts(named("two"), columns(), tuple(["id"])))
+    key = shared.object(SchemaObject(ObjectKind.CONSTRAINT, "pk", named("one"), "PRIMARY KEY (id)"))
+    prints = [
+        shared.fingerprint(TableFingerprint(named(name), 1, (GroupDigest(tuple(["id"]), "aa"),)))
+        for name in ("one", "two", "three")
+    ]
+    assert one == TableFacts(named("one"), columns(), ("id",))
+    assert two.columns is one.columns
+    assert two.primary_key is one.primary_key
+    assert key.table is one.name
+    assert [each.table for each in prints] == [named("one"), named("two"), named("three")]
+    assert (prints[0].table is one.name, prints[1].table is two.name) == (True, True)
+    assert prints[1].digests[0].columns is prints[0].digests[0].columns is one.primary_key
