@@ -51,6 +51,7 @@ class Status:
     last_backup: str | None
     last_verified_backup: str | None
     interrupted_runs: tuple[str, ...]
+    runs_at_work: tuple[str, ...]
     last_drill: str | None
     warnings: tuple[str, ...]
 

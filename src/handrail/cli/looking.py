@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from handrail.backups.drill import Drill
     from handrail.guard.plan import Step
+    from handrail.journal.journal import JournalledRun
     from handrail.migrations.revision import Revision
     from handrail.migrator.migrator import ProjectFacts
 
@@ -62,6 +63,15 @@ def _history_line(revision: Revision, facts: ProjectFacts) -> str:
     return f"{named(revision.down_revisions)} -> {revision.id}{marked}, {revision.message}"
 
 
+def _interrupted_line(run: JournalledRun, address: str) -> str:
+    """Only where the environment leads to the database of the run, `recover` can settle it."""
+    data = run.started.data
+    line = f"interrupted    {run.run_id}: "
+    if address in (data.get("database"), data.get("source")):
+        return f"{line}handrail recover"
+    return f"{line}handrail recover, in an environment that leads to {data.get('source') or data.get('database', '?')}"
+
+
 def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Show where the database stands. Revision, pending scripts, last backup, interrupted runs."""
     with answering("status", json) as output:
@@ -82,7 +92,9 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
             *overdue(catalog.records, drills, age_limits(project.config), str(kit.database.address), kit.clock()),
             *archive_warnings(project.config, facts.address),
         )
-        interrupted = tuple(run.run_id for run in kit.journal.open_runs())
+        runs = kit.journal.open_runs()
+        at_work = tuple(run.run_id for run in runs if kit.journal.is_held(run.run_id))
+        interrupted = tuple(run for run in runs if run.run_id not in at_work)
         output.lines(
             f"environment    {project.config.name}",
             f"database       {facts.address}{' (not there yet)' if facts.database_missing else ''}",
@@ -92,7 +104,8 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
             f"last backup    {f'{latest.id}, {size(latest.size)}' if latest else 'none'}",
             f"last verified  {verified.id if verified else 'none'}",
             f"last drill     {_drill_line(drills[0]) if drills else 'none'}",
-            *(f"interrupted    {run_id}: handrail recover" for run_id in interrupted),
+            *(f"at work        {run_id}" for run_id in at_work),
+            *(_interrupted_line(run, str(kit.database.address)) for run in interrupted),
             *(f"unreadable     {key}: {why}" for key, why in catalog.unreadable),
         )
         output.warnings(warnings)
@@ -105,7 +118,8 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
                 pending=tuple(revision.id for revision in pending),
                 last_backup=latest.id if latest else None,
                 last_verified_backup=verified.id if verified else None,
-                interrupted_runs=interrupted,
+                interrupted_runs=tuple(run.run_id for run in interrupted),
+                runs_at_work=at_work,
                 last_drill=drills[0].id if drills else None,
                 warnings=warnings,
             )

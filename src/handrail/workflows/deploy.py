@@ -91,7 +91,7 @@ def _code_alone(kit: Equipment, around: CodeAround, request: Request, listener: 
     begun = kit.clock()
     run = start_run(kit, listener, request.command, {**described(request.path), **around.data()})
     try:
-        with run.lock():
+        with run.at_work():
             check_nothing_open(run)
             health = _through(run, around)
     except BaseException as error:

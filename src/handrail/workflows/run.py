@@ -154,6 +154,12 @@ class Run:
             yield
 
     @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """The same for a run that has begun; its journal shows that it is not dead."""
+        with self.equipment.journal.held(self.id), self.lock():
+            yield
+
+    @contextmanager
     def step(self, step: str, text: str, data: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
         """Journal a step before and after. What the block puts into the yielded mapping goes into the journal with
         the step's end; the key "text" of it is what watchers are told."""
@@ -177,7 +183,7 @@ def locked_run(
 ) -> Iterator[Run]:
     """A run that only makes, reads, marks, deletes or restores backups: journalled, and the only one on its database.
     `data` names the "backup" that it reads, if it reads one."""
-    with _ended(start_run(equipment, listener, command, data or {})) as run, run.lock():
+    with _ended(start_run(equipment, listener, command, data or {})) as run, run.at_work():
         yield run
 
 

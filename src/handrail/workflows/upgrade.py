@@ -109,7 +109,7 @@ def guarded_run(kit: Equipment, request: Request, listener: Listener) -> Outcome
     begun = kit.clock()
     run = start_run(kit, listener, request.command, {**described(request.path), **request.around.data()})
     try:
-        with run.lock():
+        with run.at_work():
             check_nothing_open(run)
             _check_unmoved(run, request)
             outcome = _locked_run(run, request, plan)
