@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,12 @@ class Cutting:
 
     def open_runs(self) -> tuple[JournalledRun, ...]:
         return self.inner.open_runs()
+
+    def held(self, run_id: str) -> AbstractContextManager[None]:
+        return self.inner.held(run_id)
+
+    def is_held(self, run_id: str) -> bool:
+        return self.inner.is_held(run_id)
 
 
 @dataclass
