@@ -283,7 +283,8 @@ class Sharing:
     def name(self, table: TableName) -> TableName:
         known = self._names.get(table)
         if known is None:
-            known = self._names[table] = TableName(intern(table.name), table.schema)
+            known = TableName(intern(table.name), table.schema)
+            self._names[known] = known  # not by the one that was asked for: it would stay beside it
         return known
 
     def group(self, columns: ColumnGroup) -> ColumnGroup:
