@@ -37,13 +37,17 @@ def how_to_price(config: Config) -> Iterable[str]:
     written = config.settings.store_price
     if written is None:
         if _by_place(open_stores(config)[0].place, configured_rates(config)) is None:
-            table = config.table(f"environments.{config.name}")
-            yield f'a price: `store_price = "0.023 USD"` (a GB and a month) in {table}'
+            yield missing_price(config)
     elif _store_rate(written, exchange(config)) is None:
         currency = parse_price(written)[1]
         yield (
             f'a price: prices are in USD here: `dollar = "… {currency}"` in {config.table("prices")} says what one is'
         )
+
+
+def missing_price(config: Config) -> str:
+    """The line that says how the environment's store is given a price."""
+    return f'a price: `store_price = "0.023 USD"` (a GB and a month) in {config.table(f"environments.{config.name}")}'
 
 
 def price_region(config: Config) -> str:

@@ -66,6 +66,13 @@ def round_trip(database: SqliteDatabase, request: DumpRequest = WHOLE) -> tuple[
         return copy.integrity()
 
 
+def refused(call: Callable[[], object], kind: type[HandrailError]) -> tuple[str, str, str]:
+    """The words of the error in which a call ends: what happened, why, what to do."""
+    with pytest.raises(kind) as raised:
+        call()
+    return raised.value.message, raised.value.why, raised.value.hint
+
+
 @pytest.mark.parametrize("how", READABLE)
 @pytest.mark.parametrize("with_readers", [False, True])
 def test_a_copy_of_it_is_proven(tmp_path: Path, how: str, with_readers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,9 +114,8 @@ def test_sql_text_that_sqlalchemy_can_run_is_proven(tmp_path: Path) -> None:
     ],
 )
 def test_sql_text_that_only_the_application_can_run(tmp_path: Path, how: str, statement: int, why: str) -> None:
-    with pytest.raises(BackupError) as raised:
-        round_trip(made(tmp_path / "live.db", *READABLE[how]), SQL)
-    assert (raised.value.message, raised.value.why, raised.value.hint) == (
+    database = made(tmp_path / "live.db", *READABLE[how])
+    assert refused(lambda: round_trip(database, SQL), BackupError) == (
         f"Statement {statement} of the SQL text cannot be run.",
         why,
         "Back up with `handrail backup create --method copy`, which runs no SQL.",
@@ -121,9 +127,7 @@ def test_a_column_that_only_the_application_can_compute(tmp_path: Path) -> None:
     database = made(file, "CREATE TABLE t (a TEXT, b TEXT AS (twice(a)))", "INSERT INTO t (a) VALUES ('ab')")
     reads: tuple[Callable[[], object], ...] = (database.fingerprint, lambda: database.dump(io.BytesIO()))
     for read in reads:
-        with pytest.raises(DatabaseUnavailable) as raised:
-            read()
-        assert (raised.value.message, raised.value.why, raised.value.hint) == (
+        assert refused(read, DatabaseUnavailable) == (
             f"Reading {file} needs the function twice, which only the application has.",
             "SQLite says: unknown function: twice(). handrail reads the file without the application.",
             "What an index or a key is ordered by, or a generated column computes, must be SQLite's own.",
@@ -158,9 +162,7 @@ def test_sql_text_of_rows_that_a_constraint_would_refuse(tmp_path: Path) -> None
         raw.execute("INSERT INTO u VALUES (NULL)")
         raw.execute("PRAGMA writable_schema=ON")
         raw.execute("UPDATE sqlite_schema SET sql = 'CREATE TABLE u (a INT NOT NULL)' WHERE name = 'u'")
-    with pytest.raises(BackupError) as raised:
-        round_trip(database, SQL)
-    assert (raised.value.message, raised.value.why, raised.value.hint) == (
+    assert refused(lambda: round_trip(database, SQL), BackupError) == (
         "Statement 10 of the SQL text cannot be run.",
         "SQLite says: NOT NULL constraint failed: u.a.",
         "Back up with `handrail backup create --method copy`, which runs no SQL.",

@@ -149,6 +149,7 @@ def cost(every: Every = "", env: Env = None, root: Root = HERE, json: Json = Fal
         from handrail.cli.retention_documents import Cost
         from handrail.retention.cost import forecast
         from handrail.wiring import retention_policy, store_price
+        from handrail.wiring_costs import missing_price
         from handrail.workflows.prune import judge
 
         policy, price = retention_policy(project.config), store_price(project.config)
@@ -167,8 +168,7 @@ def cost(every: Every = "", env: Env = None, root: Root = HERE, json: Json = Fal
         ]
         output.table(("when", "backups", "size", "a month"), rows)
         if price is None:
-            table = project.config.table(f"environments.{kit.environment}")
-            output.lines(f'a price: `store_price = "0.023 USD"` (a GB and a month) in {table}')
+            output.lines(missing_price(project.config))
         output.document(Cost.of(found, price))
 
 

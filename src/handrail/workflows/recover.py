@@ -70,10 +70,10 @@ def _ended(kit: Equipment, journalled: JournalledRun, listener: Listener) -> Set
     run = run_of(kit, journalled.run_id, listener)
     made = _end_left(run, journalled)
     run.end("cleaned")
-    place = _data(journalled, "database")
-    if _data(journalled, "command") == ARCHIVE:
+    place, command = _data(journalled, "database"), _data(journalled, "command")
+    if command == ARCHIVE:
         return Settled(run.id, "cleaned", f"it was archiving a snapshot into {place}: only a whole backup counts there")
-    if (command := _data(journalled, "command")).startswith("rds "):
+    if command.startswith("rds "):
         what = "call it again, and it goes on or says what is there"
         return Settled(run.id, "cleaned", f"{command} was interrupted, on the way to {place}: {what}")
     what = f"it was restoring backup {_data(journalled, 'backup')} into {place}"

@@ -223,7 +223,7 @@ def end_dead_runs(run: Run) -> None:
             with suppress(HandrailError):  # on a server that cannot be used now
                 _say_left(run, "lock", other, end_made(kit, other)[0])
             _say_left(run, "lock", other, kit.database.end_leftovers(other.run_id))
-            kit.journal.append(JournalEvent(other.run_id, kit.clock(), EventKind.RUN_ENDED, data={"result": "cleaned"}))
+            _note_cleaned(kit, other)
 
 
 def _end_dead_makers(run: Run) -> None:
@@ -237,9 +237,11 @@ def _end_dead_makers(run: Run) -> None:
         if is_ours and not kit.journal.is_held(other.run_id):
             with suppress(HandrailError):
                 _say_left(run, "restore", other, end_made(kit, other)[0])
-                kit.journal.append(
-                    JournalEvent(other.run_id, kit.clock(), EventKind.RUN_ENDED, data={"result": "cleaned"})
-                )
+                _note_cleaned(kit, other)
+
+
+def _note_cleaned(kit: Equipment, dead: JournalledRun) -> None:
+    kit.journal.append(JournalEvent(dead.run_id, kit.clock(), EventKind.RUN_ENDED, data={"result": "cleaned"}))
 
 
 def _say_left(run: Run, step: str, dead: JournalledRun, lines: tuple[str, ...]) -> None:
