@@ -44,7 +44,10 @@ def test_a_plan_needs_an_environment_on_rds(tmp_path: Path) -> None:
     said = handrail(tmp_path, "lambda", "plan", "--env", "production")
     assert said.code == 2
     assert "the environment production does not say in which RDS instance its database runs" in said.error
-    assert '[environments.production] rds = {instance = "shop-prod", region = "ap-northeast-2"}' in said.error
+    assert said.error.splitlines()[-1] == (
+        "  next: write [environments.production.rds] in handrail.toml with"
+        ' instance = "shop-prod" and region = "ap-northeast-2"'
+    )
 
 
 def test_a_plan_shows_every_snapshot_with_its_reason(laboratory: TestLaboratory, tmp_path: Path) -> None:

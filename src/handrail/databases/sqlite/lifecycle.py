@@ -24,18 +24,18 @@ def make(file: Path) -> None:
     except FileExistsError:
         raise _taken(file) from None
     except OSError as error:
-        is_missing = isinstance(error, FileNotFoundError)
-        raise DatabaseUnavailable(
-            f"{file} cannot be made.",
-            why=error.strerror or str(error),
-            hint=f"Make the folder: mkdir -p {file.parent}" if is_missing else "Check the folder's rights.",
-        ) from error
+        raise _unmakeable(file, error) from error
 
 
 def unnamed(file: Path, run_id: str) -> Path:
-    """Where a run makes a new file, which is beside it until it is whole. BackupError when there is one already."""
+    """Where a run makes a new file, which is beside it until it is whole. BackupError when there is one already,
+    DatabaseUnavailable when its folder is missing: the file that was asked for is named, not the one beside it."""
     if file.exists() or file.is_symlink():
         raise _taken(file)
+    try:
+        file.parent.stat()
+    except OSError as error:
+        raise _unmakeable(file, error) from error
     return _unnamed(file, run_id)
 
 
@@ -92,6 +92,15 @@ def _scratch_prefix(run_id: str) -> str:
 
 def _safe(run_id: str) -> str:
     return re.sub(r"[^\w-]", "_", run_id)
+
+
+def _unmakeable(file: Path, error: OSError) -> DatabaseUnavailable:
+    is_missing = isinstance(error, FileNotFoundError)
+    return DatabaseUnavailable(
+        f"{file} cannot be made.",
+        why=error.strerror or str(error),
+        hint=f"Make the folder: mkdir -p {file.parent}" if is_missing else "Check the folder's rights.",
+    )
 
 
 def _taken(file: Path) -> BackupError:
