@@ -25,8 +25,9 @@ from handrail.workflows.copies import copy_backup, copy_to_others, copy_with_par
 from handrail.workflows.drill import read_drills, record_drill
 from handrail.workflows.marking import pin
 from handrail.workflows.prune import _announce, _delete
-from handrail.workflows.run import Equipment, Progress, Run, locked_run, start_run
+from handrail.workflows.run import Equipment, Progress, Run, locked_run
 from support.projects import BOOKINGS, make_project
+from support.runs import left_open
 
 
 @dataclass
@@ -75,7 +76,7 @@ class Bench:
             return run, make_backup(run, "by hand")
 
     def run(self, kit: Equipment | None = None) -> Run:
-        return start_run(kit or self.kit, self.said.append, "backup verify", {})
+        return left_open(kit or self.kit, self.said.append, "backup verify", {})
 
     def warnings(self) -> list[str]:
         return [one.text for one in self.said if one.state == "warning"]

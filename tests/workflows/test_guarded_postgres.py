@@ -15,10 +15,11 @@ from handrail.databases.postgres.lifecycle import new_name
 from handrail.errors import BroughtBack, HandrailError, RehearsalFailed
 from handrail.facts import DatabaseAddress
 from handrail.wiring import open_project
-from handrail.workflows.run import Equipment, Listener, Progress, start_run
+from handrail.workflows.run import Equipment, Listener, Progress
 from handrail.workflows.upgrade import Outcome, Request, guarded_run
 from support.postgres import PostgresServer
 from support.projects import Script, make_project, write_script
+from support.runs import left_open
 
 ONLY_NEWEST_SERVER = True
 
@@ -217,7 +218,7 @@ class Ended(io.RawIOBase):
 
 def test_the_sessions_of_a_killed_replace_are_found_by_the_id_of_its_run(bench: Bench) -> None:
     kit = bench.equipment()
-    run = start_run(kit, bench.said.append, "upgrade", {})
+    run = left_open(kit, bench.said.append, "upgrade", {})
     source = Ended(kit.database, run.id)
     with pytest.raises(HandrailError):
         run.equipment.database.replace(cast(BinaryIO, io.BufferedReader(source)), aside=f"failed_{run.id}")

@@ -28,11 +28,14 @@ from handrail.migrations.declarations import EXAMPLE
 from handrail.migrations.revision import Direction, RevisionPath
 from handrail.wiring import open_project
 from handrail.workflows.backup import make_backup
-from handrail.workflows.bring_back import WayBack, bring_back
+from handrail.workflows.bring_back import WayBack, bring_back, restore_in_place
+from handrail.workflows.catalog import find, whole
+from handrail.workflows.prune import COMMAND
 from handrail.workflows.recover import Decision, Settled, recover
-from handrail.workflows.run import Equipment, Progress, start_run
-from handrail.workflows.upgrade import Outcome, Request, guarded_run, make_plan, marker_warnings_of
+from handrail.workflows.run import RESTORE, Equipment, Progress, begun_run, restoring_run
+from handrail.workflows.upgrade import Outcome, Request, described, guarded_run, make_plan, marker_warnings_of
 from support.projects import BOOKINGS, STATUS, Script, make_project, write_script
+from support.runs import left_open
 
 TOPICS = [(1, "파이썬 학습"), (2, "API 개발")]
 OLD: tuple[Any, ...] = ("a1", TOPICS)
@@ -115,6 +118,15 @@ class Bench:
 
     def run(self, target: str = "head", change: Callable[[Equipment], Equipment] = lambda kit: kit) -> Outcome:
         return guarded_run(*self.ready(target, change), self.said.append)
+
+    def killed_while_applying(self) -> None:
+        def crash(event: Progress) -> None:
+            if (event.step, event.state) == ("apply", "started"):
+                raise PowerCut
+
+        kit, request = self.ready()
+        with pytest.raises(PowerCut):
+            guarded_run(kit, request, crash)
 
     def recover(self, wanted: str = "") -> tuple[Settled, ...]:
         kit, request = self.ready()
@@ -310,7 +322,7 @@ def test_several_heads_are_compared_in_any_order(bench: Bench) -> None:
     kit, request = bench.ready()
     with closing(sqlite3.connect(bench.file)) as connection, connection:
         connection.execute("INSERT INTO alembic_version VALUES ('0head')")
-    run = start_run(kit, bench.said.append, "upgrade", {})
+    run = left_open(kit, bench.said.append, "upgrade", {})
     path = RevisionPath(Direction.UPGRADE, ("a1", "0head"), ("b2",), ())
     ended = bring_back(run, WayBack(request.project, path, ()), HandrailError("it failed"), None)
     assert isinstance(ended, BroughtBack)
@@ -489,7 +501,7 @@ def test_what_a_script_committed_by_itself_is_not_called_rolled_back(bench: Benc
 def test_a_schema_that_is_not_what_was_backed_up_is_not_called_rolled_back(bench: Bench) -> None:
     """As after a kill inside an autocommit_block, when nobody can tell what was committed."""
     kit, request = bench.ready()
-    run = start_run(kit, bench.said.append, "upgrade", {})
+    run = left_open(kit, bench.said.append, "upgrade", {})
     backup = make_backup(run, "a test")
     with closing(sqlite3.connect(bench.file)) as connection:
         connection.execute("CREATE INDEX half ON bookings (topic)")
@@ -504,14 +516,7 @@ def test_a_schema_that_is_not_what_was_backed_up_is_not_called_rolled_back(bench
 
 def test_recover_sees_what_a_killed_script_had_committed_by_itself(bench: Bench) -> None:
     """The run is cut as it applies; the index is what the script's autocommit_block had left by then."""
-
-    def crash(event: Progress) -> None:
-        if (event.step, event.state) == ("apply", "started"):
-            raise PowerCut
-
-    kit, request = bench.ready()
-    with pytest.raises(PowerCut):
-        guarded_run(kit, request, crash)
+    bench.killed_while_applying()
     with closing(sqlite3.connect(bench.file)) as connection:
         connection.execute("CREATE INDEX half ON bookings (topic)")
     [settled] = bench.recover()
@@ -527,11 +532,11 @@ def test_recover_sees_what_a_killed_script_had_committed_by_itself(bench: Bench)
 def test_a_killed_prune_does_not_keep_an_upgrade_from_running(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     kit, _ = bench.ready()
-    start_run(kit, bench.said.append, "backup create", {})
+    left_open(kit, bench.said.append, "backup create", {})
     with pytest.raises(PartlyDone):
         bench.run()
     bench.recover()
-    start_run(kit, bench.said.append, "backup prune", {})
+    left_open(kit, bench.said.append, "backup prune", {})
     bench.run()
     assert bench.content() == NEW
 
@@ -548,6 +553,69 @@ def test_a_killed_prune_does_not_keep_an_upgrade_from_running(tmp_path: Path) ->
 )
 def test_a_killed_run_that_applies_no_revision_is_ended(bench: Bench, command: str, detail: str) -> None:
     kit, _ = bench.ready()
-    dead = start_run(kit, bench.said.append, command, {})
+    dead = left_open(kit, bench.said.append, command, {})
     assert bench.recover() == (Settled(dead.id, "cleaned", f"{command} was interrupted: {detail}"),)
     assert bench.recover() == ()
+
+
+def test_a_restore_waits_until_an_interrupted_upgrade_is_settled(bench: Bench) -> None:
+    """Settled after it, the upgrade would be undone by its own backup, over what was restored and written since."""
+    bench.killed_while_applying()
+    dead = bench.journalled()[-1]
+    with closing(sqlite3.connect(bench.file)) as connection:
+        connection.execute("CREATE INDEX half ON bookings (topic)")
+    kit, _ = bench.ready()
+    with pytest.raises(PartlyDone) as raised, restoring_run(kit, bench.said.append):
+        pytest.fail("it was let in")
+    assert (raised.value.message, raised.value.why, raised.value.hint) == (
+        f"the run {dead.run_id} of {dead.started.at:%Y-%m-%d %H:%M} was interrupted",
+        "until it is settled nobody knows whether the database is the old or the new one",
+        "handrail recover; to restore over what it left: handrail recover --keep, then this command again",
+    )
+    assert bench.recover("keep") == (
+        Settled(dead.run_id, "kept", "the database stays as it is, by your decision; it is at a1"),
+    )
+    with restoring_run(kit, bench.said.append) as run:
+        restore_in_place(run, whole(kit, *find(kit, dead.run_id)))
+    with closing(sqlite3.connect(bench.file)) as connection, connection:
+        connection.execute("INSERT INTO bookings (id, topic) VALUES (3, 'after the restore')")
+    assert bench.recover() == ()
+    assert bench.content() == ("a1", [*TOPICS, (3, "after the restore")])
+
+
+def test_an_interrupted_restore_does_not_keep_the_next_one_from_running(bench: Bench) -> None:
+    kit, _ = bench.ready()
+    left_open(kit, bench.said.append, RESTORE, {})
+    with restoring_run(kit, bench.said.append) as run:
+        assert run.id
+
+
+def test_a_database_that_somebody_moved_on_is_kept_by_decision(bench: Bench) -> None:
+    bench.killed_while_applying()
+    dead = bench.journalled()[-1].run_id
+    with closing(sqlite3.connect(bench.file)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'c3'")
+    bench.put(Script("c3", "b2"))
+    with pytest.raises(NotBroughtBack) as raised:
+        bench.recover()
+    assert (raised.value.message, raised.value.hint) == (
+        f"the database is at c3, where run {dead} never was",
+        "when the database is as you want it: handrail recover --keep",
+    )
+    assert bench.recover("keep") == (
+        Settled(dead, "kept", "the database stays as it is, by your decision; it is at c3"),
+    )
+    assert bench.recover() == ()
+
+
+@pytest.mark.parametrize("command", ["upgrade", COMMAND])
+def test_a_run_that_waits_for_the_lock_is_not_taken_for_a_dead_one(bench: Bench, command: str) -> None:
+    """Neither by an upgrade that has the lock, nor by `recover`; what it does when its turn comes stays journalled."""
+    kit, request = bench.ready()
+    with begun_run(kit, bench.said.append, command, described(request.path)) as waiting:
+        assert bench.recover() == ()
+        assert bench.said[-1].text == f"run {waiting.id} is still at work: left alone"
+        bench.run()
+        assert [run.run_id for run in kit.journal.open_runs()] == [waiting.id]
+        waiting.end("done")
+    assert bench.content() == NEW

@@ -35,9 +35,10 @@ from handrail.workflows import marking
 from handrail.workflows.catalog import read_catalog
 from handrail.workflows.prune import COMMAND, Pruned, judge, prune
 from handrail.workflows.recover import Decision, Settled, recover
-from handrail.workflows.run import Equipment, Progress, locked_run, reading_run, start_run
+from handrail.workflows.run import Equipment, Progress, locked_run, reading_run
 from support.calling import at_b2
 from support.keeping import NOW, backup, put
+from support.runs import left_open
 
 POLICY = RetentionPolicy(last=1)
 DAY = timedelta(days=1)
@@ -225,7 +226,7 @@ def test_two_prunes_at_once(bench: Bench, at: int) -> None:
     shares the store."""
 
     def other() -> None:
-        run = start_run(bench.kit, bench.said.append, "another", {})
+        run = left_open(bench.kit, bench.said.append, "another", {})
         prune(run, POLICY, {"b3", "b4"})
         assert bench.kit.store.keys() == LEFT
 
@@ -242,7 +243,7 @@ def test_many_prunes_at_the_same_time(tmp_path: Path, project: Opened) -> None:
 
     def one(_: int) -> Pruned:
         kit = replace(bench.kit, store=FileStore(tmp_path / "store"))
-        run = start_run(kit, lambda _: None, "another", {})
+        run = left_open(kit, lambda _: None, "another", {})
         begin.wait()
         return prune(run, POLICY, {"b3", "b4", *more})
 
@@ -286,7 +287,7 @@ def test_only_what_was_approved_and_is_still_to_be_deleted_goes(bench: Bench) ->
 
 
 def test_what_an_open_run_uses_stays(bench: Bench) -> None:
-    run = start_run(bench.kit, bench.said.append, "upgrade", {})
+    run = left_open(bench.kit, bench.said.append, "upgrade", {})
     run.note(EventKind.UNDO_STARTED, "restore", {"backup": "b3"})
     with reading_run(bench.kit, bench.said.append, "backup restore", "b4", "sqlite:////elsewhere.db") as reading:
         assert bench.told() == {
@@ -301,7 +302,7 @@ def test_what_an_open_run_uses_stays(bench: Bench) -> None:
 
 def test_a_killed_restore_into_another_database_is_settled(bench: Bench) -> None:
     data = {"backup": "b4", "database": "sqlite:////elsewhere.db", "source": bench.database}
-    run = start_run(bench.kit, bench.said.append, "backup restore", data)
+    run = left_open(bench.kit, bench.said.append, "backup restore", data)
     assert recover(bench.kit, bench.facts, Decision(), bench.said.append) == (
         Settled(
             run.id,
@@ -316,7 +317,7 @@ def test_a_killed_restore_into_another_database_is_settled(bench: Bench) -> None
 @pytest.mark.parametrize("command", ["rds restore", "rds pitr", "rds switch"])
 def test_a_killed_command_on_instances_is_settled(bench: Bench, command: str) -> None:
     data = {"backup": "", "database": "RDS shop-new", "source": bench.database}
-    run = start_run(bench.kit, bench.said.append, command, data)
+    run = left_open(bench.kit, bench.said.append, command, data)
     assert recover(bench.kit, bench.facts, Decision(), bench.said.append) == (
         Settled(
             run.id,
@@ -429,7 +430,7 @@ def test_the_way_back_behind_the_live_revision_stays(bench: Bench) -> None:
 
 
 def test_a_prune_that_was_killed_is_ended_by_the_next(bench: Bench) -> None:
-    dead = start_run(bench.kit, bench.said.append, COMMAND, {})
+    dead = left_open(bench.kit, bench.said.append, COMMAND, {})
     dead.note(EventKind.STEP_STARTED, "delete", {"deleting": "b3"})
     bench.prune()
     assert [run.events[-1].data for run in bench.kit.journal.runs() if run.run_id == dead.id] == [{"result": "cleaned"}]
@@ -439,8 +440,8 @@ def test_a_prune_that_was_killed_is_ended_by_the_next(bench: Bench) -> None:
 def test_a_backup_that_was_killed_before_its_manifest_is_removed(bench: Bench) -> None:
     """That of a run of this database, by the journal, which never ended its backup. Of another's nobody here knows
     whether it is under way, and one that has lost its manifest since may still be wanted."""
-    dead = start_run(bench.kit, bench.said.append, "backup create", {})
-    whole = start_run(bench.kit, bench.said.append, "backup create", {})
+    dead = left_open(bench.kit, bench.said.append, "backup create", {})
+    whole = left_open(bench.kit, bench.said.append, "backup create", {})
     with whole.step("backup", "backing up"):
         pass
     whole.end("ended")

@@ -15,10 +15,11 @@ from handrail.errors import ExitCode, HandrailError, PartlyDone
 from handrail.snapshots.instance import Instance
 from handrail.snapshots.switching import NoSwitch, Stage, Switch, plan_switch
 from handrail.wiring import open_project
-from handrail.workflows.run import Equipment, Progress, Run, start_run
+from handrail.workflows.run import Equipment, Progress, Run
 from handrail.workflows.switch import do_switch, require_answer
 from support.hosted import HostedInMemory, Time, an_instance
 from support.projects import BOOKINGS, make_project
+from support.runs import left_open
 
 NOW = datetime(2026, 2, 18, 6, 30, tzinfo=UTC)
 ASIDE = "shop-prod-old-20260218-063000"
@@ -62,7 +63,7 @@ def switched(kit: Equipment, hosted: HostedInMemory, plan: Switch) -> tuple[Run,
 
     time = Time()
     hosting = Hosting(hosted, "shop-prod", time.clock, time.sleep, deadline=600.0)
-    run = start_run(kit, heard, "rds switch", {})
+    run = left_open(kit, heard, "rds switch", {})
     try:
         done = do_switch(run, hosting, plan, lambda _: kit.database)
     except HandrailError as error:
@@ -152,7 +153,7 @@ def test_nothing_is_renamed_while_the_new_instance_does_not_answer(kit: Equipmen
     hosted, time = both(), Time()
     hosting = Hosting(hosted, "shop-prod", time.clock, time.sleep)
     gone = kit.database.sibling(str(tmp_path / "no-folder" / "gone.db"))
-    run = start_run(kit, lambda _: None, "rds switch", {})
+    run = left_open(kit, lambda _: None, "rds switch", {})
     with pytest.raises(NoSwitch) as raised:
         require_answer(run, lambda _: gone, hosting, replace(planned(hosted)))
     assert raised.value.message == "the instance shop-pitr does not let us in"

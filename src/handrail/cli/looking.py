@@ -78,6 +78,7 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
         project, facts, kit = equipped(root, env, "heads")
         from handrail.backups.drill import overdue
         from handrail.cli.documents import Status
+        from handrail.journal.journal import dead_runs
         from handrail.wiring_archives import archive_warnings
         from handrail.wiring_unattended import age_limits
         from handrail.workflows.catalog import read_catalog
@@ -92,9 +93,8 @@ def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
             *overdue(catalog.records, drills, age_limits(project.config), str(kit.database.address), kit.clock()),
             *archive_warnings(project.config, facts.address),
         )
-        runs = kit.journal.open_runs()
-        at_work = tuple(run.run_id for run in runs if kit.journal.is_held(run.run_id))
-        interrupted = tuple(run for run in runs if run.run_id not in at_work)
+        interrupted = dead_runs(kit.journal)
+        at_work = tuple(run.run_id for run in kit.journal.open_runs() if run not in interrupted)
         output.lines(
             f"environment    {project.config.name}",
             f"database       {facts.address}{' (not there yet)' if facts.database_missing else ''}",

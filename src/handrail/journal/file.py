@@ -60,7 +60,7 @@ class FileJournal:
             raise _unwritable(path, error) from error
         try:
             with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_SH)  # who asks whether it is held has it for an instant
+                fcntl.flock(descriptor, fcntl.LOCK_EX)  # who asks whether it is held shares it for an instant
             yield
         finally:
             os.close(descriptor)
@@ -68,7 +68,7 @@ class FileJournal:
     def is_held(self, run_id: str) -> bool:
         try:
             with self._path(run_id).open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         except OSError:

@@ -84,9 +84,15 @@ class Journal(Protocol):
         ...
 
     def held(self, run_id: str) -> AbstractContextManager[None]:
-        """Within the block `is_held` is true of this run, for every process, and no longer when this one is killed. For
-        runs that have no other lock: an open one that nobody holds is dead. It can begin before the run's first
-        event."""
+        """Within the block `is_held` is true of this run, for every process, and no longer when this one is killed. It
+        can begin before the run's first event."""
         ...
 
     def is_held(self, run_id: str) -> bool: ...
+
+
+def dead_runs(journal: Journal) -> tuple[JournalledRun, ...]:
+    """Open runs that nobody holds, oldest first: killed ones, and those whose undoing was withheld. A run is held from
+    before its first event until after its last, so one that is not held and open after that is dead."""
+    unheld = {run.run_id for run in journal.open_runs() if not journal.is_held(run.run_id)}
+    return tuple(run for run in journal.open_runs() if run.run_id in unheld)

@@ -15,17 +15,15 @@ from handrail.lint.finding import Finding
 from handrail.migrations.revision import RevisionPath, named
 from handrail.migrator.migrator import ProjectFacts
 from handrail.redaction import redacted
-from handrail.workflows.run import Equipment, Listener, Run, stands_at, start_run
+from handrail.workflows.run import Equipment, Listener, Run, stands_at
 from handrail.workflows.upgrade import (
     Outcome,
     Request,
     cause_of,
     check_health,
-    check_nothing_open,
-    described,
     guarded_run,
     make_plan,
-    run_is_settled,
+    settled_run,
     untouched,
 )
 
@@ -79,26 +77,19 @@ def deploy(kit: Equipment, code: CodeKit, request: Request, target: str, listene
     """Do the plan, or leave code and database as they were. Raises HandrailError: exit code 7 when both are as before,
     8 when one of them is not. `target` is the revision as it was asked for."""
     around = CodeAround(code, request.project, request.path, target)
+    request = replace(request, around=around)
     if request.path.is_empty:
         outcome = _code_alone(kit, around, request, listener)
     else:
-        outcome = guarded_run(kit, replace(request, around=around), listener)
+        outcome = guarded_run(kit, request, listener)
     return Deployed(outcome, tuple(around.ran), around.watched, code.runner.kept(outcome.run_id))
 
 
 def _code_alone(kit: Equipment, around: CodeAround, request: Request, listener: Listener) -> Outcome:
     """No revision is pending: code alone, still the only run on the database."""
     begun = kit.clock()
-    run = start_run(kit, listener, request.command, {**described(request.path), **around.data()})
-    try:
-        with run.at_work():
-            check_nothing_open(run)
-            health = _through(run, around)
-    except BaseException as error:
-        if run_is_settled(kit, run.id):
-            run.try_note(EventKind.RUN_ENDED, data={"result": type(error).__name__})
-        raise
-    run.end("done")
+    with settled_run(kit, listener, request) as run:
+        health = _through(run, around)
     seconds = (kit.clock() - begun).total_seconds()
     return Outcome(request.path, run.id, health=health, warnings=tuple(run.warnings), seconds=seconds)
 

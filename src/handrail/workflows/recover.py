@@ -9,7 +9,7 @@ from handrail.errors import ApprovalMissing, HandrailError, NotBroughtBack
 from handrail.facts import Capability
 from handrail.guard.deploy import CodeCommands, CodeLeft, StepsSeen, code_left
 from handrail.guard.plan import Undo
-from handrail.journal.journal import EventKind, JournalledRun
+from handrail.journal.journal import EventKind, JournalledRun, dead_runs
 from handrail.migrations.revision import Direction, RevisionPath, named
 from handrail.migrator.migrator import ProjectFacts
 from handrail.workflows.bring_back import (
@@ -25,6 +25,8 @@ from handrail.workflows.catalog import read_catalog, whole
 from handrail.workflows.hosted_backup import drop_unfinished
 from handrail.workflows.run import ARCHIVE, RESTORE, Equipment, Listener, Run, end_made, run_of, stands_at
 
+KEPT = "the database stays as it is, by your decision"
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -39,23 +41,28 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person wants done with a run whose restore was withheld: "restore", "keep", or "" (not decided)."""
+    """What a person wants done with what a run left: "restore" where that was withheld, "keep" the database as it is,
+    or "" (not decided)."""
 
     wanted: str = ""
     ask: Ask = None
 
 
 def recover(kit: Equipment, project: ProjectFacts, decision: Decision, listener: Listener) -> tuple[Settled, ...]:
-    """Settle every open run of this database, oldest first; () when there is none. Those that only read a backup have
-    no lock of the database: one that is at work is left alone."""
+    """Settle every dead run of this database, oldest first; () when there is none. One that waits for its lock, or that
+    only reads a backup, is alive and left alone."""
     address, done = str(kit.database.address), list[Settled]()
-    with Run("recover", kit, listener).lock():
+    own = Run("recover", kit, listener)
+    with own.lock():
+        dead = {run.run_id for run in dead_runs(kit.journal)}
         for run in kit.journal.open_runs():
-            if _data(run, "database") == address:
+            if address not in (_data(run, "database"), _data(run, "source")):
+                continue
+            if run.run_id not in dead:
+                own.say("recover", f"run {run.run_id} is still at work: left alone")
+            elif _data(run, "database") == address:
                 done.append(_settle(kit, project, run, decision, listener))
-            elif _data(run, "source") == address and kit.journal.is_held(run.run_id):
-                run_of(kit, run.run_id, listener).say("recover", f"run {run.run_id} is still at work: left alone")
-            elif _data(run, "source") == address:
+            else:
                 done.append(_ended(kit, run, listener))
     return tuple(done)
 
@@ -158,6 +165,8 @@ def _finish_or_undo(run: Run, project: ProjectFacts, journalled: JournalledRun, 
         )
     if now == start and (journalled.last(EventKind.UNDO_DONE) or not what_remains(run, _own(run))):
         return "undone", f"nothing of it remains; the database is at {named(start)}"
+    if decision.wanted == "keep":
+        return "kept", f"{KEPT}; it is at {named(now)}"
     if now not in (start, target) and not _is_between(journalled, now):
         raise NotBroughtBack(
             f"the database is at {named(now)}, where run {run.id} never was",
@@ -218,7 +227,7 @@ def _backups(run: Run) -> list[BackupRecord]:
 def _decide_withheld(run: Run, journalled: JournalledRun, decision: Decision) -> tuple[str, str]:
     backup = _own(run)
     if decision.wanted == "keep":
-        return "kept", "the database stays as it is, by your decision"
+        return "kept", KEPT
     wants = decision.wanted == "restore" or (
         decision.ask is not None and backup is not None and decision.ask(f"Restore backup {backup.id} of that run?")
     )

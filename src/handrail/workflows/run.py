@@ -14,7 +14,7 @@ from handrail.databases.hosting import Hosting
 from handrail.errors import HandrailError, PartlyDone, UsageError
 from handrail.guard.plan import Policy
 from handrail.health_check import HealthCheck
-from handrail.journal.journal import EventKind, Journal, JournalError, JournalEvent, JournalledRun
+from handrail.journal.journal import EventKind, Journal, JournalError, JournalEvent, JournalledRun, dead_runs
 from handrail.lint.settings import LintSettings
 from handrail.migrator.migrator import Limits, Migrator
 from handrail.stores.keys import Keys, NoKeys
@@ -154,12 +154,6 @@ class Run:
             yield
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """The same for a run that has begun; its journal shows that it is not dead."""
-        with self.equipment.journal.held(self.id), self.lock():
-            yield
-
-    @contextmanager
     def step(self, step: str, text: str, data: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
         """Journal a step before and after. What the block puts into the yielded mapping goes into the journal with
         the step's end; the key "text" of it is what watchers are told."""
@@ -183,7 +177,19 @@ def locked_run(
 ) -> Iterator[Run]:
     """A run that only makes, reads, marks, deletes or restores backups: journalled, and the only one on its database.
     `data` names the "backup" that it reads, if it reads one."""
-    with _ended(start_run(equipment, listener, command, data or {})) as run, run.at_work():
+    with begun_run(equipment, listener, command, data or {}) as run, _ended(run), run.lock():
+        yield run
+
+
+@contextmanager
+def restoring_run(equipment: Equipment, listener: Listener, data: Mapping[str, str] | None = None) -> Iterator[Run]:
+    """A run that puts a backup or a moment into the live database. Raises PartlyDone while an upgrade of it is not
+    settled: settled later, it could be undone over what was restored."""
+    with locked_run(equipment, listener, RESTORE, data) as run:
+        for other in _dead(run):
+            if "revisions" in other.started.data:
+                how = "handrail recover; to restore over what it left: handrail recover --keep, then this command again"
+                raise _unsettled(other, how)
         yield run
 
 
@@ -193,18 +199,15 @@ def reading_run(equipment: Equipment, listener: Listener, command: str, backup_i
     upgrade does not wait for it to be settled; `source` is the database of the environment. The journal shows whether
     it is at work. What dead ones were making is dropped first."""
     data = {"backup": backup_id, "database": into, "source": str(equipment.database.address)}
-    run = run_of(equipment, equipment.new_run_id(), listener)
-    with equipment.journal.held(run.id):  # before others can see it: an open one that nobody holds is dead
-        run.begin(command, data)
-        with _ended(run):
-            _end_dead_makers(run)
-            yield run
+    with begun_run(equipment, listener, command, data) as run, _ended(run):
+        _end_dead_makers(run)
+        yield run
 
 
 @contextmanager
-def _ended(run: Run) -> Iterator[Run]:
+def _ended(run: Run) -> Iterator[None]:
     try:
-        yield run
+        yield
     except BaseException:
         if not run.left:
             run.try_note(EventKind.RUN_ENDED, data={"result": "ended"})
@@ -213,28 +216,46 @@ def _ended(run: Run) -> Iterator[Run]:
 
 
 def end_dead_runs(run: Run) -> None:
-    """We hold the lock, so another run of this database that has not ended is dead. Those that never wrote to it are
-    ended, and the scratch databases that they left are dropped; what they left in the store, a prune finds anyway."""
+    """End the dead runs of this database that never wrote to it, and drop the scratch databases that they left; what
+    they left in the store, a prune finds anyway."""
     kit = run.equipment
-    for other in kit.journal.open_runs():
-        begun = other.started.data
-        is_ours = begun.get("database") == str(kit.database.address) and other.run_id != run.id
-        if is_ours and begun.get("command") in STORE_ONLY | UNATTENDED:
+    for other in _dead(run):
+        if other.started.data.get("command") in STORE_ONLY | UNATTENDED:
             with suppress(HandrailError):  # on a server that cannot be used now
                 _say_left(run, "lock", other, end_made(kit, other)[0])
             _say_left(run, "lock", other, kit.database.end_leftovers(other.run_id))
             _note_cleaned(kit, other)
 
 
+def check_nothing_open(run: Run) -> None:
+    """Raises PartlyDone while a dead run has to be settled that may have written to this database."""
+    end_dead_runs(run)
+    for other in _dead(run):
+        raise _unsettled(other, "handrail recover")
+
+
+def _unsettled(dead: JournalledRun, hint: str) -> PartlyDone:
+    return PartlyDone(
+        f"the run {dead.run_id} of {dead.started.at:%Y-%m-%d %H:%M} was interrupted",
+        why="until it is settled nobody knows whether the database is the old or the new one",
+        hint=hint,
+    )
+
+
+def _dead(run: Run) -> tuple[JournalledRun, ...]:
+    """The dead runs of this run's database; one that waits for the lock is none."""
+    kit = run.equipment
+    address = str(kit.database.address)
+    return tuple(other for other in dead_runs(kit.journal) if other.started.data.get("database") == address)
+
+
 def _end_dead_makers(run: Run) -> None:
     """End dead runs that were making a new database of a backup of this one. One that was making it where nobody can
     look now stays open, and `recover` says so."""
     kit = run.equipment
-    for other in kit.journal.open_runs():
-        is_ours = other.started.data.get("source") == str(kit.database.address) and other.last(
-            EventKind.STEP_STARTED, MAKE
-        )
-        if is_ours and not kit.journal.is_held(other.run_id):
+    for other in dead_runs(kit.journal):
+        is_ours = other.started.data.get("source") == str(kit.database.address)
+        if is_ours and other.last(EventKind.STEP_STARTED, MAKE):
             with suppress(HandrailError):
                 _say_left(run, "restore", other, end_made(kit, other)[0])
                 _note_cleaned(kit, other)
@@ -279,8 +300,10 @@ def run_of(equipment: Equipment, run_id: str, listener: Listener) -> Run:
     return Run(run_id, replace(equipment, database=equipment.database.of_run(run_id)), listener)
 
 
-def start_run(equipment: Equipment, listener: Listener, command: str, data: Mapping[str, str]) -> Run:
-    """Begin a run."""
+@contextmanager
+def begun_run(equipment: Equipment, listener: Listener, command: str, data: Mapping[str, str]) -> Iterator[Run]:
+    """A run that has begun; until the block is left, the journal shows that it is alive, waiting for the lock too."""
     run = run_of(equipment, equipment.new_run_id(), listener)
-    run.begin(command, data)
-    return run
+    with equipment.journal.held(run.id):  # before others can see it: an open one that nobody holds is dead
+        run.begin(command, data)
+        yield run

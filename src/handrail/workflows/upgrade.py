@@ -13,7 +13,6 @@ from handrail.errors import (
     HandrailError,
     Interruption,
     LintRefused,
-    PartlyDone,
     RehearsalFailed,
     UsageError,
 )
@@ -32,7 +31,7 @@ from handrail.workflows.bring_back import Ask, WayBack, bring_back
 from handrail.workflows.hosted_backup import BESIDE, as_copied, hosted_policy, snapshot_request
 from handrail.workflows.lint_path import lint_path
 from handrail.workflows.rehearse import Rehearsal, read_warnings, rehearse
-from handrail.workflows.run import Equipment, Listener, Run, end_dead_runs, stands_at, start_run
+from handrail.workflows.run import Equipment, Listener, Run, begun_run, check_nothing_open, stands_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +106,28 @@ def guarded_run(kit: Equipment, request: Request, listener: Listener) -> Outcome
         raise refused(plan)
     kit.database.require_writable()
     begun = kit.clock()
-    run = start_run(kit, listener, request.command, {**described(request.path), **request.around.data()})
-    try:
-        with run.at_work():
-            check_nothing_open(run)
-            _check_unmoved(run, request)
-            outcome = _locked_run(run, request, plan)
-    except BaseException as error:
-        if run_is_settled(kit, run.id):
-            run.try_note(EventKind.RUN_ENDED, data={"result": type(error).__name__})
-        raise
-    run.end("done")
+    with settled_run(kit, listener, request) as run:
+        _check_unmoved(run, request)
+        outcome = _locked_run(run, request, plan)
     seconds = (kit.clock() - begun).total_seconds()
     return replace(outcome, run_id=run.id, findings=findings, warnings=tuple(run.warnings), seconds=seconds)
+
+
+@contextmanager
+def settled_run(kit: Equipment, listener: Listener, request: Request) -> Iterator[Run]:
+    """A run that moves code or database: journalled, the only one on its database, and begun only where no other waits
+    to be settled. When the block fails it is ended all the same, unless `recover` has to settle it."""
+    data = {**described(request.path), **request.around.data()}
+    with begun_run(kit, listener, request.command, data) as run:
+        try:
+            with run.lock():
+                check_nothing_open(run)
+                yield run
+        except BaseException as error:
+            if run_is_settled(kit, run.id):
+                run.try_note(EventKind.RUN_ENDED, data={"result": type(error).__name__})
+            raise
+        run.end("done")
 
 
 def run_is_settled(kit: Equipment, run_id: str) -> bool:
@@ -150,21 +158,6 @@ def described(path: RevisionPath) -> dict[str, str]:
         "target": ",".join(path.target),
         "revisions": ",".join(revision.id for revision in path.revisions),
     }
-
-
-def check_nothing_open(run: Run) -> None:
-    """We hold the lock, so any other open run of this database is a dead one. Raises PartlyDone."""
-    mine = run.equipment
-    end_dead_runs(run)
-    for other in mine.journal.open_runs():
-        begun = other.started.data
-        is_ours = begun.get("database") == str(mine.database.address)
-        if is_ours and other.run_id != run.id:
-            raise PartlyDone(
-                f"the run {other.run_id} of {other.started.at:%Y-%m-%d %H:%M} was interrupted",
-                why="until it is settled nobody knows whether the database is the old or the new one",
-                hint="handrail recover",
-            )
 
 
 def _check_unmoved(run: Run, request: Request) -> None:
