@@ -141,3 +141,11 @@ def test_the_guides_example_of_a_price() -> None:
     price = Price(0.095, "USD")
     assert (price.of(300_000_000_000), price.text(300_000_000_000)) == (28.5, "28.50 USD")
     assert Price(0.025).text(123_456_000_000_000) == "3,086.40"
+
+
+def test_what_is_held_later_where_nothing_goes() -> None:
+    """No policy: a prune keeps all, so that none has to be played; a year of hourly backups takes no time to tell."""
+    schedule = Schedule(HOUR, FLAT, "app")
+    found = forecast(daily(2), RetentionPolicy(), schedule, now=NOW)
+    made = [2 + 1 + 24 * days for days in (30, 90, 365)]  # one is overdue
+    assert [(one.backups, one.size) for one in found.later] == [(number, number * 1000) for number in made]

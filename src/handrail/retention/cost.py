@@ -58,10 +58,10 @@ def forecast(
     now: datetime,
 ) -> Forecast:
     """The sizes now and at the horizons, if backups go on by the schedule and are pruned by the policy."""
-    moments = [now + timedelta(days=day) for day in range(1, HORIZONS[-1] + 1)]
-    found = zip(
-        range(1, HORIZONS[-1] + 1), coming(candidates, policy, schedule, moments, guarded, now=now), strict=True
-    )
+    # What a prune of one day leaves, that of the next can choose from; where nothing goes, no day between matters.
+    days = HORIZONS if policy.is_empty else range(1, HORIZONS[-1] + 1)
+    moments = [now + timedelta(days=day) for day in days]
+    found = zip(days, coming(candidates, policy, schedule, moments, guarded, now=now), strict=True)
     later = tuple(Held(day, len(moment.kept), moment.size) for day, moment in found if day in HORIZONS)
     held = Held(0, len(candidates), sum(one.size for one in candidates))
     return Forecast(held, later, schedule.growth)
