@@ -29,6 +29,7 @@ test-servers: setup ## run on older PostgreSQL servers what `make test` runs on 
 
 test-long: setup ## run the campaigns: kills at random moments, planted changes, large databases
 	$(PY) $(PYTEST) -m long $(ARGS)
+	HANDRAIL_TESTS=cold $(PY) $(PYTEST) -n 2 --dist loadfile -m "not long and not story" tests/e2e
 	HANDRAIL_SERVERS=every $(PY) $(PYTEST) -m "not long" -k "rule or corpus or enum" tests/migrator
 	$(PY) $(PYTEST) --hypothesis-profile=thorough -m "not long" tests/unit
 

@@ -164,6 +164,7 @@ sa.Table(
 )
 sa.Table("extra", target_metadata, sa.Column("id", sa.Integer, primary_key=True))
 """
+COMMAND = typer.main.get_command(app)
 SCHEMAS = Path(__file__).resolve().parent.parent.parent / "docs" / "schemas"
 
 
@@ -180,7 +181,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def document(capsys: pytest.CaptureFixture[str], words: str, code: int) -> dict[str, Any]:
     """The whole of stdout, which must be one document. In this process, as forty of its own would cost a minute."""
     try:
-        exited = app([*words.split(), "--json"], standalone_mode=False) or 0
+        exited = COMMAND([*words.split(), "--json"], standalone_mode=False) or 0
     except SystemExit as ended:
         exited = ended.code
     done = capsys.readouterr()
@@ -234,10 +235,9 @@ def test_a_schema_refuses_what_is_not_documented() -> None:
 
 
 def test_every_command_has_a_success_and_an_error_above() -> None:
-    group = typer.main.get_command(app)
     names = {
         f"{name} {below}".rstrip()
-        for name, command in group.commands.items()  # type: ignore[attr-defined]
+        for name, command in COMMAND.commands.items()  # type: ignore[attr-defined]
         for below in getattr(command, "commands", {"": None})
     }
     assert names == set(RESULTS)

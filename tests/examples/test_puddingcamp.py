@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 from support.postgres import PostgresServer
+from support.warm import ALEMBIC, call
 
 ONLY_NEWEST_SERVER = True
 
@@ -53,9 +54,7 @@ class Project:
     sync_url: str
 
     def alembic(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "alembic", *arguments]
-        variables = {**os.environ, **self.environment}
-        return subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, check=False)
+        return call(*arguments, module=ALEMBIC, cwd=self.folder, env={**os.environ, **self.environment})
 
     def upgrade(self, target: str) -> None:
         result = self.alembic("upgrade", target)
@@ -72,9 +71,7 @@ class Project:
         """Write a revision from the models, and apply it."""
         names = {"STAGING_DATABASE_URL": "postgresql://db/app", "DATABASE_URL": "postgresql://db/app"}
         words = ["revision", "--autogenerate", "--rev-id", number, "-m", message]
-        command = [sys.executable, "-m", "alembic", *words]
-        variables = {**os.environ, **names, **self.environment}
-        result = subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, check=False)
+        result = call(*words, module=ALEMBIC, cwd=self.folder, env={**os.environ, **names, **self.environment})
         assert result.returncode == 0, result.stderr
         self.upgrade(number)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from handrail.errors import ProjectError
+from handrail.migrator import forkserver
 from handrail.migrator.alembic import AlembicMigrator
 from handrail.migrator.forkserver import ForkServer
 from handrail.migrator.migrator import MigrationEvent, MigrationFailed
@@ -31,6 +32,12 @@ while not os.path.exists("go"):
     time.sleep(0.01)
 print("went on")
 """
+
+
+@pytest.fixture(autouse=True)
+def _afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the start itself is what is tested."""
+    monkeypatch.setattr(forkserver, "subprocess", subprocess)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from urllib.parse import quote
 from handrail.facts import DatabaseAddress
 from support.postgres import PostgresServer
 from support.projects import BOOKINGS, STATUS, Script, database_at_b2, make_project
+from support.warm import call
 
 SECRET = "s3cr3t-열쇠"
 ROWS = [(1, "파이썬 학습"), (2, "API 개발")]
@@ -41,16 +41,8 @@ class Said:
 def handrail(folder: Path, *words: str, before: Callable[[], None] | None = None, **variables: str) -> Said:
     """Call handrail in `folder`; `before` runs in its process first. Neither what it says nor what it keeps may hold
     the secret."""
-    done = subprocess.run(
-        [sys.executable, "-m", "handrail.cli.main", *words],
-        cwd=folder,
-        env={**{key: value for key, value in os.environ.items() if key != "ENV"}, "NO_COLOR": "1", **variables},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-        preexec_fn=before,
-    )
+    environment = {**{key: value for key, value in os.environ.items() if key != "ENV"}, "NO_COLOR": "1", **variables}
+    done = call(*words, cwd=folder, env=environment, timeout=180, before=before)
     assert "Traceback" not in done.stderr
     kept = [file.read_bytes() for file in (folder / ".handrail").rglob("*") if file.is_file()]
     for said in (done.stdout.encode(), done.stderr.encode(), *kept):

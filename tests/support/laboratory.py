@@ -21,6 +21,7 @@ from botocore.config import Config
 from handrail.laboratory.client import LaboratoryClient
 from handrail.laboratory.process import environ, require
 from support.children import Child
+from support.warm import call
 
 USER, PASSWORD, DATABASE = "app", "secret-of-nobody", "shop"
 SPEED = 20
@@ -148,13 +149,7 @@ def until(look: Callable[[], Found | None], what: str, seconds: float = 60) -> F
 
 def handrail(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """The program itself."""
-    return subprocess.run(
-        [sys.executable, "-m", "handrail.cli.main", *words],
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return call(*words, env={**os.environ, **variables})
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import psycopg
 
 from handrail.facts import DatabaseAddress
 from support.children import Child
+from support.warm import call
 
 SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "puddingcamp"
 FIRST, SECOND, THIRD = "5a1f0c3d2b4e", "8c2d47e9b1a0", "b7e3916d0c52"
@@ -36,11 +37,16 @@ class Story:
     environment: dict[str, str]
     query: Query
 
+    @property
+    def _variables(self) -> dict[str, str]:
+        return {**os.environ, **self.environment, "NO_COLOR": "1"}
+
     def start(self, *words: str) -> Child[str]:
+        """handrail, started afresh; a test may end it."""
         return Child(
             [sys.executable, "-m", "handrail.cli.main", *words],
             cwd=self.folder,
-            env={**os.environ, **self.environment, "NO_COLOR": "1"},
+            env=self._variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -48,10 +54,10 @@ class Story:
 
     def run(self, *words: str, exits: int = 0) -> tuple[str, str]:
         """Run handrail; returns stdout and stderr, and fails with both when the exit code is another one."""
-        with self.start(*words) as process:
-            out, err = process.communicate()
-        assert process.returncode == exits, f"handrail {' '.join(words)} exited {process.returncode}\n{out}{err}"
-        return out, err
+        done = call(*words, cwd=self.folder, env=self._variables)
+        said = f"{done.stdout}{done.stderr}"
+        assert done.returncode == exits, f"handrail {' '.join(words)} exited {done.returncode}\n{said}"
+        return done.stdout, done.stderr
 
     def result(self, *words: str, exits: int = 0) -> Any:
         """The whole `--json` document."""

@@ -1,0 +1,285 @@
+"""handrail called in processes that have imported it: a call costs what it does, not what Python takes to import.
+
+A template imports what one kind of process imports, and forks for each that is asked for. The fork is a process like
+any other, with its own folder, environment, descriptors and end; only its start is spared, and that is tested by all
+that starts `sys.executable` itself. HANDRAIL_TESTS=cold starts everything afresh (`make test-long` does).
+
+Only on Linux, where forking is safe and handrail's own fork server works in the same way.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, NoReturn, TextIO, cast
+
+TESTS = str(Path(__file__).resolve().parents[1])
+CALL, SERVER, ALEMBIC = "handrail.cli.main", "handrail.child", "alembic"
+_START = f"import sys; sys.path.insert(0, {TESTS!r}); from support.warm import be_template; be_template()"
+_MESSAGE = 1 << 20
+#: What decides how Python itself starts: a call that sets one otherwise starts afresh.
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+_PYTHON = ("PYTHON", "LC_", "LANG", "TERM", "FORCE_COLOR", "COLUMNS", "_TYPER")
+#: Never imported before a fork: it is run, or it changes the process that imports it.
+_NOT_BEFORE = frozenset({CALL, SERVER, "handrail.plugin", "handrail.lambda_handler"})
+IS_WARM = sys.platform == "linux" and os.environ.get("HANDRAIL_TESTS") != "cold"
+
+
+class WarmProcess:
+    """A forked process, with the part of Popen's face that is used of it."""
+
+    def __init__(self, address: str, request: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+        self._told = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._told.connect(address)
+        socket.send_fds(self._told, [json.dumps(request).encode()], list(descriptors))
+        self.returncode: int | None = None
+        self.pid = int(self._told.recv(_MESSAGE))
+
+    def kill(self) -> None:
+        if self.returncode is None:  # its minder lets it be until we have gone: the pid is still its own
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            self._told.settimeout(timeout)
+            try:
+                self.returncode = int(self._told.recv(_MESSAGE) or b"-9")
+            except TimeoutError:
+                raise subprocess.TimeoutExpired("handrail", timeout or 0.0) from None
+            self._told.close()
+        return self.returncode
+
+
+def call(
+    *words: str,
+    module: str = CALL,
+    cwd: Path | None = None,
+    env: Mapping[str, str],
+    timeout: float | None = None,
+    before: Callable[[], None] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """`python -m module` with these words, its output captured; `before` runs in its process first."""
+    if IS_WARM and before is None and _of_python(env) == _of_python(os.environ):
+        return _forked(module, words, cwd or Path.cwd(), env, timeout)
+    return subprocess.run(
+        [sys.executable, "-m", module, *words],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        preexec_fn=before,
+    )
+
+
+def _of_python(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name.startswith(_PYTHON) and name != _NO_BYTECODE}
+
+
+def _forked(
+    module: str, words: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float | None
+) -> subprocess.CompletedProcess[str]:
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        request = {"arguments": list(words), "folder": str(cwd), "environment": dict(env)}
+        process = WarmProcess(_template(module), request, (0, out.fileno(), err.fileno()))
+        try:
+            code = process.wait(timeout)
+        except BaseException:
+            process.kill()
+            raise
+        for file in (out, err):
+            file.seek(0)
+        return subprocess.CompletedProcess([module, *words], code, out.read(), err.read())
+
+
+@functools.cache
+def _template(kind: str) -> str:
+    """Where the template listens that forks those that run this module. It ends with this process."""
+    server, options = ("", ["-P", "-u"]) if kind == SERVER else (_template(SERVER), ["-P"])
+    folder = Path(tempfile.mkdtemp(prefix="handrail-warm-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    ours, _ = os.pipe()  # the other end closes with this process, and no other has it
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(folder / "template"))
+        listener.listen(64)
+        started = subprocess.Popen(
+            [sys.executable, *options, "-c", _START, kind, str(listener.fileno()), str(ours), server],
+            stdin=subprocess.DEVNULL,
+            pass_fds=(listener.fileno(), ours),
+        )
+    os.close(ours)
+    atexit.register(_end, started)
+    return str(folder / "template")
+
+
+def _end(template: subprocess.Popen[bytes]) -> None:
+    template.kill()
+    template.wait()
+
+
+def use_warm_servers() -> None:
+    """Let handrail's fork servers of this process be forked themselves."""
+    if IS_WARM:
+        _servers_from(lambda: _template(SERVER))
+
+
+def _servers_from(address: Callable[[], str]) -> None:
+    from handrail.migrator import forkserver
+
+    setattr(forkserver, "subprocess", _Subprocess(address))  # noqa: B010 - the module as it sees it
+
+
+class _Subprocess:
+    """The module as `ForkServer` uses it."""
+
+    DEVNULL, TimeoutExpired = subprocess.DEVNULL, subprocess.TimeoutExpired
+
+    def __init__(self, address: Callable[[], str]) -> None:
+        self._address = address
+
+    def Popen(self, words: Sequence[str], **given: Any) -> Any:
+        begin = [sys.executable, "-P", "-u", "-m", SERVER, "--fork-server"]
+        if list(words[:-1]) != begin:
+            return subprocess.Popen(words, **given)
+        request = {"arguments": ["--fork-server"], "folder": str(Path.cwd()), "environment": dict(os.environ)}
+        with Path(os.devnull).open("r+b") as nothing:
+            return WarmProcess(self._address(), request, (*[nothing.fileno()] * 3, int(words[-1])))
+
+
+# --- in the template --------------------------------------------------------------------------------------------
+
+
+def be_template() -> NoReturn:
+    """Import, then fork for whoever connects, until the process that started this one is gone."""
+    sys.path.remove(TESTS)
+    kind, listener, lifeline, server = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # minders need nobody who waits for them
+    for name in _modules(kind):
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    assert len(list(Path("/proc/self/task").iterdir())) == 1, "a process of several threads must not fork"
+    sys.exit(_serve(kind, socket.socket(fileno=listener), lifeline, server))
+
+
+def _modules(kind: str) -> Iterator[str]:
+    if kind != CALL:
+        from handrail.migrator import forkserver
+
+        yield from (
+            forkserver._FIRST if kind == SERVER else ("alembic.config", "sqlmodel", "psycopg", *forkserver._FIRST)
+        )
+        return
+    import handrail
+
+    for module in pkgutil.walk_packages(handrail.__path__, "handrail."):
+        if module.name not in _NOT_BEFORE:
+            yield module.name
+
+
+def _serve(kind: str, listener: socket.socket, lifeline: int, server: str) -> int:
+    while True:
+        ready, _, _ = select.select([listener.fileno(), lifeline], [], [])
+        if lifeline in ready:
+            return 0
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.detach()
+            return _mind(kind, connection, server)
+        connection.close()
+
+
+def _mind(kind: str, connection: socket.socket, server: str) -> int:
+    """Fork the process, tell its pid and how it ended, and let nobody else have its pid while it may be asked for."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    message, descriptors, _, _ = socket.recv_fds(connection, _MESSAGE, 8)
+    pid = os.fork()
+    if pid == 0:
+        connection.detach()
+        return _become(kind, json.loads(message), descriptors, server)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    with contextlib.suppress(OSError):
+        connection.send(str(pid).encode())
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        assert ended is not None
+        code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        connection.send(str(code).encode())
+        connection.recv(1)
+    os._exit(0)
+
+
+def _become(kind: str, request: Mapping[str, Any], descriptors: list[int], server: str) -> int:
+    """Be the process that was asked for."""
+    more = descriptors[3:]
+    for number, descriptor in enumerate(descriptors[:3]):
+        os.dup2(descriptor, number)
+    _close_all_but(more)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - they are the process's
+    sys.stdout, sys.stderr = _as_begun(sys.stdout, 1), _as_begun(sys.stderr, 2)
+    for name in ("stdin", "stdout", "stderr"):
+        setattr(sys, f"__{name}__", getattr(sys, name))
+    sys.dont_write_bytecode = bool(os.environ.get(_NO_BYTECODE))
+    sys.argv = [kind, *request["arguments"], *map(str, more)]
+    if kind == SERVER:
+        os.setsid()
+    else:
+        _servers_from(lambda: server)
+        sys.path.insert(0, request["folder"])
+    try:
+        runpy.run_module(kind, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        _end_at_once(ended)
+    return 0  # that, and what is raised, ends it as any other
+
+
+def _end_at_once(ended: SystemExit) -> None:
+    """Without taking apart what was imported, which takes longer than many a call."""
+    if ended.code is None or isinstance(ended.code, int):
+        threading._shutdown()  # type: ignore[attr-defined] # what Python itself does first
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code or 0)
+    raise ended
+
+
+def _as_begun(stream: TextIO, descriptor: int) -> TextIO:
+    """A stream like the one that Python has begun this process with."""
+    is_direct = cast(TextIOWrapper, stream).write_through
+    return TextIOWrapper(
+        open(descriptor, "wb", buffering=0 if is_direct else -1, closefd=False),
+        stream.encoding,
+        stream.errors,
+        line_buffering=cast(TextIOWrapper, stream).line_buffering,
+        write_through=is_direct,
+    )
+
+
+def _close_all_but(kept: Sequence[int]) -> None:
+    begin = 3
+    for descriptor in (*sorted(kept), os.sysconf("SC_OPEN_MAX")):
+        os.closerange(begin, descriptor)
+        begin = descriptor + 1
