@@ -79,6 +79,14 @@ class Cutting:
 
 
 @dataclass
+class Unlocked(Cutting):
+    """A journal on a file system that has no locks."""
+
+    def is_held(self, run_id: str) -> bool:
+        return False
+
+
+@dataclass
 class Full(Cutting):
     """A journal whose disk is full from the n-th append on."""
 
@@ -606,6 +614,11 @@ def test_a_database_that_somebody_moved_on_is_kept_by_decision(bench: Bench) -> 
         Settled(dead, "kept", "the database stays as it is, by your decision; it is at c3"),
     )
     assert bench.recover() == ()
+
+
+def test_a_run_does_not_take_itself_for_a_dead_one_where_files_cannot_be_locked(bench: Bench) -> None:
+    bench.run(change=lambda kit: replace(kit, journal=Unlocked(kit.journal, at=1000)))
+    assert bench.content() == NEW
 
 
 @pytest.mark.parametrize("command", ["upgrade", COMMAND])

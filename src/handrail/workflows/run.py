@@ -243,10 +243,12 @@ def _unsettled(dead: JournalledRun, hint: str) -> PartlyDone:
 
 
 def _dead(run: Run) -> tuple[JournalledRun, ...]:
-    """The dead runs of this run's database; one that waits for the lock is none."""
+    """The dead runs of this run's database; one that waits for the lock is none. Where files cannot be locked, all
+    others look dead."""
     kit = run.equipment
     address = str(kit.database.address)
-    return tuple(other for other in dead_runs(kit.journal) if other.started.data.get("database") == address)
+    others = (other for other in dead_runs(kit.journal) if other.run_id != run.id)
+    return tuple(other for other in others if other.started.data.get("database") == address)
 
 
 def _end_dead_makers(run: Run) -> None:
