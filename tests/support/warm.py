@@ -1,4 +1,4 @@
-"""handrail called in processes that have imported it: a call costs what it does, not what Python takes to import.
+"""handrail and Alembic called in processes that have imported them: a call costs what it does, not what Python takes to import.
 
 A template imports what one kind of process imports, and forks for each that is asked for. The fork is a process like
 any other, with its own folder, environment, descriptors and end; only its start is spared, and that is tested by all
@@ -35,9 +35,9 @@ TESTS = str(Path(__file__).resolve().parents[1])
 CALL, SERVER, ALEMBIC = "handrail.cli.main", "handrail.child", "alembic"
 _START = f"import sys; sys.path.insert(0, {TESTS!r}); from support.warm import be_template; be_template()"
 _MESSAGE = 1 << 20
-#: What decides how Python itself starts: a call that sets one otherwise starts afresh.
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
-_PYTHON = ("PYTHON", "LC_", "LANG", "TERM", "FORCE_COLOR", "COLUMNS", "_TYPER")
+#: What Python or a library reads as it starts: a call that sets one otherwise starts afresh.
+_AT_START = ("PYTHON", "LC_", "LANG", "TZ", "TERM", "FORCE_COLOR", "COLUMNS", "_TYPER")
 #: Never imported before a fork: it is run, or it changes the process that imports it.
 _NOT_BEFORE = frozenset({CALL, SERVER, "handrail.plugin", "handrail.lambda_handler"})
 IS_WARM = sys.platform == "linux" and os.environ.get("HANDRAIL_TESTS") != "cold"
@@ -77,7 +77,7 @@ def call(
     before: Callable[[], None] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """`python -m module` with these words, its output captured; `before` runs in its process first."""
-    if IS_WARM and before is None and _of_python(env) == _of_python(os.environ):
+    if IS_WARM and before is None and _at_start(env) == _at_start(os.environ):
         return _forked(module, words, cwd or Path.cwd(), env, timeout)
     return subprocess.run(
         [sys.executable, "-m", module, *words],
@@ -91,8 +91,8 @@ def call(
     )
 
 
-def _of_python(variables: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in variables.items() if name.startswith(_PYTHON) and name != _NO_BYTECODE}
+def _at_start(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name.startswith(_AT_START) and name != _NO_BYTECODE}
 
 
 def _forked(
@@ -117,16 +117,16 @@ def _template(kind: str) -> str:
     server, options = ("", ["-P", "-u"]) if kind == SERVER else (_template(SERVER), ["-P"])
     folder = Path(tempfile.mkdtemp(prefix="handrail-warm-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    ours, _ = os.pipe()  # the other end closes with this process, and no other has it
+    lifeline, _ = os.pipe()  # the other end closes with this process, and no other has it
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(str(folder / "template"))
         listener.listen(64)
         started = subprocess.Popen(
-            [sys.executable, *options, "-c", _START, kind, str(listener.fileno()), str(ours), server],
+            [sys.executable, *options, "-c", _START, kind, str(listener.fileno()), str(lifeline), server],
             stdin=subprocess.DEVNULL,
-            pass_fds=(listener.fileno(), ours),
+            pass_fds=(listener.fileno(), lifeline),
         )
-    os.close(ours)
+    os.close(lifeline)
     atexit.register(_end, started)
     return str(folder / "template")
 

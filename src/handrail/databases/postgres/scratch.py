@@ -15,19 +15,24 @@ from handrail.errors import DatabaseUnavailable, UsageError
 from handrail.facts import DatabaseAddress
 
 _SETTING = "`rehearse_server` of the environment"
+#: Seconds for which a server that has gone is waited for before a scratch database is left on it.
+RESTARTING = 15.0
 
 
 @contextmanager
 def beside(source: DatabaseAddress, name: str, application: str) -> Iterator[None]:
     """An empty database on the same server, with the encoding, collation and search_path of `source`; then dropped."""
+    made = False
     try:
         with maintenance(source, application) as query:
-            lifecycle.create(query, name, locale=lifecycle.locale_of(query, source.database))
+            locale = lifecycle.locale_of(query, source.database)
+            made = True
+            lifecycle.create(query, name, locale=locale)
             lifecycle.copy_search_path(query, source.database, name)
         yield
     finally:
-        with maintenance(source, application) as query:
-            lifecycle.drop(query, name)
+        if made:
+            _drop(source, name, application)
 
 
 @contextmanager
@@ -49,8 +54,33 @@ def elsewhere(
         yield tuple(remarks)
     finally:
         if made:
-            with named(server), maintenance(server, application) as query:
-                lifecycle.drop(query, name)
+            with named(server):
+                _drop(server, name, application)
+
+
+def _drop(server: DatabaseAddress, name: str, application: str) -> None:
+    """Drop it also where the server is just restarting. DatabaseUnavailable names one that stays: it holds all rows."""
+    from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+    def once() -> None:
+        with maintenance(server, application) as query:
+            lifecycle.drop(query, name)
+
+    waiting = Retrying(
+        retry=retry_if_exception_type(DatabaseUnavailable),
+        stop=stop_after_delay(RESTARTING),
+        wait=wait_fixed(0.25),
+        reraise=True,
+    )
+    try:
+        waiting(once)
+    except DatabaseUnavailable as error:
+        raise DatabaseUnavailable(
+            f"The scratch database {name} could not be dropped.",
+            why=f"{error.message} {error.why}".strip(),
+            hint=f"When the server is back: DROP DATABASE {identifier(name)} WITH (FORCE)",
+            code=error.code,
+        ) from error
 
 
 def compared(release: str, query: Query, server: DatabaseAddress) -> Iterator[str]:
