@@ -21,7 +21,8 @@ _NEED_SERVERS = (SERVER, "one_laboratory")
 _ON_MORE_SERVERS = ("contract", "workflows", "e2e")
 
 
-#: "every": no module is spared; "older": what `make test` leaves out, and nothing else. Both take more servers.
+#: "older": what `make test` leaves out, and nothing else; "every": no module is spared. Both take more servers.
+#: "ends": no module is spared, on the oldest and the newest server.
 SERVERS = os.environ.get("HANDRAIL_SERVERS", "")
 
 
@@ -69,12 +70,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     from support.postgres import obtain_server_binaries
 
-    is_longer = bool(SERVERS) or metafunc.definition.get_closest_marker("long") is not None
+    is_longer = SERVERS in ("older", "every") or metafunc.definition.get_closest_marker("long") is not None
     more = is_longer and metafunc.definition.path.parent.name in _ON_MORE_SERVERS
     binaries = sorted(obtain_server_binaries(more=more), key=lambda one: one.version)
     if getattr(metafunc.module, "NEWEST_SERVER_ALONE", False):
         binaries = binaries[-1:]
-    elif _is_spared(metafunc.module) and SERVERS != "every":
+    elif _is_spared(metafunc.module) and SERVERS not in ("every", "ends"):
         binaries = binaries[:-1] if SERVERS == "older" else binaries[-1:]
     servers = [pytest.param(one, id=f"pg{one.version}") for one in binaries]
     metafunc.parametrize(SERVER, servers or [pytest.param(None, id="no-server")], indirect=True, scope="session")
