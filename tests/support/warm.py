@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, cast
@@ -181,19 +181,16 @@ def be_template() -> NoReturn:
     sys.exit(_serve(kind, socket.socket(fileno=listener), lifeline, server))
 
 
-def _modules(kind: str) -> Iterator[str]:
-    if kind != CALL:
-        from handrail.migrator import forkserver
-
-        yield from (
-            forkserver._FIRST if kind == SERVER else ("alembic.config", "sqlmodel", "psycopg", *forkserver._FIRST)
-        )
-        return
+def _modules(kind: str) -> Sequence[str]:
     import handrail
+    from handrail.migrator import forkserver
 
-    for module in pkgutil.walk_packages(handrail.__path__, "handrail."):
-        if module.name not in _NOT_BEFORE:
-            yield module.name
+    if kind == SERVER:
+        return forkserver._FIRST
+    if kind == ALEMBIC:
+        return (*forkserver._FIRST, "alembic.config", "sqlmodel", "psycopg")
+    found = (module.name for module in pkgutil.walk_packages(handrail.__path__, "handrail."))
+    return [name for name in found if name not in _NOT_BEFORE]
 
 
 def _serve(kind: str, listener: socket.socket, lifeline: int, server: str) -> int:

@@ -95,4 +95,4 @@ def dead_runs(journal: Journal) -> tuple[JournalledRun, ...]:
     """Open runs that nobody holds, oldest first: killed ones, and those whose undoing was withheld. A run is held from
     before its first event until after its last, so one that is not held and open after that is dead."""
     unheld = {run.run_id for run in journal.open_runs() if not journal.is_held(run.run_id)}
-    return tuple(run for run in journal.open_runs() if run.run_id in unheld)
+    return tuple(run for run in journal.open_runs() if run.run_id in unheld) if unheld else ()
