@@ -18,28 +18,6 @@ if TYPE_CHECKING:
     from handrail.lint.rule import Case, Rule
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-COMMANDS = (
-    *("init", "doctor", "status", "current", "history", "check", "revision", "lint", "plan", "rehearse", "upgrade"),
-    *("deploy", "downgrade", "stamp", "recover", "drill"),
-    *("enum", "enum list", "enum check", "enum rename", "enum convert"),
-    *("backup", "backup create", "backup list", "backup show", "backup sheet", "backup verify", "backup restore"),
-    *("backup explain", "backup diff", "backup run-due", "backup prune", "backup calendar", "backup cost"),
-    *("backup archive", "backup pin", "backup unpin", "backup note"),
-    *("archive", "archive status", "archive setup", "archive run"),
-    *("lab", "lab start", "lab stop", "lab status", "lab env", "lab log", "lab fault", "lab snapshot", "lab instance"),
-    *(
-        "lab backup",
-        "rds",
-        "rds list",
-        "rds snapshot",
-        "rds wait",
-        "rds settings",
-        "rds restore",
-        "rds pitr",
-        "rds switch",
-    ),
-    *("rds automated", "rds export"),
-)
 
 
 def _help(words: list[str]) -> str:
@@ -52,10 +30,14 @@ def _help(words: list[str]) -> str:
 
 def cli_page() -> str:
     """The help of every command."""
+    from handrail.cli.app import COMMANDS, Group
+
     parts = ["# Commands\n\nWritten by `make docs` from the program itself.\n"]
-    for name in ("", *COMMANDS):
-        title = f"handrail {name}".strip()
-        parts.append(f"## {title}\n\n```text\n{_help(name.split())}\n```\n")
+    alone = [[name] for name, command in COMMANDS.items() if not isinstance(command, Group)]
+    groups = {name: command.commands for name, command in COMMANDS.items() if isinstance(command, Group)}
+    grouped = [[name, *one] for name, commands in groups.items() for one in ([], *([word] for word in commands))]
+    for words in ([], *alone, *grouped):
+        parts.append(f"## {' '.join(['handrail', *words])}\n\n```text\n{_help(words)}\n```\n")
     return "\n".join(parts)
 
 

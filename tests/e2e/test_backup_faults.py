@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handrail.cli.app import app
+from handrail.cli.app import app_for
 from handrail.databases.postgres.base import INCREMENTS_SINCE
 from handrail.stores.objects import client, download, upload
 from handrail.stores.objects import store as cloud
@@ -85,7 +85,7 @@ class Calls:
         """Exit code, stdout and the error; ids of runs read as <id>."""
         self._monkeypatch.chdir(ground.folder)
         try:
-            code = app(["backup", *words], standalone_mode=False) or 0
+            code = app_for()(["backup", *words], standalone_mode=False) or 0
         except SystemExit as ended:
             code = int(ended.code or 0)
         said = self._capsys.readouterr()

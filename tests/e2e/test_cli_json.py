@@ -10,7 +10,7 @@ import pytest
 import typer
 from jsonschema import Draft202012Validator
 
-from handrail.cli.app import app
+from handrail.cli.app import app_for
 from handrail.cli.results import RESULTS
 from support.projects import BOOKINGS, STATUS, SYNC_ENV, Script, database_at_b2, make_project
 
@@ -164,7 +164,7 @@ sa.Table(
 )
 sa.Table("extra", target_metadata, sa.Column("id", sa.Integer, primary_key=True))
 """
-COMMAND = typer.main.get_command(app)
+COMMAND = typer.main.get_command(app_for())
 SCHEMAS = Path(__file__).resolve().parent.parent.parent / "docs" / "schemas"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from handrail.cli.app import app
+from handrail.cli.app import app_for
 from handrail.config import load_config
 from handrail.databases.rds import snapshots
 from handrail.databases.snapshots import RightMissing
@@ -55,7 +55,7 @@ def hosted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HostedInMemory:
 
 def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     try:
-        code = app(list(words), standalone_mode=False) or 0
+        code = app_for(words)(list(words), standalone_mode=False) or 0
     except SystemExit as ended:
         code = int(ended.code or 0)
     said = capsys.readouterr()

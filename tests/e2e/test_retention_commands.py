@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from handrail import wiring
-from handrail.cli.app import app
+from handrail.cli.app import app_for
 from handrail.stores.file import FileStore
 from support.calling import NEXT, at_b2, handrail, postgres_at_b2
 from support.keeping import NOW, backup
@@ -60,7 +60,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of a call in this process, where the clock stands still."""
     try:
-        code = app(list(words), standalone_mode=False) or 0
+        code = app_for(words)(list(words), standalone_mode=False) or 0
     except SystemExit as ended:
         code = int(ended.code or 0)
     said = capsys.readouterr()

@@ -11,7 +11,7 @@ import pyrage
 import pytest
 
 from handrail import wiring
-from handrail.cli.app import app
+from handrail.cli.app import app_for
 from support.calling import at_b2, handrail, postgres_at_b2
 from support.due import NOW, Clock, called, turned
 from support.postgres import PostgresServer
@@ -134,5 +134,5 @@ def test_a_machine_without_the_key(project: Path, clock: Clock, capsys: pytest.C
     assert called(capsys) == (0, f"<id>, not proven to restore: daily, weekly\n{next_day}", "")
     assert called(capsys) == (0, f"nothing is due\n{next_day}", "")
     (project / "prod.key").write_text(f"{key}\n")
-    assert app(["drill", "--identity", str(project / "prod.key")], standalone_mode=False) is None
+    assert app_for()(["drill", "--identity", str(project / "prod.key")], standalone_mode=False) is None
     assert "restore: equal to the source, 2 rows in 1 table\n" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from handrail import wiring
-from handrail.cli.app import app
+from handrail.cli.app import app_for
 from handrail.migrator.migrator import ProjectFacts
 from handrail.workflows.run import Equipment
 
@@ -46,7 +46,7 @@ def turned(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def called(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     """Exit code, stdout and the error of a call in this process; ids of runs read as <id>."""
     try:
-        code = app(["backup", "run-due", *words], standalone_mode=False) or 0
+        code = app_for()(["backup", "run-due", *words], standalone_mode=False) or 0
     except SystemExit as ended:
         code = int(ended.code or 0)
     said = capsys.readouterr()

@@ -27,7 +27,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, cast
 
@@ -175,6 +175,8 @@ def be_template() -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # minders need nobody who waits for them
     for name in _modules(kind):
         importlib.import_module(name)
+    if kind == CALL:
+        _call_once()
     gc.collect()
     gc.freeze()
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "a process of several threads must not fork"
@@ -191,6 +193,15 @@ def _modules(kind: str) -> Sequence[str]:
         return (*forkserver._FIRST, "alembic.config", "sqlmodel", "psycopg")
     found = (module.name for module in pkgutil.walk_packages(handrail.__path__, "handrail."))
     return [name for name in found if name not in _NOT_BEFORE]
+
+
+def _call_once() -> None:
+    """What reads the words imports more as it reads the first."""
+    from handrail.cli.app import app_for
+
+    words = ["--version"]
+    with contextlib.redirect_stdout(StringIO()):
+        app_for(words)(words, standalone_mode=False)
 
 
 def _serve(kind: str, listener: socket.socket, lifeline: int, server: str) -> int:

@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from handrail.amounts import size, span
 from handrail.cli.answering import answering
 from handrail.cli.call import HERE, Env, Json, Root, opened
@@ -22,14 +20,7 @@ if TYPE_CHECKING:
     from handrail.migrator.migrator import ProjectFacts
     from handrail.wiring import Project
 
-app = typer.Typer(
-    help="Keep every change as it happens, so that a moment can be restored.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 
-
-@app.command()
 def status(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Show which moments can be restored. Exits 5 when the archive is sick, or too far behind the database."""
     with answering("archive status", json) as output:
@@ -62,7 +53,6 @@ def _lines(state: ArchiveState) -> Iterator[str]:
     yield from (f"note       {remark}" for remark in state.remarks)
 
 
-@app.command()
 def setup(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Print what to install so that the archive is kept. Nothing is changed, and there is no secret in it."""
     with answering("archive setup", json) as output:
@@ -82,7 +72,6 @@ def _instruction(number: int, one: Instruction) -> Iterator[str]:
     yield ""
 
 
-@app.command()
 def run(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Keep the archive until a signal comes, which its tool is told; for a service, see setup."""
     with answering("archive run", json) as output:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from handrail.backups.record import Headline, ListedBackup
     from handrail.workflows.run import Equipment
 
-app = typer.Typer(help="Make, verify, restore, keep and prune backups.", no_args_is_help=True, rich_markup_mode=None)
-
 
 def _found(kit: Equipment, which: str) -> tuple[ListedBackup, tuple[str, ...]]:
     from handrail.workflows.catalog import find
@@ -46,7 +44,6 @@ def _since(record: Headline) -> str:
     return f"what changed since {record.parent}" if record.parent else ""
 
 
-@app.command()
 def create(  # noqa: PLR0913, PLR0917 - the options of a command
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove at once that it restores.")] = True,
     method: Annotated[Method | None, typer.Option(help="How; handrail backup explain tells them apart.")] = None,
@@ -101,7 +98,6 @@ def _made(record: Headline, verified: bool) -> str:
     return f"{record.id}, encrypted, not proven to restore; {where}"
 
 
-@app.command()
 def explain(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Tell the ways to back this database up apart, and which one is taken unless told."""
     with answering("backup explain", json) as output:
@@ -119,7 +115,6 @@ def explain(env: Env = None, root: Root = HERE, json: Json = False) -> None:
         output.document(BackupWays(facts.address.engine, ways[0].method, ways))
 
 
-@app.command("list")
 def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """List the environment's backups, newest first."""
     with answering("backup list", json) as output:
@@ -157,7 +152,6 @@ def list_backups(env: Env = None, root: Root = HERE, json: Json = False) -> None
         output.document(BackupList(summaries, dict(catalog.unreadable), catalog.deleted))
 
 
-@app.command()
 def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Show everything that is known about a backup."""
     with answering("backup show", json) as output:
@@ -196,7 +190,6 @@ def show(which: Which = "latest", env: Env = None, root: Root = HERE, json: Json
         output.document(ShownBackup.of(record, drills))
 
 
-@app.command()
 def sheet(
     which: Which = "latest",
     output_file: Annotated[
@@ -236,7 +229,6 @@ def _write_new(path: Path, text: str) -> None:
         ) from error
 
 
-@app.command()
 def verify(
     which: Which = "latest", identity: IdentityFile = None, env: Env = None, root: Root = HERE, json: Json = False
 ) -> None:
@@ -258,7 +250,6 @@ def verify(
         output.document(BackupSummary.of(*_found(kit, proven)))
 
 
-@app.command()
 def copy(
     which: Which = "latest",
     to: Annotated[str, typer.Option("--to", help="A folder or URL; else all that `copies` names.")] = "",

@@ -20,18 +20,12 @@ if TYPE_CHECKING:
     from handrail.enums.states import EnumReading
     from handrail.wiring import Project
 
-app = typer.Typer(
-    help="Enum columns: what they hold, how they differ from the models, renames, other strategies.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 Column = Annotated[str, typer.Argument(help="TABLE.COLUMN; the column alone where no other has its name.")]
 Message = Annotated[str, typer.Option("--message", "-m", help="What the revision does; else the call in words.")]
 #: Columns of a table of values: widest text in each, so that a line fits a terminal of 80.
 _WIDTHS = (20, 20, 16, 8, 8)
 
 
-@app.command("list")
 def list_enums(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """List the enum columns of the models, with their values in the database and the rows that hold each."""
     with answering("enum list", json) as output:
@@ -76,7 +70,6 @@ def _clipped(text: str, width: int) -> str:
     return f"{text}…"
 
 
-@app.command()
 def check(env: Env = None, root: Root = HERE, json: Json = False) -> None:
     """Check that the database holds of enum columns what the models say. Exits 4 when it does not."""
     with answering("enum check", json) as output:
@@ -102,7 +95,6 @@ def check(env: Env = None, root: Root = HERE, json: Json = False) -> None:
         )
 
 
-@app.command()
 def rename(
     column: Column,
     old: Annotated[str, typer.Argument(help="The text that rows hold.")],
@@ -128,7 +120,6 @@ def rename(
         write_and_review(output, project, NewRevision(said, autogenerate=True, enums=wishes), notes=notes)
 
 
-@app.command()
 def convert(
     column: Column,
     to: Annotated[Strategy, typer.Option("--to", help="How the database is to hold it.")],

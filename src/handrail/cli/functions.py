@@ -11,7 +11,6 @@ from handrail.amounts import count, size
 from handrail.cli.answering import answering
 from handrail.cli.call import HERE, Env, Json, Root
 from handrail.errors import UsageError
-from handrail.pages import page
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -20,15 +19,7 @@ if TYPE_CHECKING:
     from handrail.config import Config
     from handrail.retention.policy import RetentionPolicy
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="The function that cleans RDS snapshots up, run by AWS.",
-    epilog=f"How it is set up and what it needs: {page('lambda')}",
-)
 
-
-@app.command()
 def package(
     out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("handrail-lambda.zip"),
     json: Json = False,
@@ -56,7 +47,6 @@ def package(
         output.document(Packed(str(out), len(data), blake3(data).hexdigest(), HANDLER, tuple(sorted(modules))))
 
 
-@app.command()
 def plan(
     adopt: Annotated[bool, typer.Option("--adopt-named", help="As with HANDRAIL_ADOPT_NAMED=true.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Every instance of the region, not the environment's.")] = False,

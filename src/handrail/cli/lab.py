@@ -13,19 +13,12 @@ import typer
 from handrail.cli.answering import answering
 from handrail.cli.call import Json
 from handrail.errors import UsageError
-from handrail.pages import page
 
 if TYPE_CHECKING:
     from handrail.cli.lab_documents import LabCall, LabFault, LabInstance
     from handrail.cli.output import Output
     from handrail.laboratory.client import LaboratoryClient
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="An RDS to practise on, on this machine.",
-    epilog=f"How to practise: {page('lab')}",
-)
 Folder = Annotated[
     Path | None,
     typer.Option(
@@ -54,7 +47,6 @@ def _client(named: Path | None) -> LaboratoryClient:
     return LaboratoryClient(require(_folder(named)).endpoint)
 
 
-@app.command()
 def start(
     folder: Folder = None,
     port: Annotated[int, typer.Option("--port", help="Of 127.0.0.1; 0 is any that is free.", min=0, max=65535)] = 5801,
@@ -90,7 +82,6 @@ def _told(endpoint: str, place: Path) -> list[str]:
     return [f"{endpoint}: the laboratory answers; its state is in {place}", 'next: eval "$(handrail lab env)"']
 
 
-@app.command()
 def stop(folder: Folder = None, json: Json = False) -> None:
     """End the laboratory and its servers. Instances and snapshots are kept; what was in S3 is not."""
     with answering("lab stop", json) as output:
@@ -102,7 +93,6 @@ def stop(folder: Folder = None, json: Json = False) -> None:
         output.document(LabProcess(ended.pid, ended.endpoint, str(_folder(folder))))
 
 
-@app.command()
 def status(folder: Folder = None, json: Json = False) -> None:
     """What is in the laboratory: instances with their ports and states, the faults that are set."""
     with answering("lab status", json) as output:
@@ -128,7 +118,6 @@ def _fault_line(one: LabFault) -> str:
     return f"{one.service}:{one.action} {one.code if one.kind == 'error' else one.kind}, {left}"
 
 
-@app.command()
 def env(folder: Folder = None, json: Json = False) -> None:
     """Print what to export so that AWS's tools come here: eval "$(handrail lab env)"."""
     with answering("lab env", json) as output:
@@ -140,7 +129,6 @@ def env(folder: Folder = None, json: Json = False) -> None:
         output.document(LabVariables(values))
 
 
-@app.command()
 def log(
     folder: Folder = None,
     clear: Annotated[bool, typer.Option("--clear", help="Forget the calls after showing them.")] = False,
@@ -163,7 +151,6 @@ def _call_line(one: LabCall) -> str:
     return f"{one.time} {one.service}:{one.action}{words} {one.error or one.status or ''}".rstrip()
 
 
-@app.command()
 def fault(
     action: Annotated[str, typer.Argument(help="As AWS calls it: CreateDBSnapshot. '*' is every one.")] = "",
     code: Annotated[str, typer.Argument(help="The error: Throttling, AccessDenied, ExpiredToken, …")] = "",
@@ -193,7 +180,6 @@ def fault(
         _set(output, f"{service}:{action} {code or kind}, {f'{times} times' if times else 'until it is cleared'}")
 
 
-@app.command()
 def snapshot(
     name: Annotated[str | None, typer.Argument(help="A snapshot; without it the next one.", show_default=False)] = None,
     hold: Annotated[int | None, typer.Option("--hold", help="Stay at this percent.", min=0, max=99)] = None,
@@ -213,7 +199,6 @@ def snapshot(
         _set(output, f"set for {name or 'the next snapshot'}")
 
 
-@app.command()
 def instance(
     name: Annotated[str, typer.Argument(help="An instance.")],
     state: Annotated[str, typer.Argument(help="storage-full, maintenance, incompatible-parameters, available, …")],
@@ -226,7 +211,6 @@ def instance(
         _set(output, f"{name} is {state}")
 
 
-@app.command()
 def backup(
     name: Annotated[str, typer.Argument(help="An instance.")], folder: Folder = None, json: Json = False
 ) -> None:

@@ -20,9 +20,9 @@ def run() -> None:
 
         review(Asked(tuple(words[1:])))
         return
-    from handrail.cli.app import app
+    from handrail.cli.app import app_for
 
-    app()
+    app_for(words)()
 
 
 def is_plain_lint(words: Sequence[str]) -> bool:

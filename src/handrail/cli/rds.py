@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from handrail.databases.snapshots import Snapshots
     from handrail.snapshots.instance import Quota
 
-app = typer.Typer(
-    help="Snapshots, restores and automated backups of the RDS instance.", no_args_is_help=True, rich_markup_mode=None
-)
 #: From so many manual snapshots of those that there may be, a person is told.
 _CROWDED = 0.8
 
@@ -37,7 +34,6 @@ def hosted(root: Path, env: str | None) -> tuple[Config, Hosting]:
     return config, require_hosting(config)
 
 
-@app.command("list")
 def list_snapshots(
     every: Annotated[bool, typer.Option("--all", help="Of all instances of the region.")] = False,
     env: Env = None,
@@ -142,7 +138,6 @@ def _leftovers(found: SnapshotList) -> Iterator[str]:
         )
 
 
-@app.command()
 def wait(
     name: Annotated[str, typer.Argument(help="A snapshot, or an instance.")],
     deadline: Annotated[
@@ -202,7 +197,6 @@ def _seconds(text: str) -> float:
         raise UsageError(f"--deadline {text} is no time", why=str(error), hint="--deadline 90min") from None
 
 
-@app.command()
 def settings(
     saved_in: Annotated[
         str, typer.Option("--from", help="Compare with those saved with this backup.", show_default=False)
