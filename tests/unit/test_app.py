@@ -62,3 +62,19 @@ def test_a_command_alone_is_what_it_is_among_all(capsys: pytest.CaptureFixture[s
 def test_a_slip_is_answered_with_the_nearest_names(words: str, near: str) -> None:
     result = CliRunner().invoke(app_for(words.split()), words.split())
     assert (result.exit_code, f"Did you mean {near}" in result.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("--env prod status", "--env comes after the command, as in: handrail upgrade --env prod"),
+        ("-e prod status", "--env comes after the command, as in: handrail upgrade --env prod"),
+        ("--json -C /srv/shop status", "--json comes after the command, as in: handrail upgrade --json"),
+        ("-C /srv/shop status", "--project comes after the command, as in: handrail upgrade --project /srv/shop"),
+        ("-y upgrade", "--yes comes after the command, as in: handrail upgrade --yes"),
+    ],
+)
+def test_an_option_before_the_command(words: str, error: str) -> None:
+    result = CliRunner().invoke(app_for(words.split()), words.split())
+    usage = "Usage: handrail [OPTIONS] COMMAND [ARGS]...\nTry 'handrail --help' for help.\n\n"
+    assert (result.exit_code, result.output) == (2, f"{usage}Error: {error}\n")

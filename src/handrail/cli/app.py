@@ -161,9 +161,21 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _comes_later(context: typer.Context, parameter: typer.CallbackParam, value: object) -> None:
+    """Other programs take them before the command."""
+    if value:
+        option = parameter.opts[0]
+        written = option if value is True else f"{option} {value}"
+        context.fail(f"{option} comes after the command, as in: handrail upgrade {written}")
+
+
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
+    env: Annotated[str, typer.Option("--env", "-e", callback=_comes_later, hidden=True)] = "",
+    project: Annotated[str, typer.Option("--project", "-C", callback=_comes_later, hidden=True)] = "",
+    json: Annotated[bool, typer.Option("--json", callback=_comes_later, hidden=True)] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", callback=_comes_later, hidden=True)] = False,
 ) -> None:
     pass
