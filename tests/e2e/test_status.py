@@ -5,18 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
-from handrail.journal.file import FileJournal
-from handrail.journal.journal import EventKind, JournalEvent
 from support.calling import at_b2, handrail
 from support.projects import Script
-
-
-def interrupted(folder: Path, run_id: str, **data: str) -> None:
-    started = JournalEvent(run_id, datetime(2026, 1, 1, tzinfo=UTC), EventKind.RUN_STARTED, data=data)
-    FileJournal(folder / ".handrail" / "journal" / "development").append(started)
+from support.runs import interrupted
 
 
 def runs_of(out: str) -> list[str]:

@@ -32,7 +32,7 @@ from handrail.workflows.bring_back import WayBack, bring_back, restore_in_place
 from handrail.workflows.catalog import find, whole
 from handrail.workflows.prune import COMMAND
 from handrail.workflows.recover import Decision, Settled, recover
-from handrail.workflows.run import RESTORE, Equipment, Progress, begun_run, restoring_run
+from handrail.workflows.run import RESTORE, STAMP, Equipment, Progress, begun_run, overwriting_run
 from handrail.workflows.upgrade import Outcome, Request, described, guarded_run, make_plan, marker_warnings_of
 from support.projects import BOOKINGS, STATUS, Script, make_project, write_script
 from support.runs import left_open
@@ -537,7 +537,7 @@ def test_recover_sees_what_a_killed_script_had_committed_by_itself(bench: Bench)
         assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'half'").fetchall() == []
 
 
-def test_a_killed_prune_does_not_keep_an_upgrade_from_running(tmp_path: Path) -> None:
+def test_a_killed_prune_or_stamp_does_not_keep_an_upgrade_from_running(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     kit, _ = bench.ready()
     left_open(kit, bench.said.append, "backup create", {})
@@ -545,6 +545,7 @@ def test_a_killed_prune_does_not_keep_an_upgrade_from_running(tmp_path: Path) ->
         bench.run()
     bench.recover()
     left_open(kit, bench.said.append, "backup prune", {})
+    left_open(kit, bench.said.append, STAMP, {})
     bench.run()
     assert bench.content() == NEW
 
@@ -557,6 +558,7 @@ def test_a_killed_prune_does_not_keep_an_upgrade_from_running(tmp_path: Path) ->
             "backup restore",
             "the database is at a1, as it was or as restored; a table that it put beside may not be whole",
         ),
+        (STAMP, "the database is at a1, as it was or as stamped"),
     ],
 )
 def test_a_killed_run_that_applies_no_revision_is_ended(bench: Bench, command: str, detail: str) -> None:
@@ -573,17 +575,17 @@ def test_a_restore_waits_until_an_interrupted_upgrade_is_settled(bench: Bench) -
     with closing(sqlite3.connect(bench.file)) as connection:
         connection.execute("CREATE INDEX half ON bookings (topic)")
     kit, _ = bench.ready()
-    with pytest.raises(PartlyDone) as raised, restoring_run(kit, bench.said.append):
+    with pytest.raises(PartlyDone) as raised, overwriting_run(kit, bench.said.append, RESTORE):
         pytest.fail("it was let in")
     assert (raised.value.message, raised.value.why, raised.value.hint) == (
         f"the run {dead.run_id} of {dead.started.at:%Y-%m-%d %H:%M} was interrupted",
         "until it is settled nobody knows whether the database is the old or the new one",
-        "handrail recover; to restore over what it left: handrail recover --keep, then this command again",
+        "handrail recover; to overwrite what it left: handrail recover --keep, then this command again",
     )
     assert bench.recover("keep") == (
         Settled(dead.run_id, "kept", "the database stays as it is, by your decision; it is at a1"),
     )
-    with restoring_run(kit, bench.said.append) as run:
+    with overwriting_run(kit, bench.said.append, RESTORE) as run:
         restore_in_place(run, whole(kit, *find(kit, dead.run_id)))
     with closing(sqlite3.connect(bench.file)) as connection, connection:
         connection.execute("INSERT INTO bookings (id, topic) VALUES (3, 'after the restore')")
@@ -594,7 +596,8 @@ def test_a_restore_waits_until_an_interrupted_upgrade_is_settled(bench: Bench) -
 def test_an_interrupted_restore_does_not_keep_the_next_one_from_running(bench: Bench) -> None:
     kit, _ = bench.ready()
     left_open(kit, bench.said.append, RESTORE, {})
-    with restoring_run(kit, bench.said.append) as run:
+    left_open(kit, bench.said.append, STAMP, {})
+    with overwriting_run(kit, bench.said.append, RESTORE) as run:
         assert run.id
 
 

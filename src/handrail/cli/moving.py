@@ -126,11 +126,13 @@ def stamp(
 ) -> None:
     """Write a revision into the version table, running nothing."""
     with answering("stamp", json) as output:
-        project, facts = looked(root, env)
+        project, facts, kit = equipped(root, env)
         from handrail.cli.documents import Stamped
+        from handrail.workflows.run import STAMP, overwriting_run
 
         confirmed(asker(output, yes), f"stamp {facts.address} with {target} (it is at {named(facts.current)})?")
-        project.migrator.stamp(target, purge=purge)
+        with overwriting_run(kit, output.progress, STAMP, {"target": target}):
+            project.migrator.stamp(target, purge=purge)
         after = project.migrator.describe().current
         output.lines(f"stamped: the database is at {named(after)}")
         output.document(Stamped(facts.current, after))

@@ -141,12 +141,12 @@ def _restore_backup(
     from handrail.workflows.backup import restore_new, restore_table
     from handrail.workflows.bring_back import restore_in_place
     from handrail.workflows.catalog import find, whole
-    from handrail.workflows.run import RESTORE, reading_run, restoring_run
+    from handrail.workflows.run import RESTORE, overwriting_run, reading_run
 
     record, places = find(kit, which)
     if target.table is not None:
         require_table(whole(kit, record, places), target.table, version_table=facts.version_table)
-        with restoring_run(kit, output.progress) as run:
+        with overwriting_run(kit, output.progress, RESTORE) as run:
             found = restore_table(run, record, target.table, target.side)
         output.lines(*_compared(str(target.table), found, whose="the backup's"))
         output.document(Restored(record.id, target.side, None, found, proven_at=record.verified_at))
@@ -161,7 +161,7 @@ def _restore_backup(
     else:
         question = f"replace {facts.address} by backup {record.id} of {record.created_at:%Y-%m-%d %H:%M}?"
         confirmed(asker(output, yes), question)
-        with restoring_run(kit, output.progress, {"backup": record.id}) as run:
+        with overwriting_run(kit, output.progress, RESTORE, {"backup": record.id}) as run:
             aside, lost = restore_in_place(run, whole(kit, record, places), compare=is_compared)
         place = str(facts.address)
         output.lines(f"restored {record.id}; {_kept(aside, f'{lost}; ')}")
@@ -212,7 +212,7 @@ def _restore_moment(
     from handrail.cli.restore_documents import Restored
     from handrail.wiring_archives import moment_kit
     from handrail.workflows.moment import name_of, restore_moment
-    from handrail.workflows.run import NEW_FROM_ARCHIVE, locked_run, restoring_run
+    from handrail.workflows.run import NEW_FROM_ARCHIVE, RESTORE, locked_run, overwriting_run
 
     parts, question = moment_kit(project.config, facts), f"replace {facts.address} by {name_of(moment)}?"
     ask = asker(output, yes)
@@ -225,8 +225,8 @@ def _restore_moment(
             confirmed(ask, question)
 
     touches = target.is_in_place or target.table is not None
-    begun = restoring_run(kit, output.progress) if touches else locked_run(kit, output.progress, NEW_FROM_ARCHIVE)
-    with begun as run:
+    begin, command = (overwriting_run, RESTORE) if touches else (locked_run, NEW_FROM_ARCHIVE)
+    with begin(kit, output.progress, command) as run:
         put = restore_moment(run, parts, moment, target, agree)
     output.lines(*_where(put, str(target.table)))
     side = put.side

@@ -23,7 +23,7 @@ from handrail.workflows.bring_back import (
 )
 from handrail.workflows.catalog import read_catalog, whole
 from handrail.workflows.hosted_backup import drop_unfinished
-from handrail.workflows.run import ARCHIVE, RESTORE, Equipment, Listener, Run, end_made, run_of, stands_at
+from handrail.workflows.run import ARCHIVE, RESTORE, STAMP, Equipment, Listener, Run, end_made, run_of, stands_at
 
 KEPT = "the database stays as it is, by your decision"
 
@@ -124,9 +124,9 @@ def _settle(
 def _no_migration(run: Run, journalled: JournalledRun, made: str) -> str:
     """What a run that applies no revisions leaves: what it had made for a while has been dropped by now."""
     command = _data(journalled, "command")
-    if command == RESTORE:
-        now = named(stands_at(run.equipment.database))
-        what = f"the database is at {now}, as it was or as restored; a table that it put beside may not be whole"
+    if command in {RESTORE, STAMP}:
+        what = f"the database is at {named(stands_at(run.equipment.database))}, as it was or as"
+        what += " stamped" if command == STAMP else " restored; a table that it put beside may not be whole"
     elif made:
         what = f"it was making a new database, {made}"
     else:

@@ -50,6 +50,8 @@ RESTORE = "backup restore"
 NEW_FROM_ARCHIVE = f"{RESTORE} --to-time"
 #: The database, or a snapshot, streamed into a store for long keeping.
 ARCHIVE = "backup archive"
+#: The version table alone is written, in one transaction: the database shows whether it was.
+STAMP = "stamp"
 #: Commands that only read the database: what a killed one leaves is dropped by whoever comes next.
 UNATTENDED = frozenset({"drill", "backup run-due", NEW_FROM_ARCHIVE})
 #: The steps of a run in which a new database is begun under another name, and in which it gets its own.
@@ -182,14 +184,16 @@ def locked_run(
 
 
 @contextmanager
-def restoring_run(equipment: Equipment, listener: Listener, data: Mapping[str, str] | None = None) -> Iterator[Run]:
-    """A run that puts a backup or a moment into the live database. Raises PartlyDone while an upgrade of it is not
-    settled: settled later, it could be undone over what was restored."""
-    with locked_run(equipment, listener, RESTORE, data) as run:
+def overwriting_run(
+    equipment: Equipment, listener: Listener, command: str, data: Mapping[str, str] | None = None
+) -> Iterator[Run]:
+    """A run that puts a backup, a moment or a stamp over what the live database is. Raises PartlyDone while an upgrade
+    of it is not settled: settled later, it could be undone over what this run has put there."""
+    with locked_run(equipment, listener, command, data) as run:
         for other in _dead(run):
             if "revisions" in other.started.data:
-                how = "handrail recover; to restore over what it left: handrail recover --keep, then this command again"
-                raise _unsettled(other, how)
+                again = "handrail recover --keep, then this command again"
+                raise _unsettled(other, f"handrail recover; to overwrite what it left: {again}")
         yield run
 
 
@@ -216,11 +220,11 @@ def _ended(run: Run) -> Iterator[None]:
 
 
 def end_dead_runs(run: Run) -> None:
-    """End the dead runs of this database that never wrote to it, and drop the scratch databases that they left; what
-    they left in the store, a prune finds anyway."""
+    """End the dead runs of this database that never wrote its rows or definitions, and drop the scratch databases that
+    they left; what they left in the store, a prune finds anyway."""
     kit = run.equipment
     for other in _dead(run):
-        if other.started.data.get("command") in STORE_ONLY | UNATTENDED:
+        if other.started.data.get("command") in STORE_ONLY | UNATTENDED | {STAMP}:
             with suppress(HandrailError):  # on a server that cannot be used now
                 _say_left(run, "lock", other, end_made(kit, other)[0])
             _say_left(run, "lock", other, kit.database.end_leftovers(other.run_id))
