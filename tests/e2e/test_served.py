@@ -29,7 +29,7 @@ ONLY_LIVE = """
     if 'handrail_scratch' not in op.get_bind().execute(sa.text('SELECT current_database()')).scalar_one():
         raise RuntimeError('this fails on the live database only')
 """
-LOCK_TIMEOUT = 0.2
+LOCK_TIMEOUT = 1.0
 
 
 @pytest.fixture(scope="module")
