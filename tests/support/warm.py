@@ -54,7 +54,7 @@ class WarmProcess:
         self.pid = int(self._told.recv(_MESSAGE))
 
     def kill(self) -> None:
-        if self.returncode is None:  # its minder lets it be until we have gone: the pid is still its own
+        if self.returncode is None:  # the template lets it be until we have gone: the pid is still its own
             os.kill(self.pid, signal.SIGKILL)
 
     def wait(self, timeout: float | None = None) -> int:
@@ -172,7 +172,6 @@ def be_template() -> NoReturn:
     """Import, then fork for whoever connects, until the process that started this one is gone."""
     sys.path.remove(TESTS)
     kind, listener, lifeline, server = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # minders need nobody who waits for them
     for name in _modules(kind):
         importlib.import_module(name)
     if kind == CALL:
@@ -205,35 +204,45 @@ def _call_once() -> None:
 
 
 def _serve(kind: str, listener: socket.socket, lifeline: int, server: str) -> int:
+    """Fork for each that connects, tell it the pid and how the process ended, and let nobody else have the pid while it
+    may be asked for. All are minded here: one more process for each would take as long as a call's own work."""
+    working: dict[int, tuple[int, int]] = {}  # by the descriptor of the process: its pid, and whom to tell
+    ended: dict[int, int] = {}  # by whom it was told to: the pid
     while True:
-        ready, _, _ = select.select([listener.fileno(), lifeline], [], [])
+        ready, _, _ = select.select([listener.fileno(), lifeline, *working, *ended], [], [])
         if lifeline in ready:
             return 0
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            listener.detach()
-            return _mind(kind, connection, server)
-        connection.close()
+        for process in working.keys() & ready:
+            pid, told = working.pop(process)
+            _tell(told, _code(pid))
+            os.close(process)
+            ended[told] = pid
+        for told in ended.keys() & ready:
+            os.close(told)
+            os.waitpid(ended.pop(told), 0)
+        if listener.fileno() in ready:
+            connection, _ = listener.accept()
+            message, descriptors, _, _ = socket.recv_fds(connection, _MESSAGE, 8)
+            told, pid = connection.detach(), os.fork()
+            if pid == 0:
+                listener.detach()
+                return _become(kind, json.loads(message), descriptors, server)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            _tell(told, pid)
+            working[os.pidfd_open(pid)] = pid, told
 
 
-def _mind(kind: str, connection: socket.socket, server: str) -> int:
-    """Fork the process, tell its pid and how it ended, and let nobody else have its pid while it may be asked for."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    message, descriptors, _, _ = socket.recv_fds(connection, _MESSAGE, 8)
-    pid = os.fork()
-    if pid == 0:
-        connection.detach()
-        return _become(kind, json.loads(message), descriptors, server)
-    for descriptor in descriptors:
-        os.close(descriptor)
-    with contextlib.suppress(OSError):
-        connection.send(str(pid).encode())
-        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        assert ended is not None
-        code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-        connection.send(str(code).encode())
-        connection.recv(1)
-    os._exit(0)
+def _tell(told: int, number: int) -> None:
+    with contextlib.suppress(OSError):  # it may be gone
+        os.write(told, str(number).encode())
+
+
+def _code(pid: int) -> int:
+    """How it ended, as Popen says it; its pid stays taken."""
+    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert ended is not None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
 def _become(kind: str, request: Mapping[str, Any], descriptors: list[int], server: str) -> int:
