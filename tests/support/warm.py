@@ -14,9 +14,11 @@ import contextlib
 import functools
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import pkgutil
+import re
 import runpy
 import select
 import shutil
@@ -33,6 +35,14 @@ from typing import Any, NoReturn, TextIO, cast
 
 TESTS = str(Path(__file__).resolve().parents[1])
 CALL, SERVER, ALEMBIC = "handrail.cli.main", "handrail.child", "alembic"
+_ON_AWS = "+aws"
+#: What is imported only when it is needed, and then takes long.
+_LATER = {
+    CALL: ("obstore.store", "rich.live", "rich.progress_bar", "rich.table", "sqlglot.dialects.postgres"),
+    CALL + _ON_AWS: ("boto3.s3.transfer", "botocore.docs"),
+    SERVER: ("fastapi", "psycopg", "sqlmodel"),
+    ALEMBIC: ("alembic.config", "psycopg", "sqlmodel"),
+}
 _START = f"import sys; sys.path.insert(0, {TESTS!r}); from support.warm import be_template; be_template()"
 _MESSAGE = 1 << 20
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
@@ -78,7 +88,8 @@ def call(
 ) -> subprocess.CompletedProcess[str]:
     """`python -m module` with these words, its output captured; `before` runs in its process first."""
     if IS_WARM and before is None and _at_start(env) == _at_start(os.environ):
-        return _forked(module, words, cwd or Path.cwd(), env, timeout)
+        kind = module + _ON_AWS if module == CALL and "AWS_ENDPOINT_URL" in env else module
+        return _forked(kind, words, cwd or Path.cwd(), env, timeout)
     return subprocess.run(
         [sys.executable, "-m", module, *words],
         cwd=cwd,
@@ -96,11 +107,11 @@ def _at_start(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _forked(
-    module: str, words: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float | None
+    kind: str, words: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float | None
 ) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         request = {"arguments": list(words), "folder": str(cwd), "environment": dict(env)}
-        process = WarmProcess(_template(module), request, (0, out.fileno(), err.fileno()))
+        process = WarmProcess(_template(kind), request, (0, out.fileno(), err.fileno()))
         try:
             code = process.wait(timeout)
         except BaseException:
@@ -108,12 +119,13 @@ def _forked(
             raise
         for file in (out, err):
             file.seek(0)
-        return subprocess.CompletedProcess([module, *words], code, out.read(), err.read())
+        return subprocess.CompletedProcess([kind, *words], code, out.read(), err.read())
 
 
 @functools.cache
 def _template(kind: str) -> str:
-    """Where the template listens that forks those that run this module. It ends with this process."""
+    """Where the template listens that forks those that run this module, and need AWS's library or not. It ends with
+    this process."""
     server, options = ("", ["-P", "-u"]) if kind == SERVER else (_template(SERVER), ["-P"])
     folder = Path(tempfile.mkdtemp(prefix="handrail-warm-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -174,7 +186,7 @@ def be_template() -> NoReturn:
     kind, listener, lifeline, server = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     for name in _modules(kind):
         importlib.import_module(name)
-    if kind == CALL:
+    if kind.startswith(CALL):
         _call_once()
     gc.collect()
     gc.freeze()
@@ -186,12 +198,19 @@ def _modules(kind: str) -> Sequence[str]:
     import handrail
     from handrail.migrator import forkserver
 
-    if kind == SERVER:
-        return forkserver._FIRST
-    if kind == ALEMBIC:
-        return (*forkserver._FIRST, "alembic.config", "sqlmodel", "psycopg")
+    if kind in {SERVER, ALEMBIC}:
+        return (*forkserver._FIRST, *_LATER[kind])
     found = (module.name for module in pkgutil.walk_packages(handrail.__path__, "handrail."))
-    return [name for name in found if name not in _NOT_BEFORE]
+    own = [name for name in found if name not in _NOT_BEFORE and not _is_for_child(name)]
+    return (*own, *_LATER[CALL], *(_LATER[kind] if kind != CALL else ()))
+
+
+def _is_for_child(name: str) -> bool:
+    """Whether the module is of the process in which Alembic runs."""
+    found = importlib.util.find_spec(name)
+    assert found is not None
+    assert found.origin is not None
+    return bool(re.search(r"^(import|from) (alembic|sqlalchemy)", Path(found.origin).read_text(), re.MULTILINE))
 
 
 def _call_once() -> None:
@@ -259,14 +278,14 @@ def _become(kind: str, request: Mapping[str, Any], descriptors: list[int], serve
     for name in ("stdin", "stdout", "stderr"):
         setattr(sys, f"__{name}__", getattr(sys, name))
     sys.dont_write_bytecode = bool(os.environ.get(_NO_BYTECODE))
-    sys.argv = [kind, *request["arguments"], *map(str, more)]
+    sys.argv = [kind.removesuffix(_ON_AWS), *request["arguments"], *map(str, more)]
     if kind == SERVER:
         os.setsid()
     else:
         _servers_from(lambda: server)
         sys.path.insert(0, request["folder"])
     try:
-        runpy.run_module(kind, run_name="__main__", alter_sys=True)
+        runpy.run_module(kind.removesuffix(_ON_AWS), run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         _end_at_once(ended)
     return 0  # that, and what is raised, ends it as any other
