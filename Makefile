@@ -26,7 +26,7 @@ test: setup ## run the tests, PostgreSQL included, without the campaigns
 
 test-servers: setup ## run on older PostgreSQL servers what `make test` runs on the newest only, and long stories on the oldest and the newest
 	HANDRAIL_SERVERS=older $(PY) $(PYTEST) -n 2 --dist loadfile -m "postgres and not long and not story" $(ARGS)
-	HANDRAIL_SERVERS=ends $(PY) $(PYTEST) -n 2 --dist loadfile -m "story and not long" $(ARGS)
+	HANDRAIL_SERVERS=ends $(PY) $(PYTEST) -n 3 --dist loadfile -m "story and not long" $(ARGS)
 
 test-long: setup ## run the campaigns: kills at random moments, planted changes, large databases; stories on every server
 	$(PY) $(PYTEST) -m long $(ARGS)
