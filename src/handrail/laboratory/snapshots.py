@@ -113,16 +113,17 @@ def rise(desk: Desk, snapshot: Snapshot, began: float, seconds: float) -> None:
 
 
 def _climb(desk: Desk, snapshot: Snapshot, percent: int) -> None:
-    if snapshot.fail_at is not None and percent >= snapshot.fail_at:
-        raise SnapshotFailed("it was made to fail")
-    while snapshot.hold_at is not None and percent >= snapshot.hold_at:
-        with desk.world.changing():
-            snapshot.percent = snapshot.hold_at
-        desk.jobs.wait(0.05)
-        if snapshot.fail_at is not None and snapshot.percent >= snapshot.fail_at:
+    while True:
+        hold, failing = snapshot.hold_at, snapshot.fail_at  # once: whoever holds it may let it go at any moment
+        is_held = hold is not None and percent >= hold
+        here = hold if hold is not None and is_held else percent
+        if failing is not None and here >= failing:
             raise SnapshotFailed("it was made to fail")
-    with desk.world.changing():
-        snapshot.percent = max(snapshot.percent, percent)
+        with desk.world.changing():
+            snapshot.percent = here if is_held else max(snapshot.percent, here)
+        if not is_held:
+            return
+        desk.jobs.wait(0.05)
 
 
 def fail(desk: Desk, snapshot: Snapshot, error: Exception) -> None:
