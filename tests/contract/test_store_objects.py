@@ -204,7 +204,7 @@ def test_a_read_that_is_cut_again_and_again_says_so(proxy: FaultyProxy, store: C
 
 
 def test_a_server_that_is_too_slow_is_given_up(proxy: FaultyProxy, tmp_path: Path) -> None:
-    proxy.faults = [Fault(delay=3)]
+    proxy.faults = [Fault(delay=60)]
     patience = type(HASTY)(connect=1, small=0.5, data=0.5, repeats=1, repeat_for=1)
     store = cloud_store("shared", tmp_path.name, patience)
     begun = time.monotonic()
@@ -213,7 +213,7 @@ def test_a_server_that_is_too_slow_is_given_up(proxy: FaultyProxy, tmp_path: Pat
         f"{proxy.endpoint[7:]}: no answer in time",
         NETWORK,
     )
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.parametrize(
