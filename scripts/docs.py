@@ -30,7 +30,7 @@ def _help(words: list[str]) -> str:
 
 def cli_page() -> str:
     """The help of every command."""
-    from handrail.cli.app import COMMANDS, Group
+    from handrail.cli.commands import COMMANDS, Group
 
     parts = ["# Commands\n\nWritten by `make docs` from the program itself.\n"]
     alone = [[name] for name, command in COMMANDS.items() if not isinstance(command, Group)]

@@ -8,7 +8,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from handrail.cli.app import COMMANDS, Group, app_for
+from handrail.cli.app import app_for
+from handrail.cli.commands import COMMANDS, Group, looks_at_project
 
 
 def every() -> Iterator[tuple[str, ...]]:
@@ -78,3 +79,22 @@ def test_an_option_before_the_command(words: str, error: str) -> None:
     result = CliRunner().invoke(app_for(words.split()), words.split())
     usage = "Usage: handrail [OPTIONS] COMMAND [ARGS]...\nTry 'handrail --help' for help.\n\n"
     assert (result.exit_code, result.output) == (2, f"{usage}Error: {error}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "looks"),
+    [
+        ("status", True),
+        ("backup pin latest", True),
+        ("upgrade --yes", True),
+        ("upgrade --help", False),
+        ("backup", False),
+        ("backup pinn", False),
+        ("lab status", False),
+        ("lint migrations", False),
+        ("--version", False),
+        ("", False),
+    ],
+)
+def test_which_calls_begin_with_a_look_at_the_project(words: str, looks: bool) -> None:
+    assert looks_at_project(words.split()) is looks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,9 +96,9 @@ def run(env: Env = None, root: Root = HERE, json: Json = False) -> None:
 
 def _looked_once(root: Path, env: str | None) -> tuple[Project, ProjectFacts]:
     """As `looked`, without leaving the process that forks children beside one that stays for months."""
-    from handrail.migrator.forkserver import ForkServer
+    from handrail.cli.early import fork_server
 
-    server = ForkServer() if sys.platform == "linux" else None
+    server = fork_server()
     try:
         project = opened(root, env, server)
         return project, project.migrator.describe(None)

@@ -48,11 +48,11 @@ def opened(root: Path, env: str | None, server: ForkServer | None = None) -> Pro
 def looked(root: Path, env: str | None, target: str | None = None) -> tuple[Project, ProjectFacts]:
     """Project, and one look at it and its database (with the path to `target`); nothing is made.
 
-    A command imports its documents and workflows after the look: the fork server is the slowest and starts first, and
-    while it imports, this process imports what every command prints and reads the configuration."""
-    from handrail.migrator.forkserver import ForkServer
+    A command imports its documents and workflows after the look: the fork server is the slowest, and while it imports,
+    this process imports what every command prints and reads the configuration."""
+    from handrail.cli.early import fork_server
 
-    server = ForkServer() if sys.platform == "linux" else None
+    server = fork_server()
     from handrail.cli import documents  # noqa: F401 - only to have it imported
 
     project = opened(root, env, server)

@@ -20,6 +20,12 @@ def run() -> None:
 
         review(Asked(tuple(words[1:])))
         return
+    from handrail.cli.commands import looks_at_project
+
+    if looks_at_project(words):
+        from handrail.cli import early
+
+        early.begin()
     from handrail.cli.app import app_for
 
     app_for(words)()
