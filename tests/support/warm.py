@@ -266,7 +266,7 @@ def _code(pid: int) -> int:
 
 def _become(kind: str, request: Mapping[str, Any], descriptors: list[int], server: str) -> int:
     """Be the process that was asked for."""
-    more = descriptors[3:]
+    more, module = descriptors[3:], kind.removesuffix(_ON_AWS)
     for number, descriptor in enumerate(descriptors[:3]):
         os.dup2(descriptor, number)
     _close_all_but(more)
@@ -278,14 +278,14 @@ def _become(kind: str, request: Mapping[str, Any], descriptors: list[int], serve
     for name in ("stdin", "stdout", "stderr"):
         setattr(sys, f"__{name}__", getattr(sys, name))
     sys.dont_write_bytecode = bool(os.environ.get(_NO_BYTECODE))
-    sys.argv = [kind.removesuffix(_ON_AWS), *request["arguments"], *map(str, more)]
+    sys.argv = [module, *request["arguments"], *map(str, more)]
     if kind == SERVER:
         os.setsid()
     else:
         _servers_from(lambda: server)
         sys.path.insert(0, request["folder"])
     try:
-        runpy.run_module(kind.removesuffix(_ON_AWS), run_name="__main__", alter_sys=True)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         _end_at_once(ended)
     return 0  # that, and what is raised, ends it as any other

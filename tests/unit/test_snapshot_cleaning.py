@@ -245,7 +245,7 @@ def test_what_another_run_has_deleted_is_done() -> None:
 
 
 def test_ten_thousand_are_planned_within_a_second() -> None:
-    """The bound is of an idle machine, times four; docs/lambda.md has the figure."""
+    """The bound is about four times that, in yardsticks; docs/lambda.md has the figure."""
     many = [shot(n, n % 900, labelled(list(Tier)[n % 4]), instance=f"i{n % 20}") for n in range(10_000)]
     plan = plan_cleaning(many, (), POLICY, Scope(), NOW)
     assert cost(lambda: plan_cleaning(many, (), POLICY, Scope(), NOW)) < 80, "18 at the time of writing"
